@@ -1,0 +1,52 @@
+export { detach, inputsThatNeedGradient, valueAndGradients } from "./autodiff.js";
+export { BasicError, type ErrorCode } from "./errors.js";
+export {
+  type Attributes,
+  findGradient,
+  findKernel,
+  type InputSpec,
+  type Inputs,
+  implementKernel,
+  type KernelCase,
+  type KernelContract,
+  type KernelImplementation,
+  registerContractGradient,
+  type Tolerance,
+} from "./kernels/contract.js";
+export { type Fallback, runKernel, setFallback } from "./kernels/run.js";
+export type {
+  Needs,
+  Normalise,
+  VisualLoss,
+  VisualLossResult,
+  VisualSpan,
+  VisualView,
+} from "./losses/visual-loss.js";
+export type {
+  FeatureSource,
+  Grid,
+  Head,
+  HostVisualRows,
+  ImageBatch,
+  ImageSpan,
+  KeyValueCache,
+  LanguageInput,
+  LanguageModel,
+  Observe,
+  Observed,
+  PackedRows,
+  Projector,
+  VisionEncoder,
+  VisualRows,
+} from "./models/interfaces.js";
+export { Parameter, ParameterSet } from "./parameters.js";
+export { bindShapes, formatShape } from "./shape.js";
+export type {
+  Counts,
+  Denominator,
+  LossPart,
+  Objective,
+  StepPosition,
+  TrainingData,
+} from "./train/objective.js";
+export type { RunStore } from "./train/run-store.js";

@@ -1,0 +1,50 @@
+import type * as tf from "@tensorflow/tfjs-core";
+
+import type { ParameterSet } from "../parameters.js";
+
+/** What a loss part is divided by: counted over all micro-batches and ranks of a step before the first forward. */
+export type Denominator = "tokens" | "samples";
+
+/** One term of the training loss for one micro-batch. */
+export interface LossPart {
+  /** `language`, `direction`, ... : the name in metrics and recipes. */
+  readonly name: string;
+  /** Scalar `[]`, a sum, not a mean. */
+  readonly sum: tf.Scalar;
+  readonly per: Denominator;
+  /** λ of the part at this step. 0: computed and logged, without gradient. */
+  readonly weight: number;
+}
+
+/** Totals of one micro-batch, counted on the host. */
+export interface Counts {
+  /** Supervised tokens (or their summed weights). */
+  readonly tokens: number;
+  /** Samples with an image. */
+  readonly samples: number;
+}
+
+export interface StepPosition {
+  readonly stage: string;
+  /** Optimizer step in the stage, from 0. */
+  readonly step: number;
+  readonly steps: number;
+}
+
+/** What is trained: maps a micro-batch to loss parts. The loop knows nothing else of the model. */
+export interface Objective<Batch> {
+  /** `vision`, `projector`, `language`, `losses`: what a stage's `train` may name. */
+  readonly groups: Readonly<Record<string, ParameterSet>>;
+  count(batch: Batch): Counts;
+  /** Runs on the tape. Called once per micro-batch. */
+  parts(batch: Batch, position: StepPosition): readonly LossPart[];
+  /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
+  diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
+}
+
+/** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
+export interface TrainingData<Batch> {
+  readonly size: number;
+  /** Builds a micro-batch. Must depend on the arguments alone. */
+  batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
+}

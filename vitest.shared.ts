@@ -1,0 +1,8 @@
+import { defineConfig } from "vitest/config";
+
+/** Tests import the sources of our own packages, so that a run needs no build. */
+export default defineConfig({
+  resolve: { conditions: ["@basic-mllm/source"] },
+  ssr: { resolve: { conditions: ["@basic-mllm/source"], externalConditions: ["node"] } },
+  test: { passWithNoTests: false, testTimeout: 60_000, hookTimeout: 60_000, pool: "forks", maxWorkers: 2 },
+});
