@@ -40,6 +40,7 @@ export type {
   VisualRows,
 } from "./models/interfaces.js";
 export { Parameter, ParameterSet } from "./parameters.js";
+export { createRandom, philox, type Random, type Words4 } from "./random.js";
 export { bindShapes, formatShape } from "./shape.js";
 export type {
   Counts,
