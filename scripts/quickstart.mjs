@@ -1,0 +1,14 @@
+// npm run quickstart: the main job from a fresh clone. Installs, builds, trains, evaluates, writes the report.
+// Arguments go to the command line tool, for example `npm run quickstart -- --seed 1 --json`.
+import { build, install, run } from "./steps.mjs";
+
+const json = process.argv.includes("--json");
+const output = json ? "stderr" : "inherit";
+await install(output);
+await build(output);
+process.exitCode = await run(process.execPath, [
+  "packages/cli/dist/bin.js",
+  "train",
+  "quickstart",
+  ...process.argv.slice(2),
+]);

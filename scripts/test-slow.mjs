@@ -1,0 +1,6 @@
+// npm run test:slow: kill tests, packed tarballs in an empty folder, large fuzzing.
+import { build, finish, install, vitest } from "./steps.mjs";
+
+await install();
+await build();
+finish(await vitest(["--config", "vitest.slow.config.ts", ...process.argv.slice(2)]));

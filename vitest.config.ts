@@ -1,0 +1,6 @@
+import { defineConfig } from "vitest/config";
+
+/** The fast lane: every package and example. */
+export default defineConfig({
+  test: { projects: ["packages/*", "examples/*"], maxWorkers: 2 },
+});

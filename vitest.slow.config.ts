@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+import shared from "./vitest.shared.js";
+
+/** The slow lane: files named *.slow.ts. */
+export default defineConfig({
+  ...shared,
+  test: {
+    ...shared.test,
+    include: ["packages/*/test/**/*.slow.ts", "examples/*/test/**/*.slow.ts"],
+    testTimeout: 1_800_000,
+    hookTimeout: 600_000,
+    maxWorkers: 1,
+  },
+});
