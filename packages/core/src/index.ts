@@ -39,8 +39,29 @@ export type {
   VisionEncoder,
   VisualRows,
 } from "./models/interfaces.js";
+export { didYouMean, nearestName } from "./nearest.js";
 export { Parameter, ParameterSet } from "./parameters.js";
 export { createRandom, philox, type Random, type Words4 } from "./random.js";
+export {
+  type ComponentOptions,
+  defineEncoder,
+  defineLanguageModel,
+  defineLoss,
+  defineProjector,
+  type EncoderFactory,
+  encoders,
+  type LanguageModelFactory,
+  type LossContext,
+  type LossFactory,
+  languageModels,
+  loadPlugins,
+  losses,
+  type ModelContext,
+  type ProjectorContext,
+  type ProjectorFactory,
+  projectors,
+  Registry,
+} from "./registry.js";
 export { bindShapes, formatShape } from "./shape.js";
 export type {
   Counts,
