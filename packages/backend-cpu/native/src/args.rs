@@ -1,0 +1,162 @@
+//! Arguments of exported functions: typed-array views, length checks, and panics turned into exceptions.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr::{NonNull, null_mut};
+
+use napi::bindgen_prelude::FromNapiValue;
+use napi::{Error, Result, Status, sys};
+
+/// An element type that JavaScript has a typed array for.
+pub trait Element: Copy + Send + Sync + 'static {
+    const KIND: sys::napi_typedarray_type;
+    const NAME: &'static str;
+}
+
+impl Element for f32 {
+    const KIND: sys::napi_typedarray_type = sys::TypedarrayType::float32_array;
+    const NAME: &'static str = "Float32Array";
+}
+
+impl Element for i32 {
+    const KIND: sys::napi_typedarray_type = sys::TypedarrayType::int32_array;
+    const NAME: &'static str = "Int32Array";
+}
+
+impl Element for u8 {
+    const KIND: sys::napi_typedarray_type = sys::TypedarrayType::uint8_array;
+    const NAME: &'static str = "Uint8Array";
+}
+
+/// A typed array as it came in: no reference exists until [`View::slice`] or [`outputs`] makes one.
+pub struct View<T> {
+    pointer: NonNull<T>,
+    length: usize,
+}
+
+impl<T> Clone for View<T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for View<T> {}
+
+/// An input of 32-bit floats.
+pub type In = View<f32>;
+/// An input of 32-bit integers.
+pub type Ints = View<i32>;
+/// An output of 32-bit floats; see [`outputs`].
+pub type Out = View<f32>;
+
+impl<T: Element> FromNapiValue for View<T> {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+        let mut kind = -1;
+        let mut length = 0;
+        let mut data = null_mut();
+        // SAFETY: all pointers are valid for writing; a value that is no typed array gives a status.
+        let status = unsafe {
+            sys::napi_get_typedarray_info(
+                env,
+                value,
+                &mut kind,
+                &mut length,
+                &mut data,
+                null_mut(),
+                null_mut(),
+            )
+        };
+        if status != sys::Status::napi_ok || kind != T::KIND {
+            return Err(Error::new(Status::InvalidArg, format!("expected a {}", T::NAME)));
+        }
+        let pointer = NonNull::new(data.cast::<T>()).unwrap_or(NonNull::dangling());
+        Ok(Self { pointer, length })
+    }
+}
+
+impl<T: Element> View<T> {
+    /// The elements. JavaScript cannot change them while the call runs; outputs are checked by [`outputs`].
+    pub fn slice<'a>(self) -> &'a [T] {
+        // SAFETY: the engine gave this pointer and length, and the caller's arrays outlive the call.
+        unsafe { std::slice::from_raw_parts(self.pointer.as_ptr(), self.length) }
+    }
+
+    fn range(self) -> (usize, usize) {
+        let start = self.pointer.as_ptr() as usize;
+        (start, start + self.length * size_of::<T>())
+    }
+}
+
+/// Anything whose memory an output must not touch.
+pub trait Memory {
+    /// First address and the one after the last.
+    fn range(&self) -> (usize, usize);
+}
+
+impl<T: Element> Memory for View<T> {
+    fn range(&self) -> (usize, usize) {
+        View::range(*self)
+    }
+}
+
+fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
+    a.0 < b.1 && b.0 < a.1
+}
+
+/// Mutable slices of `outputs`, after a check that they touch neither each other nor an input.
+pub fn outputs<'a, const N: usize>(outputs: [Out; N], inputs: &[&dyn Memory]) -> Result<[&'a mut [f32]; N]> {
+    for (i, output) in outputs.iter().enumerate() {
+        let mine = View::range(*output);
+        let clash = inputs.iter().any(|input| overlap(mine, input.range()))
+            || outputs[..i]
+                .iter()
+                .any(|other| overlap(mine, View::range(*other)));
+        if clash {
+            return Err(invalid(format!("output {i} shares memory with another argument")));
+        }
+    }
+    // SAFETY: as in `slice`, and the ranges were just shown to be disjoint.
+    Ok(outputs.map(|o| unsafe { std::slice::from_raw_parts_mut(o.pointer.as_ptr(), o.length) }))
+}
+
+/// An error of the caller.
+pub fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Status::InvalidArg, message.into())
+}
+
+/// Fails unless `slice` has exactly `expected` elements.
+pub fn length<T>(name: &str, slice: &[T], expected: usize) -> Result<()> {
+    if slice.len() == expected {
+        return Ok(());
+    }
+    Err(invalid(format!(
+        "`{name}` has {} elements, expected {expected}",
+        slice.len()
+    )))
+}
+
+/// Product of sizes; fails instead of overflowing.
+pub fn product(sizes: &[usize]) -> Result<usize> {
+    sizes
+        .iter()
+        .try_fold(1usize, |all, &size| all.checked_mul(size))
+        .ok_or_else(|| invalid("sizes are too large"))
+}
+
+/// Runs the body of an exported function. A panic becomes an exception that names the function.
+pub fn guard<T>(name: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(body)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::new(error.status, format!("{name}: {}", error.reason))),
+        Err(panic) => {
+            let text = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("unknown panic");
+            Err(Error::new(
+                Status::GenericFailure,
+                format!("{name}: internal error: {text}"),
+            ))
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Fused bodies of the kernel contracts.

@@ -1,0 +1,160 @@
+//! Matrix products.
+
+use gemm::{Parallelism, gemm as gemm_crate};
+use napi::Result;
+use napi_derive::napi;
+
+use crate::args::{In, Out, guard, length, outputs, product};
+use crate::threads::in_pool;
+
+/// Fewer multiply-adds than this are done on the caller's thread.
+const MIN_PARALLEL: usize = 64 * 64 * 64;
+
+/// A matrix in a slice: element (i, j) is at `i * rows + j * columns`.
+#[derive(Clone, Copy)]
+pub struct Strides {
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// Row-major matrix with `width` elements a row.
+pub const fn row_major(width: usize) -> Strides {
+    Strides {
+        rows: width,
+        columns: 1,
+    }
+}
+
+/// The transpose of a row-major matrix with `width` elements a row.
+pub const fn transposed(width: usize) -> Strides {
+    Strides {
+        rows: 1,
+        columns: width,
+    }
+}
+
+fn reach(rows: usize, columns: usize, strides: Strides) -> usize {
+    if rows == 0 || columns == 0 {
+        0
+    } else {
+        (rows - 1) * strides.rows + (columns - 1) * strides.columns + 1
+    }
+}
+
+/// Sizes of a product: c `[m, n]`, a `[m, k]`, b `[k, n]`.
+#[derive(Clone, Copy)]
+pub struct Size {
+    pub m: usize,
+    pub n: usize,
+    pub k: usize,
+}
+
+/// `c = alpha * c + beta * a b`; c is row-major with `c_width` elements a row. Uses all threads if `parallel`.
+///
+/// With `alpha` 0, c is not read. Panics when a slice is too short.
+pub fn gemm(
+    size: Size,
+    a: (&[f32], Strides),
+    b: (&[f32], Strides),
+    c: (&mut [f32], usize),
+    scale: (f32, f32),
+    parallel: bool,
+) {
+    let Size { m, n, k } = size;
+    let (alpha, beta) = scale;
+    assert!(a.0.len() >= reach(m, k, a.1), "a is too short");
+    assert!(b.0.len() >= reach(k, n, b.1), "b is too short");
+    assert!(c.0.len() >= reach(m, n, row_major(c.1)), "c is too short");
+    if m == 0 || n == 0 {
+        return;
+    }
+    struct Pointers(*mut f32, *const f32, *const f32);
+    // SAFETY: the slices behind them are borrowed for the whole call.
+    unsafe impl Send for Pointers {}
+    let pointers = Pointers(c.0.as_mut_ptr(), a.0.as_ptr(), b.0.as_ptr());
+    let run = move |threads: usize| {
+        let pointers = pointers;
+        let parallelism = if threads > 1 {
+            Parallelism::Rayon(threads)
+        } else {
+            Parallelism::None
+        };
+        let stride = |s: usize| s as isize;
+        // SAFETY: the assertions above bound every access.
+        unsafe {
+            gemm_crate(
+                m,
+                n,
+                k,
+                pointers.0,
+                1,
+                stride(c.1),
+                alpha != 0.0,
+                pointers.1,
+                stride(a.1.columns),
+                stride(a.1.rows),
+                pointers.2,
+                stride(b.1.columns),
+                stride(b.1.rows),
+                alpha,
+                beta,
+                false,
+                false,
+                false,
+                parallelism,
+            );
+        }
+    };
+    if parallel && m * n * k >= MIN_PARALLEL {
+        in_pool(run)
+    } else {
+        run(1)
+    }
+}
+
+/// `c = a b` for `batch` matrices. `batches` of a and b is 1 (shared) or `batch`.
+#[napi]
+#[allow(clippy::too_many_arguments)]
+pub fn matmul(
+    a: In,
+    b: In,
+    c: Out,
+    a_batch: u32,
+    b_batch: u32,
+    m: u32,
+    n: u32,
+    k: u32,
+    transpose_a: bool,
+    transpose_b: bool,
+) -> Result<()> {
+    guard("matmul", || {
+        let [c] = outputs([c], &[&a, &b])?;
+        let (a, b) = (a.slice(), b.slice());
+        let [a_batch, b_batch, m, n, k] = [a_batch, b_batch, m, n, k].map(|v| v as usize);
+        length("a", a, product(&[a_batch, m, k])?)?;
+        length("b", b, product(&[b_batch, k, n])?)?;
+        let batch = a_batch.max(b_batch);
+        length("c", c, product(&[batch, m, n])?)?;
+        if !(a_batch == batch || a_batch == 1) || !(b_batch == batch || b_batch == 1) {
+            return Err(crate::args::invalid(
+                "batch sizes must be equal, or one of them 1",
+            ));
+        }
+        let a_strides = if transpose_a { transposed(m) } else { row_major(k) };
+        let b_strides = if transpose_b { transposed(k) } else { row_major(n) };
+        for i in 0..batch {
+            let a = &a[(i % a_batch) * m * k..][..m * k];
+            let b = &b[(i % b_batch) * k * n..][..k * n];
+            let c = &mut c[i * m * n..][..m * n];
+            gemm(
+                Size { m, n, k },
+                (a, a_strides),
+                (b, b_strides),
+                (c, n),
+                (0.0, 1.0),
+                true,
+            );
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,109 @@
+import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
+import * as tf from "@tensorflow/tfjs-core";
+
+import type { NativeBindings } from "./bindings.js";
+import { type Block, BlockPool, type PoolUse } from "./block-pool.js";
+
+/** Name of this backend in tfjs. Its own "cpu" is plain JavaScript. */
+export const BACKEND_NAME = "basiccpu";
+
+type DataId = Parameters<MathBackendCPU["readSync"]>[0];
+type Values = tf.backend_util.BackendValues;
+
+interface TensorRecord {
+  values?: Values;
+  dtype: tf.DataType;
+  refCount: number;
+  block?: Block;
+}
+
+/** A new tensor and the memory to write its values to. */
+export interface Output extends tf.TensorInfo {
+  readonly values: Float32Array;
+}
+
+/** A tfjs backend whose float32 tensors live in native memory, with kernels in Rust. */
+export class CpuBackend extends MathBackendCPU {
+  readonly native: NativeBindings;
+  readonly #pool: BlockPool;
+  #nextId = 0;
+
+  constructor(native: NativeBindings, pool: BlockPool = new BlockPool(native)) {
+    super();
+    this.native = native;
+    this.#pool = pool;
+  }
+
+  /** Copies float32 values into a block: the caller may go on using its array. */
+  override write(values: Values, _shape: number[], dtype: tf.DataType): DataId {
+    const dataId = { id: this.#nextId++ };
+    this.#store(dataId, values, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: DataId,
+    values: Values,
+    _shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    this.#store(dataId, values, dtype, refCount);
+  }
+
+  /** A copy: the tensor's memory may be used again after it is disposed. */
+  override readSync(dataId: DataId): Values {
+    const values = super.readSync(dataId);
+    return ArrayBuffer.isView(values) ? (values as Float32Array).slice() : values;
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    const record = this.data.has(dataId) ? (this.data.get(dataId) as TensorRecord) : undefined;
+    const gone = super.disposeData(dataId, force);
+    if (gone && record?.block !== undefined) this.#pool.give(record.block);
+    return gone;
+  }
+
+  /** Native memory as well as what tfjs asks for. */
+  override memory(): { unreliable: boolean; reasons: string[] } & PoolUse {
+    return { unreliable: false, reasons: [], ...this.#pool.use() };
+  }
+
+  override dispose(): void {
+    this.#pool.trim();
+  }
+
+  /** A new float32 tensor with arbitrary content. Write all of `values`. */
+  allocate(shape: readonly number[]): Output {
+    const block = this.#pool.take(tf.util.sizeFromShape([...shape]));
+    const dataId = { id: this.#nextId++ };
+    this.data.set(dataId, { values: block.view, dtype: "float32", refCount: 1, block } as TensorRecord);
+    return { dataId, shape: [...shape], dtype: "float32", values: block.view };
+  }
+
+  /** Memory of a float32 tensor, not a copy. Valid until the tensor is disposed. */
+  floats(tensor: tf.TensorInfo): Float32Array {
+    return this.data.get(tensor.dataId).values as Float32Array;
+  }
+
+  /** Memory of an int32 tensor, not a copy. */
+  integers(tensor: tf.TensorInfo): Int32Array {
+    return this.data.get(tensor.dataId).values as Int32Array;
+  }
+
+  /** The same data under another shape; adds a reference. */
+  alias(tensor: tf.TensorInfo, shape: readonly number[] = tensor.shape): tf.TensorInfo {
+    this.incRef(tensor.dataId);
+    return { dataId: tensor.dataId, shape: [...shape], dtype: tensor.dtype };
+  }
+
+  #store(dataId: DataId, values: Values, dtype: tf.DataType, refCount: number): void {
+    if (dtype !== "float32" || values === undefined || values === null) {
+      this.data.set(dataId, { values, dtype, refCount });
+      return;
+    }
+    const block = this.#pool.take(values.length);
+    block.view.set(values as Float32Array);
+    this.data.set(dataId, { values: block.view, dtype, refCount, block } as TensorRecord);
+  }
+}

@@ -1,0 +1,94 @@
+import type { NativeBindings } from "./bindings.js";
+
+/** Memory of one tensor: a view of the right length over a native block. */
+export class Block {
+  readonly whole: Float32Array;
+  view: Float32Array;
+  inUse = true;
+
+  constructor(whole: Float32Array) {
+    this.whole = whole;
+    this.view = whole;
+  }
+}
+
+/** Bytes of native memory: in tensors, and kept for reuse. */
+export interface PoolUse {
+  readonly liveBytes: number;
+  readonly heldBytes: number;
+}
+
+const SMALLEST_CLASS = 16;
+const BYTES = Float32Array.BYTES_PER_ELEMENT;
+
+/** Freed blocks are kept up to this many bytes, unless asked otherwise. */
+const DEFAULT_HELD_BYTES = 2 ** 31;
+
+/**
+ * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
+ * The garbage collector has no part in it.
+ */
+export class BlockPool {
+  readonly #native: Pick<NativeBindings, "allocateBlock" | "freeBlock">;
+  readonly #free = new Map<number, Block[]>();
+  readonly #heldLimit: number;
+  #liveBytes = 0;
+  #heldBytes = 0;
+
+  constructor(native: Pick<NativeBindings, "allocateBlock" | "freeBlock">, heldLimit = DEFAULT_HELD_BYTES) {
+    this.#native = native;
+    this.#heldLimit = heldLimit;
+  }
+
+  /** A block whose view has `length` elements of arbitrary content. */
+  take(length: number): Block {
+    const size = sizeClass(length);
+    const bytes = size * BYTES;
+    let block = this.#free.get(size)?.pop();
+    if (block === undefined) {
+      block = new Block(this.#native.allocateBlock(size));
+    } else {
+      this.#heldBytes -= bytes;
+      block.inUse = true;
+    }
+    this.#liveBytes += bytes;
+    if (block.view.length !== length) block.view = block.whole.subarray(0, length);
+    return block;
+  }
+
+  /** Takes back what {@link take} gave. A second call does nothing. */
+  give(block: Block): void {
+    if (!block.inUse) return;
+    block.inUse = false;
+    const size = block.whole.length;
+    this.#liveBytes -= size * BYTES;
+    if (this.#heldBytes + size * BYTES > this.#heldLimit) {
+      this.#native.freeBlock(block.whole);
+      return;
+    }
+    this.#heldBytes += size * BYTES;
+    const list = this.#free.get(size);
+    if (list === undefined) this.#free.set(size, [block]);
+    else list.push(block);
+  }
+
+  /** Frees all blocks that are held for reuse. */
+  trim(): void {
+    for (const list of this.#free.values()) {
+      for (const block of list) this.#native.freeBlock(block.whole);
+    }
+    this.#free.clear();
+    this.#heldBytes = 0;
+  }
+
+  use(): PoolUse {
+    return { liveBytes: this.#liveBytes, heldBytes: this.#heldBytes };
+  }
+}
+
+/** Elements of the block for `length` elements: four steps per doubling, so at most a fifth is unused. */
+export function sizeClass(length: number): number {
+  if (length <= SMALLEST_CLASS) return SMALLEST_CLASS;
+  const step = Math.max(SMALLEST_CLASS, 2 ** (Math.floor(Math.log2(length - 1)) - 2));
+  return Math.ceil(length / step) * step;
+}
