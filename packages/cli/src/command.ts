@@ -1,0 +1,95 @@
+import { BasicError } from "@basic-mllm/core";
+import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs, parseArgs, renderUsage } from "citty";
+
+import type { Terminal } from "./terminal.js";
+
+/** One verb of the command line. */
+export interface CliCommand {
+  readonly name: string;
+  readonly description: string;
+  usage(): Promise<string>;
+  /** @param rawArgs - Arguments after the verb. @returns The exit code. */
+  execute(rawArgs: readonly string[], terminal: Terminal): Promise<number>;
+}
+
+/** What {@link defineCliCommand} needs: citty's argument table, examples for `--help`, and the body. */
+export interface CliCommandSpec<Args extends ArgsDef> {
+  readonly name: string;
+  readonly description: string;
+  readonly args: Args;
+  /** Shown at the end of `--help`: what people copy. */
+  readonly examples: readonly string[];
+  /** @returns The exit code, 0 where nothing is returned. */
+  readonly run: (call: {
+    args: ParsedArgs<Args>;
+    /** Values of options that may be repeated, by name. */
+    repeated: (name: string) => readonly string[];
+    terminal: Terminal;
+  }) => Promise<number | undefined>;
+}
+
+const SHARED = {
+  json: { type: "boolean", description: "Print one JSON line at the end; text for people goes to stderr." },
+  help: { type: "boolean", alias: "h", description: "Show this help." },
+} satisfies ArgsDef;
+
+/** Turns a specification into a verb with checked options and examples in its help. */
+export function defineCliCommand<Args extends ArgsDef>(spec: CliCommandSpec<Args>): CliCommand {
+  const args = { ...spec.args, ...SHARED };
+  const meta = { name: `basic-mllm ${spec.name}`, description: spec.description };
+  const command: CommandDef = defineCommand({ meta, args: args as ArgsDef });
+  return {
+    name: spec.name,
+    description: spec.description,
+    usage: async () => {
+      const examples = spec.examples.map((example) => `  ${example}`).join("\n");
+      return `${(await renderUsage(command)).trimEnd()}\n\nEXAMPLES\n\n${examples}\n`;
+    },
+    execute: async (rawArgs, terminal) => {
+      checkOptions(spec.name, rawArgs, args);
+      const parsed = parse(spec.name, rawArgs, args) as ParsedArgs<Args>;
+      const repeated = (name: string): readonly string[] => valuesOf(name, rawArgs);
+      return (await spec.run({ args: parsed, repeated, terminal })) ?? 0;
+    },
+  };
+}
+
+function parse(verb: string, rawArgs: readonly string[], args: ArgsDef): ParsedArgs<ArgsDef> {
+  try {
+    return parseArgs([...rawArgs], args);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    throw new BasicError("E_USAGE", `basic-mllm ${verb}: ${text} See \`basic-mllm ${verb} --help\`.`, {
+      cause: error,
+    });
+  }
+}
+
+/** citty ignores options it does not know; a typing error must not change a run silently. */
+function checkOptions(verb: string, rawArgs: readonly string[], args: ArgsDef): void {
+  const known = Object.keys(args).flatMap((name) => [name, ...aliasesOf(args[name])]);
+  for (const raw of rawArgs) {
+    if (raw === "--") return;
+    const match = /^--?([a-zA-Z][\w-]*)/.exec(raw);
+    const name = match?.[1];
+    if (name === undefined || known.includes(name) || known.includes(name.replace(/^no-/, ""))) continue;
+    const options = known.filter((candidate) => candidate.length > 1).map((candidate) => `--${candidate}`);
+    throw new BasicError(
+      "E_USAGE",
+      `basic-mllm ${verb}: there is no option "--${name}". Options are ${options.join(", ")}. See \`basic-mllm ${verb} --help\`.`,
+    );
+  }
+}
+
+function aliasesOf(definition: ArgsDef[string] | undefined): readonly string[] {
+  const alias = definition !== undefined && "alias" in definition ? definition.alias : undefined;
+  return alias === undefined ? [] : [alias].flat();
+}
+
+function valuesOf(name: string, rawArgs: readonly string[]): readonly string[] {
+  return rawArgs.flatMap((raw, i) => {
+    if (raw.startsWith(`--${name}=`)) return [raw.slice(name.length + 3)];
+    const next = rawArgs[i + 1];
+    return raw === `--${name}` && next !== undefined ? [next] : [];
+  });
+}

@@ -1,0 +1,93 @@
+import type { ReportRun } from "./data.js";
+
+/** One chart as the page's script draws it. */
+export interface Chart {
+  readonly title: string;
+  /** What the vertical axis counts, for people. */
+  readonly note: string;
+  readonly log: boolean;
+  readonly x: readonly number[];
+  readonly series: readonly { readonly label: string; readonly values: readonly (number | null)[] }[];
+}
+
+/** Charts have at most this many points a curve; more would only weigh. */
+const MAX_POINTS = 600;
+
+/** The curves of one or several runs. With one run a curve is a loss part; with several, a run. */
+export function chartsOf(runs: readonly ReportRun[]): readonly Chart[] {
+  const [first] = runs;
+  if (first === undefined) return [];
+  const charts =
+    runs.length === 1 ? lossCharts(first) : [compare(runs, "Language loss", (p) => p.parts["language"])];
+  return [...charts, ...diagnosticCharts(runs), ...speedCharts(runs)].filter((chart) =>
+    chart.series.some((series) => series.values.some((value) => value !== null)),
+  );
+}
+
+type Point = ReportRun["train"][number];
+
+function lossCharts(run: ReportRun): readonly Chart[] {
+  const points = thin(run.train);
+  const names = [...new Set(points.flatMap((point) => Object.keys(point.parts)))];
+  const x = points.map((point) => point.globalStep);
+  const series = names.map((label) => ({ label, values: smooth(points.map((p) => p.parts[label])) }));
+  return [
+    { title: "Loss by part", note: "unweighted, logarithmic; smoothed over 5 points", log: true, x, series },
+  ];
+}
+
+const DIAGNOSTICS: readonly (readonly [key: string, title: string, note: string])[] = [
+  ["cosine", "cos(v, v̂)", "1 with few distinct words means collapse"],
+  ["distinctMatches", "Distinct matched words", "how many different words the visual embeddings point at"],
+  ["normInitial", "Length of v", "mean |v| of the projector's output"],
+  ["effectiveRank", "Effective rank", "dimensions that the visual embeddings use"],
+  ["meaningfulShare", "Meaningful share", "visual embeddings whose nearest word belongs to the scene"],
+  ["ratioDirection", "λ·direction / language", "above about 0.3 the supervision leads"],
+];
+
+function diagnosticCharts(runs: readonly ReportRun[]): readonly Chart[] {
+  return DIAGNOSTICS.map(([key, title, note]) => ({
+    ...compare(runs, title, (p) => p.diagnostics?.[key]),
+    note,
+  }));
+}
+
+function speedCharts(runs: readonly ReportRun[]): readonly Chart[] {
+  return [
+    { ...compare(runs, "Learning rate", (p) => p.learningRate), note: "of the first parameter group" },
+    {
+      ...compare(runs, "Gradient norm", (p) => p.gradientNorm),
+      note: "before clipping, logarithmic",
+      log: true,
+    },
+    { ...compare(runs, "Throughput", (p) => p.tokensPerSecond), note: "tokens per second" },
+  ];
+}
+
+function compare(
+  runs: readonly ReportRun[],
+  title: string,
+  value: (point: Point) => number | undefined,
+): Chart {
+  const thinned = runs.map((run) => thin(run.train.filter((point) => value(point) !== undefined)));
+  const x = [...new Set(thinned.flat().map((point) => point.globalStep))].sort((a, b) => a - b);
+  const series = runs.map((run, i) => {
+    const byStep = new Map(thinned[i]?.map((point) => [point.globalStep, value(point)]));
+    return { label: run.name, values: x.map((step) => byStep.get(step) ?? null) };
+  });
+  return { title, note: "", log: false, x, series };
+}
+
+function thin(points: readonly Point[]): readonly Point[] {
+  const every = Math.max(1, Math.ceil(points.length / MAX_POINTS));
+  return points.filter((_, i) => i % every === 0 || i === points.length - 1);
+}
+
+/** Mean of up to five neighbours; a logarithmic axis takes no zero. */
+function smooth(values: readonly (number | undefined)[]): readonly (number | null)[] {
+  return values.map((value, i) => {
+    const near = values.slice(Math.max(0, i - 2), i + 3).filter((other) => other !== undefined);
+    const mean = near.reduce((sum, other) => sum + other, 0) / near.length;
+    return value === undefined || !(mean > 0) ? null : Number(mean.toPrecision(6));
+  });
+}
