@@ -43,6 +43,22 @@ export { didYouMean, nearestName } from "./nearest.js";
 export { Parameter, ParameterSet } from "./parameters.js";
 export { createRandom, philox, type Random, type Words4 } from "./random.js";
 export {
+  defineRecipe,
+  type LanguageRecipe,
+  type LossWeight,
+  lossWeightAt,
+  parseRecipe,
+  type Recipe,
+  type RecipeInput,
+  type RecipeStage,
+  type RecipeTask,
+  type RegionTextRecipe,
+  recipeJsonSchema,
+  resolveSteps,
+  type VlmRecipe,
+} from "./recipe.js";
+export { applyOverrides, diffRecipes, formatDifferences, type RecipeDifference } from "./recipe-diff.js";
+export {
   type ComponentOptions,
   defineEncoder,
   defineLanguageModel,

@@ -1,0 +1,247 @@
+import { z } from "zod";
+
+/** A part that a registry knows: its name alone, or with options. */
+const component = z
+  .union([
+    z.string().min(1),
+    z.strictObject({
+      name: z.string().min(1).describe("Name in the registry, or a folder with weights."),
+      options: z.record(z.string(), z.unknown()).default({}).describe("Options that the part itself checks."),
+    }),
+  ])
+  .transform((value) => (typeof value === "string" ? { name: value, options: {} } : value));
+
+const source = z
+  .union([
+    z.string().min(1),
+    z.strictObject({
+      file: z.string().min(1).describe("LLaVA JSON, or the name of a set that the builder makes."),
+      images: z.string().optional().describe("Folder of the pictures. Default: the folder of the file."),
+      limit: z.int().positive().optional().describe("Use the first n samples only."),
+    }),
+  ])
+  .transform((value) => (typeof value === "string" ? { file: value } : value));
+
+const lossWeight = z
+  .union([
+    z.number().nonnegative(),
+    z.strictObject({
+      weight: z
+        .number()
+        .nonnegative()
+        .describe("λ after the ramp. 0: computed and logged, without gradient."),
+      start: z.int().nonnegative().default(0).describe("Optimizer step of the stage at which it begins."),
+      ramp: z.int().nonnegative().default(0).describe("Steps over which it grows from 0 to `weight`."),
+      options: z
+        .record(z.string(), z.unknown())
+        .default({})
+        .describe("Options of the loss itself, for example the temperature of das-nce."),
+    }),
+  ])
+  .transform((value) =>
+    typeof value === "number" ? { weight: value, start: 0, ramp: 0, options: {} } : value,
+  );
+
+const schedule = z
+  .union([
+    z.enum(["cosine", "linear", "constant"]),
+    z.strictObject({
+      kind: z.enum(["cosine", "linear", "constant"]).describe("Shape of the curve after the warm-up."),
+      floor: z.number().min(0).max(1).default(0).describe("Share of the learning rate left at the end."),
+    }),
+  ])
+  .transform((value) => (typeof value === "string" ? { kind: value, floor: 0 } : value));
+
+/** @param mainLoss - The loss that has weight 1 unless the stage gives another. */
+const stageOf = (mainLoss: string) =>
+  z.strictObject({
+    train: z
+      .array(z.string().min(1))
+      .min(1)
+      .describe("Parameter groups that train; all others are frozen: vision, projector, language, text."),
+    data: z.string().min(1).optional().describe("Name of a set in `data.train`. Default: the stage's name."),
+    template: z.string().min(1).default("plain").describe("How a sample becomes tokens: plain, chat, ..."),
+    steps: z
+      .union([
+        z.int().positive(),
+        z.strictObject({ epochs: z.number().positive().describe("Passes over the data.") }),
+      ])
+      .describe("Optimizer steps, or passes over the data."),
+    batchSize: z.int().positive().default(16).describe("Samples of one micro-batch."),
+    accumulate: z.int().positive().default(1).describe("Micro-batches of one optimizer step."),
+    rowBudget: z.int().positive().default(4096).describe("Largest number of packed rows of a micro-batch."),
+    learningRate: z
+      .union([z.number().positive(), z.record(z.string(), z.number().nonnegative())])
+      .describe("Peak learning rate: one number, or one per trained group."),
+    schedule: schedule.prefault("cosine").describe("Learning-rate curve after the warm-up."),
+    warmup: z
+      .union([
+        z.int().nonnegative(),
+        z.strictObject({ ratio: z.number().min(0).max(1).describe("Share of the stage's steps.") }),
+      ])
+      .prefault({ ratio: 0.03 })
+      .describe("Linear warm-up: steps, or a share of the stage."),
+    betas: z
+      .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+      .default([0.9, 0.999])
+      .describe("AdamW's decay rates of the two moments."),
+    epsilon: z.number().positive().default(1e-8).describe("AdamW's ε, added to the bias-corrected root."),
+    weightDecay: z
+      .union([z.number().nonnegative(), z.record(z.string(), z.number().nonnegative())])
+      .default(0)
+      .describe(
+        "Decoupled weight decay of tensors with two or more dimensions; one number, or one per group.",
+      ),
+    maxNorm: z.number().nonnegative().default(1).describe("Gradients are clipped to this norm. 0: never."),
+    losses: z
+      .record(z.string(), lossWeight)
+      .prefault({})
+      .transform((given) => ({ [mainLoss]: { weight: 1, start: 0, ramp: 0, options: {} }, ...given }))
+      .describe(
+        `λ of each loss by name: a number, or { weight, start, ramp, options }. ${mainLoss} is 1 unless given.`,
+      ),
+    lossReduction: z
+      .enum(["global", "mean-of-means"])
+      .default("global")
+      .describe("Denominators over the whole optimizer step, or per micro-batch and then averaged (LLaVA)."),
+    evaluateEvery: z
+      .int()
+      .nonnegative()
+      .default(0)
+      .describe("Evaluate every n steps. 0: at the stage's end only."),
+    checkpointEvery: z.int().positive().default(200).describe("Save a checkpoint every n steps."),
+    logEvery: z.int().positive().default(10).describe("Write metrics every n steps."),
+  });
+
+const data = z.strictObject({
+  folder: z.string().optional().describe("Where sets are looked for and built. Default: `data`."),
+  builder: component.optional().describe("Makes the data on first use, for example scenes."),
+  train: z
+    .record(z.string(), source)
+    .describe("Training sets by name; a stage uses the one of its own name."),
+  evaluation: z.record(z.string(), source).default({}).describe("Evaluation sets by name."),
+  onImageError: z
+    .enum(["error", "skip-and-count"])
+    .default("error")
+    .describe("What a missing or broken picture does."),
+});
+
+const features = z.strictObject({
+  cache: z.boolean().default(true).describe("Keep the features of a frozen encoder on disk."),
+  standardise: z.boolean().default(false).describe("Scale each feature channel to mean 0 and deviation 1."),
+});
+
+const supervision = z.strictObject({
+  depth: z
+    .int()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe("k: supervised shallow blocks. null: half of the language model's blocks."),
+  layerWeights: z
+    .enum(["increasing", "constant", "decreasing"])
+    .default("increasing")
+    .describe("w_i: weights of the blocks in the refined embeddings."),
+  normalise: z
+    .enum(["none", "sum", "mean", "uniform"])
+    .default("none")
+    .describe("How patch weights a_j are scaled."),
+  stopGradient: z.boolean().default(true).describe("Whether the refined embeddings are constants."),
+  vocabulary: z.enum(["input", "head"]).default("input").describe("E: input embedding table or LM head."),
+});
+
+const evaluation = z.strictObject({
+  sets: z.array(z.string()).optional().describe("Evaluation sets to use. Default: all of `data.evaluation`."),
+  batchSize: z.int().positive().default(32).describe("Samples at a time."),
+  limit: z.int().positive().optional().describe("Use the first n samples of each set only."),
+  duringTraining: z
+    .int()
+    .positive()
+    .optional()
+    .describe("Samples of each set when evaluating inside a stage."),
+  blind: z.boolean().default(false).describe("Also measure without pictures, as a baseline."),
+  analysis: z.boolean().default(true).describe("Also match tokens, and replace embeddings by their match."),
+});
+
+const stagesOf = (mainLoss: string) =>
+  z.record(z.string().min(1), stageOf(mainLoss)).describe("What trains, one stage after the other.");
+
+const common = {
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]*$/, "use lower-case letters, digits, '.' and '-'")
+    .describe("Name of the recipe and of its run folders."),
+  description: z.string().default("").describe("One sentence for lists."),
+  seed: z.int().nonnegative().default(0).describe("All randomness comes from it."),
+  backend: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/, "use one backend name such as cpu, webgpu or cuda")
+    .default("cpu")
+    .describe("Device to run on. Fails when it cannot start; never falls back."),
+  fallback: z
+    .enum(["error", "reference"])
+    .default("error")
+    .describe("What to do where the backend has no body for a kernel: stop, or run the slow composition."),
+  plugins: z.array(z.string().min(1)).default([]).describe("Packages to import first: they define parts."),
+  data: data.describe("Where samples come from."),
+  evaluation: evaluation.prefault({}).describe("How the result is measured."),
+};
+
+/** A multimodal LLM: encoder, projector, language model, visual losses. */
+export const vlmSchema = z.strictObject({
+  task: z.literal("vlm").default("vlm").describe("A multimodal LLM."),
+  ...common,
+  model: z
+    .strictObject({
+      vision: component.describe("Vision encoder."),
+      visionLayer: z.int().default(-2).describe("Block whose output is used; negative counts from the end."),
+      projector: component.prefault("mlp2x_gelu").describe("From features to visual embeddings."),
+      language: component.describe("Language model."),
+      tokenizer: component.optional().describe("Default: the language model's own."),
+    })
+    .describe("What is trained."),
+  stages: stagesOf("language"),
+  features: features.prefault({}).describe("Features of the frozen encoder."),
+  supervision: supervision.prefault({}).describe("BASIC's supervision of visual embeddings."),
+});
+
+/** Pretraining of a language model. */
+export const languageSchema = z.strictObject({
+  task: z.literal("language").describe("A language model from text."),
+  ...common,
+  model: z
+    .strictObject({
+      language: component.describe("Language model."),
+      tokenizer: component.describe("Words or pieces of the language model."),
+    })
+    .describe("What is trained."),
+  stages: stagesOf("language"),
+});
+
+/** Contrastive pretraining of a vision encoder on regions and texts. */
+export const regionTextSchema = z.strictObject({
+  task: z.literal("region-text").describe("A vision encoder from picture regions and their texts."),
+  ...common,
+  model: z
+    .strictObject({
+      vision: component.describe("Vision encoder."),
+      tokenizer: component.optional().describe("Words of the texts. Default: made by the data."),
+    })
+    .describe("What is trained."),
+  stages: stagesOf("contrastive"),
+  contrastive: z
+    .strictObject({
+      regions: z.int().positive().default(2).describe("Regions along each side of a picture."),
+      labelSmoothing: z
+        .number()
+        .min(0)
+        .lt(1)
+        .default(0.05)
+        .describe("Share of the target spread over all texts."),
+      scale: z.number().positive().default(10).describe("Similarity scale at the start; it is learned."),
+      tagDrop: z.number().min(0).lt(1).default(0.3).describe("Share of a text's tags left out at random."),
+      jitter: z.number().nonnegative().default(0.2).describe("Random change of brightness and contrast."),
+    })
+    .prefault({})
+    .describe("The contrastive loss."),
+});
