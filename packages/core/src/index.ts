@@ -1,6 +1,15 @@
 export { detach, inputsThatNeedGradient, valueAndGradients } from "./autodiff.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export {
+  type ActivationAttrs,
+  type ActivationKind,
+  activation,
+  activationBackward,
+  activationKinds,
+  type FusedActivation,
+  fusedActivations,
+} from "./kernels/activation.js";
+export {
   type Attributes,
   findGradient,
   findKernel,
@@ -13,7 +22,55 @@ export {
   registerContractGradient,
   type Tolerance,
 } from "./kernels/contract.js";
+export { type EmbeddingAttrs, embedding } from "./kernels/embedding.js";
+export {
+  type FrozenLinearAttrs,
+  frozenLinear,
+  frozenLinearBackward,
+  frozenLinearBias,
+} from "./kernels/frozen-linear.js";
+export {
+  type GatedActivationAttrs,
+  gatedActivation,
+  gatedActivationBackward,
+} from "./kernels/gated-activation.js";
+export { allContracts } from "./kernels/index.js";
+export { checkIndices, type IndexCheck } from "./kernels/index-range.js";
+export {
+  type LayerNormAttrs,
+  type LayerNormBackwardAttrs,
+  layerNorm,
+  layerNormBackward,
+} from "./kernels/layer-norm.js";
+export { type LinearAttrs, linear, linearBias } from "./kernels/linear.js";
+export {
+  floatToHalf,
+  halfToFloat,
+  type PackedStorage,
+  packBf16,
+  packQ4_0,
+  packQ4_1,
+  packQ8_0,
+  type Storage,
+  storages,
+  unpack,
+  wordCount,
+} from "./kernels/quantised.js";
+export {
+  type RmsNormAttrs,
+  type RmsNormBackwardAttrs,
+  rmsNorm,
+  rmsNormBackward,
+} from "./kernels/rms-norm.js";
+export { type RotaryAttrs, rotary, rotaryTable } from "./kernels/rotary.js";
+export {
+  type RowGatherAttrs,
+  rowGather,
+  type ScatterAddRowsAttrs,
+  scatterAddRows,
+} from "./kernels/row-gather.js";
 export { type Fallback, runKernel, setFallback } from "./kernels/run.js";
+export { type SpliceAttrs, splice } from "./kernels/splice.js";
 export type {
   Needs,
   Normalise,

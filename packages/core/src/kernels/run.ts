@@ -18,8 +18,8 @@ export function setFallback(next: Fallback): Fallback {
 /** Runs a contract on the current backend. Uses the reference only after `setFallback("reference")`. */
 export function runKernel<Name extends string, Attrs extends Attributes>(
   contract: KernelContract<Name, Attrs>,
-  inputs: Inputs<Name, tf.Tensor>,
-  attrs: Attrs,
+  inputs: Inputs<NoInfer<Name>, tf.Tensor>,
+  attrs: NoInfer<Attrs>,
 ): readonly tf.Tensor[] {
   const backend = tf.getBackend();
   contract.infer(shapesOf(inputs), attrs);

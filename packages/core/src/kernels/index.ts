@@ -1,0 +1,37 @@
+import { activation, activationBackward } from "./activation.js";
+import type { KernelContract } from "./contract.js";
+import { embedding } from "./embedding.js";
+import { frozenLinear, frozenLinearBackward, frozenLinearBias } from "./frozen-linear.js";
+import { gatedActivation, gatedActivationBackward } from "./gated-activation.js";
+import { layerNorm, layerNormBackward } from "./layer-norm.js";
+import { linear, linearBias } from "./linear.js";
+import { rmsNorm, rmsNormBackward } from "./rms-norm.js";
+import { rotary } from "./rotary.js";
+import { rowGather, scatterAddRows } from "./row-gather.js";
+import { splice } from "./splice.js";
+
+/**
+ * Every contract. The conformance suite and the support tables walk this list.
+ *
+ * The cast drops each contract's own input and attribute types: a list can only be walked by name.
+ */
+export const allContracts: readonly KernelContract[] = [
+  linear,
+  linearBias,
+  frozenLinear,
+  frozenLinearBias,
+  frozenLinearBackward,
+  activation,
+  activationBackward,
+  gatedActivation,
+  gatedActivationBackward,
+  rmsNorm,
+  rmsNormBackward,
+  layerNorm,
+  layerNormBackward,
+  rotary,
+  embedding,
+  splice,
+  rowGather,
+  scatterAddRows,
+] as unknown as readonly KernelContract[];
