@@ -1,0 +1,89 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { activation as activationKernel, type FusedActivation } from "../kernels/activation.js";
+import { frozenLinear, frozenLinearBias } from "../kernels/frozen-linear.js";
+import { linear, linearBias } from "../kernels/linear.js";
+import { runKernel } from "../kernels/run.js";
+import type { Parameter } from "../parameters.js";
+import type { Builder, Role } from "./builder.js";
+
+/** What {@link applyLinear} multiplies by. */
+export interface LinearWeights {
+  /** `[O, I]`. */
+  readonly weight: tf.Tensor2D;
+  /** `[O]`, or null. */
+  readonly bias: tf.Tensor1D | null;
+  /** Whether weight or bias need a gradient. */
+  readonly trainable: boolean;
+}
+
+/**
+ * `y = act(x · Wᵀ + b)`.
+ *
+ * Under a tape, frozen weights use the contract that does not save x; the activation then runs by itself.
+ *
+ * @param x - `[R, I]`.
+ * @returns `[R, O]`.
+ */
+export function applyLinear(
+  x: tf.Tensor2D,
+  weights: LinearWeights,
+  activation: FusedActivation = "none",
+): tf.Tensor2D {
+  const { weight, bias, trainable } = weights;
+  if (trainable || !isRecording()) {
+    const [y] =
+      bias === null
+        ? runKernel(linear, { x, weight }, { activation })
+        : runKernel(linearBias, { x, weight, bias }, { activation });
+    return y as tf.Tensor2D;
+  }
+  const [outFeatures, inFeatures] = weight.shape;
+  const attrs = { storage: "f32", inFeatures, outFeatures } as const;
+  const [y] =
+    bias === null
+      ? runKernel(frozenLinear, { x, weight }, attrs)
+      : runKernel(frozenLinearBias, { x, weight, bias }, attrs);
+  return applyActivation(y as tf.Tensor2D, activation);
+}
+
+/** Applies an activation to `[R, F]` by itself. */
+export function applyActivation(x: tf.Tensor2D, kind: FusedActivation): tf.Tensor2D {
+  if (kind === "none") return x;
+  return runKernel(activationKernel, { x }, { kind })[0] as tf.Tensor2D;
+}
+
+function isRecording(): boolean {
+  return tf.engine().state.gradientDepth > 0;
+}
+
+/** Sizes of a {@link Linear}. */
+export interface LinearShape {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  readonly bias: boolean;
+  /** Decides the first values of the weight. Default `weight`. */
+  readonly role?: Role;
+}
+
+/** A matrix product with an optional bias. Parameters `NAME.weight` `[O, I]` and `NAME.bias` `[O]`. */
+export class Linear {
+  readonly weight: Parameter;
+  readonly bias: Parameter | null;
+
+  constructor(builder: Builder, name: string, shape: LinearShape) {
+    const { inFeatures, outFeatures, bias, role = "weight" } = shape;
+    this.weight = builder.add(`${name}.weight`, [outFeatures, inFeatures], role);
+    this.bias = bias ? builder.add(`${name}.bias`, [outFeatures], "bias") : null;
+  }
+
+  /** @param x - `[R, I]`. @returns `[R, O]`. */
+  call(x: tf.Tensor2D, activation: FusedActivation = "none"): tf.Tensor2D {
+    const weights = {
+      weight: this.weight.value as tf.Tensor2D,
+      bias: (this.bias?.value as tf.Tensor1D | undefined) ?? null,
+      trainable: this.weight.trainable || this.bias?.trainable === true,
+    };
+    return applyLinear(x, weights, activation);
+  }
+}

@@ -1,0 +1,64 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { type AttentionRows, SelfAttention } from "../../layers/attention.js";
+import type { Builder } from "../../layers/builder.js";
+import { GatedMlp } from "../../layers/mlp.js";
+import { RmsNorm } from "../../layers/norm.js";
+import type { DecoderConfig } from "./config.js";
+
+/** Output of a {@link DecoderBlock}. */
+export interface BlockOutput {
+  /** `[R, D]`. */
+  readonly x: tf.Tensor2D;
+  /** See {@link AttentionRows}. */
+  readonly received?: tf.Tensor1D;
+}
+
+/** `x + attention(norm(x))`, then `x + mlp(norm(x))`; Gemma 2 has a norm after each as well. */
+export class DecoderBlock {
+  readonly #attention: SelfAttention;
+  readonly #mlp: GatedMlp;
+  readonly #beforeAttention: RmsNorm;
+  readonly #afterAttention: RmsNorm | null;
+  readonly #beforeMlp: RmsNorm;
+  readonly #afterMlp: RmsNorm | null;
+
+  constructor(builder: Builder, config: DecoderConfig) {
+    const { width, normEpsilon: epsilon, normAddOne: addOne, sandwichNorms: sandwich } = config;
+    const norm = (name: string) => new RmsNorm(builder, name, { width, epsilon, addOne });
+    this.#attention = new SelfAttention(builder, "self_attn", {
+      width,
+      heads: config.heads,
+      keyValueHeads: config.keyValueHeads,
+      headWidth: config.headWidth,
+      inputBias: config.inputBias,
+      outputBias: config.outputBias,
+      outputName: "o_proj",
+      scale: config.attentionScale,
+      softcap: config.attentionSoftcap,
+      headNorm: config.headNorm ? { epsilon, addOne } : null,
+    });
+    this.#mlp = new GatedMlp(builder, "mlp", {
+      width,
+      inner: config.inner,
+      bias: config.mlpBias,
+      activation: config.activation,
+    });
+    this.#beforeAttention = norm("input_layernorm");
+    this.#afterAttention = sandwich ? norm("post_attention_layernorm") : null;
+    this.#beforeMlp = norm(sandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm");
+    this.#afterMlp = sandwich ? norm("post_feedforward_layernorm") : null;
+  }
+
+  /** @param input - `[R, D]`. */
+  call(input: tf.Tensor2D, rows: AttentionRows): BlockOutput {
+    // Frees what the gradient does not need before the next block starts.
+    return tf.tidy(() => {
+      const { y, received } = this.#attention.call(this.#beforeAttention.call(input), rows);
+      const middle = tf.add<tf.Tensor2D>(input, this.#afterAttention?.call(y) ?? y);
+      const mixed = this.#mlp.call(this.#beforeMlp.call(middle));
+      const x = tf.add<tf.Tensor2D>(middle, this.#afterMlp?.call(mixed) ?? mixed);
+      return received === undefined ? { x } : { x, received };
+    });
+  }
+}

@@ -1,0 +1,193 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { BasicError } from "../../errors.js";
+import { Builder, randomValues, type ValueSource } from "../../layers/builder.js";
+import { embed, spliceRows } from "../../layers/embedding.js";
+import { applyLinear } from "../../layers/linear.js";
+import { RmsNorm } from "../../layers/norm.js";
+import { rotaryTable } from "../../layers/rotary.js";
+import { type Parameter, ParameterSet } from "../../parameters.js";
+import type { Head, KeyValueCache, LanguageInput, LanguageModel, Observe, Observed } from "../interfaces.js";
+import { DecoderBlock } from "./block.js";
+import { DecoderCache } from "./cache.js";
+import { type DecoderConfig, decoderConfig } from "./config.js";
+import { checkObserve, Observation, type Seen } from "./observation.js";
+import { checkPackedRows } from "./packed.js";
+
+/** Looks at the hidden states while the decoder runs. */
+interface Watcher {
+  receive(block: number): ReturnType<Observation["receive"]>;
+  after(block: number, x: tf.Tensor2D, received: tf.Tensor1D | undefined): void;
+}
+
+/** Options of {@link createDecoder}. */
+export interface DecoderOptions {
+  /** Seed of the first values. Default 0. */
+  readonly seed?: number;
+  /** First values; instead of `seed`. */
+  readonly values?: ValueSource;
+}
+
+/**
+ * Builds a decoder. Parameters have Hugging Face's names: `model.embed_tokens.weight`,
+ * `model.layers.N.self_attn.q_proj.weight`, ..., `model.norm.weight`, `lm_head.weight`.
+ *
+ * @throws {@link BasicError} `E_CONFIG` when sizes do not fit together.
+ */
+export function createDecoder(config: DecoderConfig, options: DecoderOptions = {}): Decoder {
+  const checked = decoderConfig(config);
+  const { initialStd: std, depth } = checked;
+  const scales = { weight: std, embedding: std, residual: 1 / Math.sqrt(2 * depth) };
+  return new Decoder(checked, options.values ?? randomValues(options.seed ?? 0, scales));
+}
+
+/** A causal language model over packed rows. */
+export class Decoder implements LanguageModel {
+  readonly config: DecoderConfig;
+  readonly parameters = new ParameterSet();
+  readonly #table: Parameter;
+  readonly #blocks: readonly DecoderBlock[];
+  readonly #norm: RmsNorm;
+  readonly #head: Parameter;
+
+  /** Use {@link createDecoder}. */
+  constructor(config: DecoderConfig, values: ValueSource) {
+    const { vocabularySize, width, depth, normEpsilon, normAddOne, tiedHead } = config;
+    const builder = new Builder(this.parameters, values);
+    this.config = config;
+    this.#table = builder.add("model.embed_tokens.weight", [vocabularySize, width], "embedding");
+    this.#blocks = Array.from(
+      { length: depth },
+      (_, i) => new DecoderBlock(builder.within(`model.layers.${i}`), config),
+    );
+    this.#norm = new RmsNorm(builder, "model.norm", { width, epsilon: normEpsilon, addOne: normAddOne });
+    this.#head = tiedHead ? this.#table : builder.add("lm_head.weight", [vocabularySize, width], "weight");
+  }
+
+  get depth(): number {
+    return this.config.depth;
+  }
+
+  get width(): number {
+    return this.config.width;
+  }
+
+  get vocabularySize(): number {
+    return this.config.vocabularySize;
+  }
+
+  /** E `[V, D]`: the stored table, without Gemma's √D. */
+  get vocabulary(): tf.Tensor2D {
+    return this.#table.value as tf.Tensor2D;
+  }
+
+  get head(): Head {
+    const { value, trainable } = this.#head;
+    return { weight: value as tf.Tensor2D, trainable, softcap: this.config.headSoftcap };
+  }
+
+  /**
+   * Runs all blocks. `refined`, `patchWeights` and `blocks` are empty for a batch without images.
+   *
+   * @throws {@link BasicError} `E_SHAPE`, `E_INDEX_RANGE`, `E_IMAGE_TOKENS` on a batch that does not fit;
+   *   `E_CONFIG` when the model cannot observe what is asked.
+   */
+  forward(input: LanguageInput, observe?: Observe): Observed {
+    const observation = this.#observation(input, observe);
+    const result = tf.tidy(() => {
+      const hidden = this.#run(input, observation);
+      const seen: Seen = observation?.seen ?? { blocks: [] };
+      return { hidden, ...seen };
+    });
+    return { ...result, blocks: new Map(result.blocks) };
+  }
+
+  /** All hidden states `[R, D]` as Hugging Face lists them: the input, each block, the last one after the norm. */
+  hiddenStates(input: LanguageInput): readonly tf.Tensor2D[] {
+    return tf.tidy(() => {
+      const states: tf.Tensor2D[] = [];
+      const hidden = this.#run(input, {
+        receive: () => undefined,
+        after: (_, x) => {
+          states.push(tf.clone(x));
+        },
+      });
+      return [...states.slice(0, -1), hidden];
+    });
+  }
+
+  /** Next-token logits `[R, V]` of final hidden states `[R, D]`. For generation; losses are chunked instead. */
+  logits(hidden: tf.Tensor2D): tf.Tensor2D {
+    return tf.tidy(() => {
+      const { weight, trainable, softcap } = this.head;
+      const plain = applyLinear(hidden, { weight, bias: null, trainable });
+      return softcap === 0 ? plain : tf.mul<tf.Tensor2D>(tf.tanh(tf.div(plain, softcap)), softcap);
+    });
+  }
+
+  createCache(): KeyValueCache {
+    return new DecoderCache(this.config.depth);
+  }
+
+  #observation(input: LanguageInput, observe: Observe | undefined): Observation | undefined {
+    if (observe === undefined) return undefined;
+    checkObserve(observe, this.config.depth);
+    if (input.cache !== undefined) {
+      throw new BasicError(
+        "E_CONFIG",
+        "forward: cannot observe with a cache. Run the whole sample without one.",
+      );
+    }
+    return input.visual === null ? undefined : new Observation(observe, input.packed, this.config.heads);
+  }
+
+  #run(input: LanguageInput, watcher: Watcher | undefined): tf.Tensor2D {
+    const { packed, visual, cache } = input;
+    checkPackedRows(packed, this.config.vocabularySize, visual?.shape[0] ?? 0);
+    const grown = checkedCache(cache);
+    grown?.check(packed);
+    const start = grown?.length ?? 0;
+    const { positions, offsets: queryOffsets } = packed;
+    const keyOffsets = start === 0 ? queryOffsets : queryOffsets.map((row, i) => (i === 0 ? 0 : row + start));
+    const length = 1 + positions.reduce((largest, position) => Math.max(largest, position), 0);
+    const rotary = { table: rotaryTable(this.config.rotary, length), positions };
+    let x = this.#embed(input);
+    watcher?.after(0, x, undefined);
+    for (const [i, block] of this.#blocks.entries()) {
+      const receive = watcher?.receive(i + 1);
+      const next = block.call(x, {
+        queryOffsets,
+        keyOffsets,
+        causal: true,
+        window: this.config.windows[i] ?? 0,
+        rotary,
+        ...(grown && { cache: grown.layer(i) }),
+        ...(receive && { receive }),
+      });
+      x.dispose();
+      x = next.x;
+      watcher?.after(i + 1, x, next.received);
+    }
+    return this.#norm.call(x);
+  }
+
+  #embed({ packed, visual }: LanguageInput): tf.Tensor2D {
+    const table = this.vocabulary;
+    if (visual !== null && visual.shape[1] !== this.width) {
+      throw new BasicError(
+        "E_SHAPE",
+        `forward: visual embeddings have width ${visual.shape[1]}, the language model has ${this.width}. Make the projector's width equal.`,
+      );
+    }
+    const rows = visual === null ? embed(table, packed.ids) : spliceRows(table, visual, packed.ids);
+    return this.config.embeddingScale === 1 ? rows : tf.mul<tf.Tensor2D>(rows, this.config.embeddingScale);
+  }
+}
+
+function checkedCache(cache: KeyValueCache | undefined): DecoderCache | undefined {
+  if (cache === undefined || cache instanceof DecoderCache) return cache;
+  throw new BasicError(
+    "E_CONFIG",
+    "forward: the cache was made by another model. Use this model's createCache().",
+  );
+}
