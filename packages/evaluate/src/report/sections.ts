@@ -97,7 +97,7 @@ export function samples(pictures: readonly SamplePicture[]): Html {
       (picture) =>
         html`<div class="card picture"><img src="${picture.image}" alt="test picture"><ul class="qa">${picture.questions.map(
           (qa) =>
-            html`<li class="${qa.correct ? "ok" : "no"}"><span>${qa.question}</span>${qa.correct ? html`✓ ${qa.answer}` : html`✗ ${qa.answer || "(nothing)"} <s>→ ${qa.truth}</s>`}</li>`,
+            html`<li class="${qa.correct ? "ok" : "no"}"><span>${qa.question}</span>${qa.correct ? html`✓ ${qa.answer}` : html`✗ <s>${qa.answer || "(nothing)"}</s> ${qa.truth}`}</li>`,
         )}</ul></div>`,
     )}</div>`;
 }

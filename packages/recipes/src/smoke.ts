@@ -1,0 +1,21 @@
+import { defineRecipe } from "@basic-mllm/core";
+
+import { quickstart } from "./quickstart.js";
+
+const { align, finetune } = quickstart.stages;
+
+/** The quickstart at a sixth of its length: shows that everything works, in about a minute. */
+export const smoke = defineRecipe({
+  ...quickstart,
+  name: "smoke",
+  description: "The quickstart in about a minute: does everything work here?",
+  data: {
+    ...quickstart.data,
+    builder: { name: "scenes", options: { variant: "solo", align: 2000, finetune: 3000, test: 100 } },
+  },
+  stages: {
+    ...(align && { align: { ...align, steps: 100, losses: {} } }),
+    ...(finetune && { finetune: { ...finetune, steps: 250, losses: {}, evaluateEvery: 0 } }),
+  },
+  evaluation: { blind: false, duringTraining: 100 },
+});
