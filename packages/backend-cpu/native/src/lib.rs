@@ -3,10 +3,11 @@
 //! Every exported function works on typed-array views that the caller allocates, checks the lengths,
 //! and reports a wrong call as a JavaScript exception.
 
-mod args;
-mod kernels;
+pub mod args;
+pub mod kernels;
 pub mod math;
-mod matmul;
-mod memory;
+pub mod matmul;
+pub mod memory;
+pub mod ops;
 pub mod simd;
-mod threads;
+pub mod threads;

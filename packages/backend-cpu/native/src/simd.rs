@@ -54,7 +54,7 @@ fn detect() -> Level {
 /// whether multiply-add is fused; pass it on to the functions of [`crate::math`]. One generic type is
 /// allowed, written `fn name[T: Trait](...)`. Helpers that it calls must be `#[inline(always)]`.
 ///
-/// ```ignore
+/// ```text
 /// multiversion! {
 ///     fn scale(x: &[f32], s: f32, y: &mut [f32]) {
 ///         for (y, &x) in y.iter_mut().zip(x) { *y = math::exp::<FMA>(x) * s; }

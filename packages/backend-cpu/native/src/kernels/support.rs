@@ -57,6 +57,10 @@ impl<'a, T> Shared<'a, T> {
         Self { pointer: slice.as_mut_ptr(), length: slice.len(), owner: PhantomData }
     }
 
+    pub fn length(self) -> usize {
+        self.length
+    }
+
     /// Elements `start .. start + length`.
     ///
     /// # Safety

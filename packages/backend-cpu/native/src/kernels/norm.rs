@@ -1,0 +1,176 @@
+//! BasicRmsNorm, BasicLayerNorm and their backward kernels.
+
+use super::support::{Shared, block, tasks};
+use crate::multiversion;
+use crate::simd::{LANES, dot, fma, fold_lanes, sum};
+
+/// Rows of a task. Weight gradients are summed per task in float32, then over tasks in float64.
+const ROWS: usize = 32;
+
+/// What a statistic is multiplied by: `weight`, or `1 + weight` (Gemma).
+#[derive(Clone, Copy)]
+pub struct Weight<'a> {
+    pub values: &'a [f32],
+    pub add_one: bool,
+}
+
+impl Weight<'_> {
+    fn offset(self) -> f32 {
+        if self.add_one { 1.0 } else { 0.0 }
+    }
+}
+
+/// `y = x / sqrt(mean(x^2) + epsilon) * weight` per row; `inverse` is the reciprocal root of each row.
+pub fn rms_norm(x: &[f32], weight: Weight, epsilon: f32, y: &mut [f32], inverse: &mut [f32]) {
+    let width = weight.values.len();
+    let (y, inverse) = (Shared::new(y), Shared::new(inverse));
+    let rows = inverse.length();
+    tasks(rows.div_ceil(ROWS), x.len() * 4, |task| {
+        let (start, count) = block(task, ROWS, rows);
+        // SAFETY: tasks own disjoint rows.
+        let (y, inverse) = unsafe { (y.part(start * width, count * width), inverse.part(start, count)) };
+        rms_rows(&x[start * width..(start + count) * width], weight, epsilon, y, inverse);
+    });
+}
+
+multiversion! {
+    fn rms_rows(x: &[f32], weight: Weight, epsilon: f32, y: &mut [f32], inverse: &mut [f32]) {
+        let width = weight.values.len();
+        let offset = weight.offset();
+        for (i, root) in inverse.iter_mut().enumerate() {
+            let (x, y) = (&x[i * width..(i + 1) * width], &mut y[i * width..(i + 1) * width]);
+            let scale = 1.0 / (dot::<FMA>(x, x) / width as f32 + epsilon).sqrt();
+            *root = scale;
+            for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight.values) {
+                *y = x * scale * (w + offset);
+            }
+        }
+    }
+}
+
+/// Inputs of a norm's backward kernel. `mean` is empty for the root-mean-square norm.
+#[derive(Clone, Copy)]
+pub struct Saved<'a> {
+    pub dy: &'a [f32],
+    pub x: &'a [f32],
+    pub weight: Weight<'a>,
+    pub mean: &'a [f32],
+    pub inverse: &'a [f32],
+}
+
+/// Gradients of weight and bias; empty where they are not wanted.
+pub struct WeightGradients<'a> {
+    pub weight: &'a mut [f32],
+    pub bias: &'a mut [f32],
+}
+
+/// Gradients of a norm. With `saved.mean` it is the layer norm, else the root-mean-square norm.
+pub fn norm_backward(saved: Saved, dx: &mut [f32], out: WeightGradients) {
+    let width = saved.weight.values.len();
+    let rows = saved.inverse.len();
+    let blocks = rows.div_ceil(ROWS);
+    let sums_of = |wanted: &[f32]| vec![0f32; if wanted.is_empty() { 0 } else { blocks * width }];
+    let (mut weight_sums, mut bias_sums) = (sums_of(out.weight), sums_of(out.bias));
+    let dx = Shared::new(dx);
+    let sums = [&mut weight_sums, &mut bias_sums].map(|sums| Shared::new(sums));
+    tasks(blocks, saved.x.len() * 8, |task| {
+        let (start, count) = block(task, ROWS, rows);
+        let [weight, bias] = sums.map(|sums| {
+            let length = if sums.length() == 0 { 0 } else { width };
+            // SAFETY: tasks own disjoint rows of sums.
+            unsafe { sums.part(task * length, length) }
+        });
+        for row in start..start + count {
+            let cells = row * width..(row + 1) * width;
+            let (dy, x) = (&saved.dy[cells.clone()], &saved.x[cells]);
+            // SAFETY: tasks own disjoint rows.
+            let dx = unsafe { dx.part(row * width, width) };
+            let mean = saved.mean.get(row).copied();
+            let inverse = saved.inverse[row];
+            row_gradient(dy, x, saved.weight, mean, inverse, dx);
+            add_weight_gradient(dy, x, mean.unwrap_or(0.0), inverse, weight, bias);
+        }
+    });
+    add_blocks(&weight_sums, out.weight);
+    add_blocks(&bias_sums, out.bias);
+}
+
+multiversion! {
+    fn row_gradient(dy: &[f32], x: &[f32], weight: Weight, mean: Option<f32>, inverse: f32, dx: &mut [f32]) {
+        let width = x.len() as f32;
+        let offset = weight.offset();
+        for ((dx, &dy), &w) in dx.iter_mut().zip(dy).zip(weight.values) {
+            *dx = dy * (w + offset);
+        }
+        let centre = mean.unwrap_or(0.0);
+        let along = inverse * dot_centred::<FMA>(dx, x, centre) / width;
+        let g_mean = if mean.is_some() { sum(dx) / width } else { 0.0 };
+        for (dx, &x) in dx.iter_mut().zip(x) {
+            *dx = inverse * (*dx - g_mean - (x - centre) * inverse * along);
+        }
+    }
+}
+
+/// Sum of `g * (x - centre)`: centred first, since a large mean would cancel.
+#[inline(always)]
+fn dot_centred<const FMA: bool>(g: &[f32], x: &[f32], centre: f32) -> f32 {
+    let mut lanes = [0.0; LANES];
+    for (g, x) in g.chunks(LANES).zip(x.chunks(LANES)) {
+        for ((lane, &g), &x) in lanes.iter_mut().zip(g).zip(x) {
+            *lane = fma::<FMA>(g, x - centre, *lane);
+        }
+    }
+    fold_lanes(lanes, |a, b| a + b)
+}
+
+multiversion! {
+    fn add_weight_gradient(dy: &[f32], x: &[f32], mean: f32, inverse: f32, weight: &mut [f32], bias: &mut [f32]) {
+        for ((sum, &dy), &x) in weight.iter_mut().zip(dy).zip(x) {
+            *sum = fma::<FMA>(dy, (x - mean) * inverse, *sum);
+        }
+        for (sum, &dy) in bias.iter_mut().zip(dy) {
+            *sum += dy;
+        }
+    }
+}
+
+fn add_blocks(blocks: &[f32], out: &mut [f32]) {
+    let width = out.len();
+    for (i, out) in out.iter_mut().enumerate() {
+        let column = blocks.iter().skip(i).step_by(width);
+        *out = column.map(|&value| f64::from(value)).sum::<f64>() as f32;
+    }
+}
+
+/// `y = (x - mean) / sqrt(variance + epsilon) * weight + bias` per row, with the statistics of each row.
+pub fn layer_norm(x: &[f32], [weight, bias]: [&[f32]; 2], epsilon: f32, [y, mean, inverse]: [&mut [f32]; 3]) {
+    let width = weight.len();
+    let (y, mean, inverse) = (Shared::new(y), Shared::new(mean), Shared::new(inverse));
+    let rows = inverse.length();
+    tasks(rows.div_ceil(ROWS), x.len() * 6, |task| {
+        let (start, count) = block(task, ROWS, rows);
+        for row in start..start + count {
+            // SAFETY: tasks own disjoint rows.
+            let (y, mean, inverse) = unsafe {
+                (y.part(row * width, width), mean.part(row, 1), inverse.part(row, 1))
+            };
+            let x = &x[row * width..(row + 1) * width];
+            [mean[0], inverse[0]] = layer_row(x, weight, bias, epsilon, y);
+        }
+    });
+}
+
+multiversion! {
+    fn layer_row(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32]) -> [f32; 2] {
+        let width = x.len() as f32;
+        let mean = sum(x) / width;
+        for (y, &x) in y.iter_mut().zip(x) {
+            *y = x - mean;
+        }
+        let inverse = 1.0 / (dot::<FMA>(y, y) / width + epsilon).sqrt();
+        for ((y, &w), &b) in y.iter_mut().zip(weight).zip(bias) {
+            *y = fma::<FMA>(*y * inverse, w, b);
+        }
+        [mean, inverse]
+    }
+}

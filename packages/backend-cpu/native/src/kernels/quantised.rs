@@ -1,0 +1,105 @@
+//! Packed weights: bfloat16 and GGUF's block formats, 32 values a block.
+
+use half::f16;
+use napi::Result;
+
+use crate::args::invalid;
+use crate::multiversion;
+
+/// Values of one block.
+pub const BLOCK: usize = 32;
+
+/// How a frozen weight is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Storage {
+    Bf16,
+    Q8,
+    Q4,
+    Q4WithMinimum,
+}
+
+impl Storage {
+    pub fn parse(name: &str) -> Result<Self> {
+        Ok(match name {
+            "bf16" => Self::Bf16,
+            "q8_0" => Self::Q8,
+            "q4_0" => Self::Q4,
+            "q4_1" => Self::Q4WithMinimum,
+            _ => return Err(invalid(format!("unknown storage `{name}`"))),
+        })
+    }
+
+    /// Values that are stored together, and their bytes.
+    fn block(self) -> (usize, usize) {
+        match self {
+            Self::Bf16 => (1, 2),
+            Self::Q8 => (BLOCK, 34),
+            Self::Q4 => (BLOCK, 18),
+            Self::Q4WithMinimum => (BLOCK, 20),
+        }
+    }
+
+    /// int32 words that `count` values take; fails where they are no whole number of blocks.
+    pub fn words(self, count: usize) -> Result<usize> {
+        let (values, bytes) = self.block();
+        if count % values != 0 {
+            return Err(invalid(format!("{count} values are no whole blocks of {values}")));
+        }
+        Ok((count / values * bytes).div_ceil(4))
+    }
+
+    /// Decodes values `start .. start + out.len()`. Both are whole blocks.
+    pub fn decode(self, packed: &[u8], start: usize, out: &mut [f32]) {
+        let (values, bytes) = self.block();
+        let packed = &packed[start / values * bytes..(start + out.len()) / values * bytes];
+        match self {
+            Self::Bf16 => decode_bf16(packed, out),
+            Self::Q8 => decode_q8(packed, out),
+            Self::Q4 | Self::Q4WithMinimum => decode_q4(packed, bytes, out),
+        }
+    }
+}
+
+/// The bytes of little-endian words, in order.
+pub fn bytes_of(words: &[i32]) -> &[u8] {
+    // SAFETY: every byte of an i32 is a valid u8, and the length is the same in bytes.
+    unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
+}
+
+fn half(bytes: &[u8]) -> f32 {
+    f16::from_le_bytes([bytes[0], bytes[1]]).to_f32()
+}
+
+multiversion! {
+    fn decode_bf16(packed: &[u8], out: &mut [f32]) {
+        for (out, pair) in out.iter_mut().zip(packed.as_chunks::<2>().0) {
+            *out = f32::from_bits(u32::from(u16::from_le_bytes(*pair)) << 16);
+        }
+    }
+}
+
+multiversion! {
+    fn decode_q8(packed: &[u8], out: &mut [f32]) {
+        for (out, block) in out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(packed.as_chunks::<34>().0) {
+            let scale = half(block);
+            for i in 0..BLOCK {
+                out[i] = scale * f32::from(block[2 + i] as i8);
+            }
+        }
+    }
+}
+
+multiversion! {
+    /// Value i is the low half of byte i, value i + 16 the high half.
+    fn decode_q4(packed: &[u8], bytes: usize, out: &mut [f32]) {
+        for (out, block) in out.as_chunks_mut::<BLOCK>().0.iter_mut().zip(packed.chunks_exact(bytes)) {
+            let (head, nibbles) = block.split_at(bytes - BLOCK / 2);
+            let scale = half(head);
+            let base = if head.len() > 2 { half(&head[2..]) } else { -8.0 * scale };
+            for i in 0..BLOCK / 2 {
+                out[i] = scale * f32::from(nibbles[i] & 15) + base;
+                out[i + BLOCK / 2] = scale * f32::from(nibbles[i] >> 4) + base;
+            }
+        }
+    }
+}

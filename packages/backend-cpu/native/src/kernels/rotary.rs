@@ -1,0 +1,95 @@
+//! BasicRotary: half rotation of the first columns of each head.
+
+use super::support::{Shared, block, tasks};
+use crate::multiversion;
+
+/// Rows of a task.
+const ROWS: usize = 32;
+
+/// How far and where rows are turned.
+#[derive(Clone, Copy)]
+pub struct Rotation<'a> {
+    pub heads: usize,
+    /// Position of each row.
+    pub positions: &'a [i32],
+    /// Radians per position; the first `2 * frequencies.len()` columns of a head turn.
+    pub frequencies: &'a [f32],
+    /// Factor of cosine and sine.
+    pub scale: f32,
+    /// Turns back.
+    pub inverse: bool,
+}
+
+/// Turns every head of x [R, heads * w].
+pub fn rotary(x: &[f32], rotation: Rotation, y: &mut [f32]) {
+    let rows = rotation.positions.len();
+    if rows == 0 || x.is_empty() {
+        return;
+    }
+    let table = Table::new(rotation);
+    let width = x.len() / rows;
+    let y = Shared::new(y);
+    tasks(rows.div_ceil(ROWS), x.len() * 4, |task| {
+        let (start, count) = block(task, ROWS, rows);
+        for row in start..start + count {
+            // SAFETY: tasks own disjoint rows.
+            let y = unsafe { y.part(row * width, width) };
+            let (cosines, sines) = table.row(rotation, row);
+            turn(&x[row * width..(row + 1) * width], cosines, sines, width / rotation.heads, y);
+        }
+    });
+}
+
+/// Cosines and sines, computed in float64: of every position in use where they are dense, else of every row.
+struct Table {
+    values: Vec<f32>,
+    first: Option<i32>,
+}
+
+impl Table {
+    fn new(rotation: Rotation) -> Self {
+        let Rotation { positions, .. } = rotation;
+        let (first, last) = positions.iter().fold((i32::MAX, i32::MIN), |(a, b), &p| (a.min(p), b.max(p)));
+        if i64::from(last) - i64::from(first) < positions.len() as i64 {
+            Self { values: angles(first..=last, rotation), first: Some(first) }
+        } else {
+            Self { values: angles(positions.iter().copied(), rotation), first: None }
+        }
+    }
+
+    fn row(&self, rotation: Rotation, row: usize) -> (&[f32], &[f32]) {
+        let half = rotation.frequencies.len();
+        let index = self.first.map_or(row, |first| (rotation.positions[row] - first) as usize);
+        self.values[index * 2 * half..(index + 1) * 2 * half].split_at(half)
+    }
+}
+
+/// Per position all cosines, then all sines.
+fn angles(positions: impl Iterator<Item = i32>, rotation: Rotation) -> Vec<f32> {
+    let sign = if rotation.inverse { -1.0 } else { 1.0 };
+    let mut values = Vec::new();
+    for position in positions {
+        let angle = |frequency: &f32| f64::from(position) * f64::from(*frequency);
+        let scale = f64::from(rotation.scale);
+        values.extend(rotation.frequencies.iter().map(|f| (angle(f).cos() * scale) as f32));
+        values.extend(rotation.frequencies.iter().map(|f| (angle(f).sin() * scale * sign) as f32));
+    }
+    values
+}
+
+multiversion! {
+    fn turn(x: &[f32], cosines: &[f32], sines: &[f32], head_width: usize, y: &mut [f32]) {
+        let half = cosines.len();
+        for (x, y) in x.chunks_exact(head_width).zip(y.chunks_exact_mut(head_width)) {
+            let (x_low, x_rest) = x.split_at(half);
+            let (x_high, x_rest) = x_rest.split_at(half);
+            let (y_low, y_rest) = y.split_at_mut(half);
+            let (y_high, y_rest) = y_rest.split_at_mut(half);
+            for i in 0..half {
+                y_low[i] = x_low[i] * cosines[i] - x_high[i] * sines[i];
+                y_high[i] = x_high[i] * cosines[i] + x_low[i] * sines[i];
+            }
+            y_rest.copy_from_slice(x_rest);
+        }
+    }
+}

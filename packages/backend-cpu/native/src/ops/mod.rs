@@ -1,0 +1,1 @@
+//! Bodies of stock tfjs operations.
