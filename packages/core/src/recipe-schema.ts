@@ -52,6 +52,11 @@ const schedule = z
   ])
   .transform((value) => (typeof value === "string" ? { kind: value, floor: 0 } : value));
 
+const warmup = z.union([
+  z.int().nonnegative(),
+  z.strictObject({ ratio: z.number().min(0).max(1).describe("Share of the stage's steps.") }),
+]);
+
 /** @param mainLoss - The loss that has weight 1 unless the stage gives another. */
 const stageOf = (mainLoss: string) =>
   z.strictObject({
@@ -74,13 +79,7 @@ const stageOf = (mainLoss: string) =>
       .union([z.number().positive(), z.record(z.string(), z.number().nonnegative())])
       .describe("Peak learning rate: one number, or one per trained group."),
     schedule: schedule.prefault("cosine").describe("Learning-rate curve after the warm-up."),
-    warmup: z
-      .union([
-        z.int().nonnegative(),
-        z.strictObject({ ratio: z.number().min(0).max(1).describe("Share of the stage's steps.") }),
-      ])
-      .prefault({ ratio: 0.03 })
-      .describe("Linear warm-up: steps, or a share of the stage."),
+    warmup: warmup.prefault({ ratio: 0.03 }).describe("Linear warm-up: steps, or a share of the stage."),
     betas: z
       .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
       .default([0.9, 0.999])
@@ -92,6 +91,10 @@ const stageOf = (mainLoss: string) =>
       .describe(
         "Decoupled weight decay of tensors with two or more dimensions; one number, or one per group.",
       ),
+    shuffle: z
+      .boolean()
+      .default(true)
+      .describe("Order of the samples: a new permutation each epoch, or as they are."),
     maxNorm: z.number().nonnegative().default(1).describe("Gradients are clipped to this norm. 0: never."),
     losses: z
       .record(z.string(), lossWeight)

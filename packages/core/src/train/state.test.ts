@@ -1,0 +1,54 @@
+import { readFileSync } from "node:fs";
+
+import { describe, expect, it } from "vitest";
+
+import { decodeTensors, encodeTensors } from "./state.js";
+
+const file = {
+  tensors: new Map([
+    ["a", { shape: [2, 2], values: new Float32Array([1, -0, Number.NaN, 3e-45]) }],
+    ["empty", { shape: [0], values: new Float32Array(0) }],
+    ["scalar", { shape: [], values: new Float32Array([7]) }],
+  ]),
+  metadata: { step: "3" },
+};
+
+describe("encodeTensors", () => {
+  it("keeps every bit, names, shapes and text", () => {
+    const { tensors, metadata } = decodeTensors(encodeTensors(file), "test");
+    expect([...tensors.keys()]).toEqual(["a", "empty", "scalar"]);
+    expect(tensors.get("a")?.shape).toEqual([2, 2]);
+    expect(new Uint8Array(tensors.get("a")?.values.buffer as ArrayBuffer)).toEqual(
+      new Uint8Array(file.tensors.get("a")?.values.buffer as ArrayBuffer),
+    );
+    expect(metadata).toEqual({ step: "3" });
+  });
+
+  it("starts the data on a multiple of 8 bytes", () => {
+    const length = new DataView(encodeTensors(file).buffer).getBigUint64(0, true);
+    expect(Number(length) % 8).toBe(0);
+  });
+});
+
+describe("decodeTensors", () => {
+  it("reads a file that another writer made", () => {
+    const url = new URL("../../../../golden/ops/adamw.decay.safetensors", import.meta.url);
+    const { tensors } = decodeTensors(readFileSync(url), "golden");
+    expect(tensors.get("out.params")?.shape).toEqual([8, 5]);
+  });
+
+  it("names what is wrong with a damaged file", () => {
+    const bytes = encodeTensors(file);
+    expect(() => decodeTensors(bytes.subarray(0, 4), "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: it ends after 4 bytes. [E_CHECKPOINT_CORRUPT]]`);
+    expect(() => decodeTensors(bytes.subarray(0, 50), "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: it ends after 50 bytes. [E_CHECKPOINT_CORRUPT]]`);
+    expect(() =>
+      decodeTensors(bytes.subarray(0, bytes.length - 5), "state"),
+    ).toThrowErrorMatchingInlineSnapshot(`[BasicError: state: "a" cannot be read: shape [2, 2] does not fit bytes 0 to 16. [E_CHECKPOINT_CORRUPT]]`);
+    const broken = bytes.slice();
+    broken[8] = 0;
+    expect(() => decodeTensors(broken, "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: its header is not JSON. [E_CHECKPOINT_CORRUPT]]`);
+    const text = new TextDecoder("latin1").decode(bytes).replace("F32", "F16");
+    const half = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+    expect(() => decodeTensors(half, "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state: "a" cannot be read: its type is F16, expected F32. [E_CHECKPOINT_CORRUPT]]`);
+  });
+});

@@ -1,0 +1,90 @@
+import { BasicError } from "../errors.js";
+
+/** float32 values with their shape, on the host. */
+export interface HostTensor {
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** Named tensors and text fields: what a checkpoint file holds. */
+export interface TensorFile {
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+interface HeaderEntry {
+  readonly dtype: string;
+  readonly shape: readonly number[];
+  readonly data_offsets: readonly [number, number];
+}
+
+const LENGTH_BYTES = 8;
+const ALIGNMENT = 8;
+
+/** Writes float32 tensors as a safetensors file: exact bytes, in the order of the map. */
+export function encodeTensors(file: TensorFile): Uint8Array {
+  const header: Record<string, HeaderEntry | Readonly<Record<string, string>>> = {
+    __metadata__: file.metadata,
+  };
+  let offset = 0;
+  for (const [name, { shape, values }] of file.tensors) {
+    const end = offset + values.byteLength;
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const text = JSON.stringify(header);
+  const json = new TextEncoder().encode(text);
+  const headerLength = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
+  const bytes = new Uint8Array(LENGTH_BYTES + headerLength + offset).fill(0x20, LENGTH_BYTES);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
+  bytes.set(json, LENGTH_BYTES);
+  let place = LENGTH_BYTES + headerLength;
+  for (const { values } of file.tensors.values()) {
+    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place);
+    place += values.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Reads a file of {@link encodeTensors}, or any safetensors file of float32 tensors.
+ *
+ * @param where - Name of the file, for messages.
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where it is cut short or not such a file.
+ */
+export function decodeTensors(bytes: Uint8Array, where: string): TensorFile {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerLength = bytes.length < LENGTH_BYTES ? Number.NaN : Number(view.getBigUint64(0, true));
+  const start = LENGTH_BYTES + headerLength;
+  if (!(start <= bytes.length)) throw corrupt(where, `it ends after ${bytes.length} bytes`);
+  const header = parseHeader(bytes.subarray(LENGTH_BYTES, start), where);
+  const tensors = new Map<string, HostTensor>();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === "__metadata__") continue;
+    tensors.set(name, readTensor(bytes.subarray(start), entry as HeaderEntry, `${where}: "${name}"`));
+  }
+  return { tensors, metadata: (header["__metadata__"] ?? {}) as Record<string, string> };
+}
+
+function parseHeader(bytes: Uint8Array, where: string): Record<string, unknown> {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+  } catch (error) {
+    throw corrupt(where, "its header is not JSON", error);
+  }
+}
+
+function readTensor(data: Uint8Array, entry: HeaderEntry, where: string): HostTensor {
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (dtype !== "F32") throw corrupt(where, `its type is ${dtype}, expected F32`);
+  const [begin, end] = offsets;
+  const size = shape.reduce((product, length) => product * length, 1);
+  if (end > data.length || end - begin !== size * Float32Array.BYTES_PER_ELEMENT) {
+    throw corrupt(where, `shape [${shape.join(", ")}] does not fit bytes ${begin} to ${end}`);
+  }
+  return { shape, values: new Float32Array(data.slice(begin, end).buffer) };
+}
+
+function corrupt(where: string, problem: string, cause?: unknown): BasicError {
+  return new BasicError("E_CHECKPOINT_CORRUPT", `${where} cannot be read: ${problem}.`, { cause });
+}
