@@ -1,3 +1,19 @@
+export {
+  type AnsweringModel,
+  type AnswerOptions,
+  answerQuestions,
+  type QuestionBatch,
+} from "./answers.js";
+export { type GenerateOptions, generate, type Prompt } from "./generate.js";
+export {
+  type MatchingBatch,
+  type MatchingModel,
+  matchTokens,
+  patchAttention,
+  replaceWithNearest,
+  type TokenMatches,
+} from "./matching.js";
+export { type Answered, type QuestionItem, type QuestionType, score } from "./questions.js";
 export type {
   AnsweredQuestion,
   BlockShare,

@@ -35,7 +35,7 @@ export const quickstart = defineRecipe({
     },
     finetune: {
       train: ["projector", "language"],
-      template: "words",
+      template: "chat",
       steps: 1400,
       learningRate: 1e-3,
       losses: { direction: 0.05, distribution: 0.01 },
