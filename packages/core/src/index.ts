@@ -1,5 +1,8 @@
+import "./register.js";
+
 export { detach, inputsThatNeedGradient, valueAndGradients } from "./autodiff.js";
 export { BasicError, type ErrorCode } from "./errors.js";
+export { registerStockGradients } from "./gradients.js";
 export {
   type ActivationAttrs,
   type ActivationKind,
@@ -71,6 +74,13 @@ export {
 } from "./kernels/row-gather.js";
 export { type Fallback, runKernel, setFallback } from "./kernels/run.js";
 export { type SpliceAttrs, splice } from "./kernels/splice.js";
+export { Builder, type Role, randomValues, type ValueSource } from "./layers/builder.js";
+export {
+  type RotaryConfig,
+  type RotaryScaling,
+  type RotaryTable,
+  rotaryFrequencies,
+} from "./layers/rotary.js";
 export type {
   Needs,
   Normalise,
@@ -96,6 +106,21 @@ export type {
   VisionEncoder,
   VisualRows,
 } from "./models/interfaces.js";
+export { type DecoderConfig, decoderConfig } from "./models/language/config.js";
+export { createDecoder, Decoder, type DecoderOptions } from "./models/language/decoder.js";
+export { planVisualRows, type VisualPlan } from "./models/language/packed.js";
+export { projectorFactories } from "./models/projector/built-in.js";
+export { matchVocabulary } from "./models/projector/match-vocabulary.js";
+export {
+  createProjector,
+  MlpProjector,
+  type ProjectorOptions,
+  projectorNames,
+} from "./models/projector/projector.js";
+export { clipConfig, siglipConfig, type VitConfig } from "./models/vision/config.js";
+export { createFeatureSource, fingerprint } from "./models/vision/feature-source.js";
+export { bicubicWeights } from "./models/vision/interpolate.js";
+export { createVit, type FeatureSelection, Vit, type VitOptions } from "./models/vision/vit.js";
 export { didYouMean, nearestName } from "./nearest.js";
 export { Parameter, ParameterSet } from "./parameters.js";
 export { createRandom, philox, type Random, type Words4 } from "./random.js";

@@ -49,12 +49,12 @@ export interface RotaryTable {
  * @param length - Largest position + 1; only `longrope` looks at it.
  * @throws {@link BasicError} `E_CONFIG` when the width is odd or the number of factors is wrong.
  */
-export function rotaryTable(config: RotaryConfig, length: number): RotaryTable {
+export function rotaryFrequencies(config: RotaryConfig, length: number): RotaryTable {
   const { base, width, scaling } = config;
   if (width <= 0 || width % 2 !== 0) {
     throw new BasicError(
       "E_CONFIG",
-      `rotaryTable: the rotary width must be even and positive, got ${width}. Check head_dim and partial_rotary_factor.`,
+      `rotaryFrequencies: the rotary width must be even and positive, got ${width}. Check head_dim and partial_rotary_factor.`,
     );
   }
   const plain = Float64Array.from({ length: width / 2 }, (_, i) => base ** ((-2 * i) / width));
@@ -76,7 +76,7 @@ function scaled(plain: Float64Array, scaling: RotaryScaling, length: number): Fl
       if (factors.length !== plain.length) {
         throw new BasicError(
           "E_CONFIG",
-          `rotaryTable: longrope needs one factor per frequency: expected ${plain.length}, got ${factors.length}.`,
+          `rotaryFrequencies: longrope needs one factor per frequency: expected ${plain.length}, got ${factors.length}.`,
         );
       }
       return plain.map((frequency, i) => frequency / (factors[i] as number));

@@ -5,7 +5,7 @@ import { Builder, randomValues, type ValueSource } from "../../layers/builder.js
 import { embed, spliceRows } from "../../layers/embedding.js";
 import { applyLinear } from "../../layers/linear.js";
 import { RmsNorm } from "../../layers/norm.js";
-import { rotaryTable } from "../../layers/rotary.js";
+import { rotaryFrequencies } from "../../layers/rotary.js";
 import { type Parameter, ParameterSet } from "../../parameters.js";
 import type { Head, KeyValueCache, LanguageInput, LanguageModel, Observe, Observed } from "../interfaces.js";
 import { DecoderBlock } from "./block.js";
@@ -150,7 +150,7 @@ export class Decoder implements LanguageModel {
     const { positions, offsets: queryOffsets } = packed;
     const keyOffsets = start === 0 ? queryOffsets : queryOffsets.map((row, i) => (i === 0 ? 0 : row + start));
     const length = 1 + positions.reduce((largest, position) => Math.max(largest, position), 0);
-    const rotary = { table: rotaryTable(this.config.rotary, length), positions };
+    const rotary = { table: rotaryFrequencies(this.config.rotary, length), positions };
     let x = this.#embed(input);
     watcher?.after(0, x, undefined);
     for (const [i, block] of this.#blocks.entries()) {

@@ -6,6 +6,7 @@ import { runKernel } from "../../kernels/run.js";
 import { Builder, randomValues, type ValueSource } from "../../layers/builder.js";
 import { gatherRows } from "../../layers/embedding.js";
 import { Linear } from "../../layers/linear.js";
+import { didYouMean } from "../../nearest.js";
 import { ParameterSet } from "../../parameters.js";
 import type { Grid, Projector, VisualRows } from "../interfaces.js";
 
@@ -27,26 +28,6 @@ export interface ProjectorOptions {
   readonly factor?: number;
 }
 
-/** Makes a projector from options; registered with {@link defineProjector}. */
-export type ProjectorFactory = (options: ProjectorOptions) => Projector;
-
-const factories = new Map<string, ProjectorFactory>();
-
-/**
- * Adds a projector under a name that recipes can use.
- *
- * @throws {@link BasicError} `E_NAME_DUPLICATE` when the name is taken.
- */
-export function defineProjector(name: string, factory: ProjectorFactory): void {
-  if (factories.has(name) || builtin(name) !== undefined) {
-    throw new BasicError(
-      "E_NAME_DUPLICATE",
-      `defineProjector: "${name}" exists already. Choose another name.`,
-    );
-  }
-  factories.set(name, factory);
-}
-
 /** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
 export const projectorNames: readonly string[] = [
   "identity",
@@ -57,32 +38,25 @@ export const projectorNames: readonly string[] = [
 ];
 
 /**
- * Builds a projector by name: `identity`, `linear`, `mlp2x_gelu` (any number of products: `mlp3x_gelu`),
- * `pixel-shuffle`, or one of {@link defineProjector}.
+ * Builds a projector by name: `identity`, `linear`, `mlp2x_gelu` (any number of products: `mlp3x_gelu`) or
+ * `pixel-shuffle`.
  *
  * @throws {@link BasicError} `E_NAME_UNKNOWN`, or `E_CONFIG` where the options do not fit.
  */
-export function createProjector(name: string, options: ProjectorOptions): Projector {
-  const factory = factories.get(name) ?? builtin(name);
-  if (factory === undefined) {
+export function createProjector(name: string, options: ProjectorOptions): MlpProjector {
+  if (name === "identity") return new MlpProjector(0, options);
+  if (name === "linear") return new MlpProjector(1, options);
+  if (name === "pixel-shuffle") {
+    return new MlpProjector(1, { bias: false, ...options }, options.factor ?? 2);
+  }
+  const depth = Number(/^mlp(\d+)x_gelu$/.exec(name)?.[1] ?? 0);
+  if (depth < 2) {
     throw new BasicError(
       "E_NAME_UNKNOWN",
-      `createProjector: there is no projector "${name}". Known: ${[...projectorNames, ...factories.keys()].join(", ")}.`,
+      `createProjector: there is no projector "${name}".${didYouMean(name, projectorNames)} Known: ${projectorNames.join(", ")}.`,
     );
   }
-  return factory(options);
-}
-
-function builtin(name: string): ProjectorFactory | undefined {
-  if (name === "identity") return (options) => new MlpProjector(0, options);
-  if (name === "linear") return (options) => new MlpProjector(1, options);
-  if (name === "pixel-shuffle") {
-    return (options) => new MlpProjector(1, { bias: false, ...options }, options.factor ?? 2);
-  }
-  const depth = /^mlp(\d+)x_gelu$/.exec(name)?.[1];
-  return depth === undefined || Number(depth) < 2
-    ? undefined
-    : (options) => new MlpProjector(Number(depth), options);
+  return new MlpProjector(depth, options);
 }
 
 /** Products with GELU (exact) between them, optionally after a pixel shuffle. Parameters `linear_1.*`, `linear_2.*` ... */
