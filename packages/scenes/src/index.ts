@@ -1,1 +1,51 @@
-export {};
+export { type ArtSource, STYLES, type Style } from "./art.js";
+export {
+  type BuildProgress,
+  type BuildTarget,
+  buildScenes,
+  planScenes,
+  type SceneManifest,
+  type SceneOptions,
+  type ScenePlan,
+} from "./build.js";
+export { SCENE_SIZE } from "./compose.js";
+export { type Concept, type ConceptPools, conceptPools, type Emoji } from "./concepts.js";
+export { type Corpus, type CorpusOptions, createCorpus } from "./corpus.js";
+export type { Negative, QuestionType, Topic } from "./language.js";
+export {
+  makeSample,
+  type SceneMetadata,
+  type SceneRecord,
+  type SceneSample,
+  type SceneWorld,
+  type SplitPlan,
+} from "./records.js";
+export {
+  buildRegionTexts,
+  createRegionData,
+  type PixelScale,
+  REGIONS_PER_SIDE,
+  type RegionDataOptions,
+  type RegionTexts,
+  regionEvaluation,
+  regionTargets,
+  type ScenePixels,
+  type ScenePixelsOptions,
+  scenePixels,
+  toImageBatch,
+} from "./regions.js";
+export { BACKGROUNDS, CELLS, type Cell, type Scene, type Variant } from "./scene.js";
+export {
+  defaultCacheFolder,
+  loadSprites,
+  type SpriteOptions,
+  type SpriteProgress,
+  type SpriteSheet,
+} from "./sprites.js";
+export {
+  buildTokenizer,
+  buildVocabulary,
+  SPECIAL_TOKENS,
+  type TokenizerFiles,
+  templateWords,
+} from "./vocabulary.js";

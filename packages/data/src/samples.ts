@@ -1,0 +1,116 @@
+import { BasicError } from "@basic-mllm/core";
+
+/** The placeholder of an image in the text of a conversation. */
+export const IMAGE_PLACEHOLDER = "<image>";
+
+/** One utterance of a conversation. */
+export interface Turn {
+  readonly from: "human" | "gpt";
+  readonly value: string;
+}
+
+/** A record of a LLaVA data set. */
+export interface Sample {
+  readonly id: string;
+  /** Image files, relative to the image root; empty for text only. */
+  readonly images: readonly string[];
+  readonly conversations: readonly Turn[];
+  /** Anything the record carries besides. */
+  readonly metadata: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Parses a LLaVA data set: a JSON array, or one JSON record a line.
+ *
+ * @param text - Contents of the file.
+ * @param source - Name of the file, for messages.
+ * @throws {@link BasicError} `E_DATA_FORMAT` naming the record; `E_DATA_EMPTY` when there is none.
+ */
+export function parseSamples(text: string, source: string): readonly Sample[] {
+  const records = parseRecords(text, source);
+  if (records.length === 0) {
+    throw new BasicError(
+      "E_DATA_EMPTY",
+      `${source}: expected at least one record, got none. ` +
+        'Give a JSON array of {"id", "image", "conversations"}, or one such record a line.',
+    );
+  }
+  return records.map((record, index) => toSample(record, index, source));
+}
+
+function parseRecords(text: string, source: string): readonly unknown[] {
+  const trimmed = text.trim();
+  if (trimmed === "") return [];
+  if (trimmed.startsWith("[")) {
+    const value = parseJson(trimmed, source);
+    return value as readonly unknown[];
+  }
+  return trimmed.split(/\r?\n/).flatMap((line, index) => {
+    return line.trim() === "" ? [] : [parseJson(line, `${source}, line ${index + 1}`)];
+  });
+}
+
+function parseJson(text: string, where: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new BasicError("E_DATA_FORMAT", `${where}: not valid JSON: ${reason}. Repair the file.`, { cause });
+  }
+}
+
+function toSample(record: unknown, index: number, source: string): Sample {
+  if (typeof record !== "object" || record === null || Array.isArray(record)) {
+    throw formatError(`${source}, record ${index}`, "an object", record);
+  }
+  const fields = record as Readonly<Record<string, unknown>>;
+  const id =
+    typeof fields["id"] === "string" || typeof fields["id"] === "number" ? `${fields["id"]}` : `${index}`;
+  const where = `${source}, record ${index} (id "${id}")`;
+  const metadata = fields["metadata"];
+  return {
+    id,
+    images: readImages(fields["image"], where),
+    conversations: readTurns(fields["conversations"], where),
+    metadata: typeof metadata === "object" && metadata !== null ? (metadata as Sample["metadata"]) : {},
+  };
+}
+
+function readImages(value: unknown, where: string): readonly string[] {
+  if (value === undefined || value === null) return [];
+  const list = Array.isArray(value) ? (value as readonly unknown[]) : [value];
+  for (const item of list) {
+    if (typeof item !== "string" || item === "") {
+      throw formatError(`${where}, image`, "a file name or a list of file names", value);
+    }
+  }
+  return list as readonly string[];
+}
+
+function readTurns(value: unknown, where: string): readonly Turn[] {
+  if (!Array.isArray(value) || value.length === 0) {
+    throw formatError(`${where}, conversations`, 'a list of {"from", "value"}', value);
+  }
+  return value.map((turn: unknown, index) => readTurn(turn, index, where));
+}
+
+function readTurn(turn: unknown, index: number, where: string): Turn {
+  const { from, value } = (turn ?? {}) as { readonly from?: unknown; readonly value?: unknown };
+  const expected = index % 2 === 0 ? "human" : "gpt";
+  if (from !== expected) {
+    throw formatError(
+      `${where}, conversations[${index}].from`,
+      `"${expected}" (human and gpt take turns)`,
+      from,
+    );
+  }
+  if (typeof value !== "string") {
+    throw formatError(`${where}, conversations[${index}].value`, "a text", value);
+  }
+  return { from: expected, value };
+}
+
+function formatError(where: string, expected: string, value: unknown): BasicError {
+  const given = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80);
+  return new BasicError("E_DATA_FORMAT", `${where}: expected ${expected}, got ${given}. Correct the record.`);
+}

@@ -1,0 +1,249 @@
+import { spawn } from "node:child_process";
+import { createHash, randomUUID } from "node:crypto";
+import { mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { homedir, tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+import { BasicError } from "@basic-mllm/core";
+
+import {
+  type ArtSource,
+  findDrawing,
+  readArtSource,
+  readIconSet,
+  readPackageJson,
+  STYLES,
+  type Style,
+} from "./art.js";
+import { type Concept, type Emoji, readEmoji, toConcept } from "./concepts.js";
+
+/** Widths in pixels that every picture is drawn at. */
+export const SPRITE_SIZES = [24, 28, 32] as const;
+
+/** Pixels along each side of a sprite's cell; smaller sprites stand in the top left. */
+export const SPRITE_CELL = 32;
+
+const FORMAT = 1;
+const MAGIC = "basic-mllm sprites\n";
+const BYTES_PER_SPRITE = SPRITE_CELL * SPRITE_CELL * 4;
+const SPRITES_PER_CONCEPT = STYLES.length * SPRITE_SIZES.length;
+
+/** Every concept drawn by every team at every size. */
+export interface SpriteSheet {
+  readonly concepts: readonly Concept[];
+  readonly sources: readonly ArtSource[];
+  /** RGBA, premultiplied: `[concepts, styles, sizes, 32, 32, 4]`. */
+  readonly pixels: Uint8Array;
+}
+
+/** Called while sprites are drawn. */
+export type SpriteProgress = (done: number, total: number) => void;
+
+/** Where sprites are kept and which are wanted. */
+export interface SpriteOptions {
+  /** Folder of the cache; default {@link defaultCacheFolder}. */
+  readonly cacheFolder?: string;
+  readonly onProgress?: SpriteProgress;
+  /** Labels of the emoji wanted; default all. */
+  readonly labels?: readonly string[];
+}
+
+interface Header {
+  readonly concepts: readonly Concept[];
+  readonly sources: readonly ArtSource[];
+}
+
+/** `$BASIC_MLLM_CACHE`, else `~/.cache/basic-mllm`. */
+export function defaultCacheFolder(): string {
+  return process.env["BASIC_MLLM_CACHE"] ?? join(homedir(), ".cache", "basic-mllm");
+}
+
+/**
+ * Reads the sprites from the cache, or draws them first (about half a minute).
+ *
+ * A picture that cannot be drawn leaves its concept out.
+ *
+ * @throws {@link BasicError} `E_IMAGE` when nothing could be drawn.
+ */
+export async function loadSprites(options: SpriteOptions = {}): Promise<SpriteSheet> {
+  const folder = options.cacheFolder ?? defaultCacheFolder();
+  const sources = await Promise.all(STYLES.map(readArtSource));
+  const path = join(folder, `sprites-${await sheetKey(sources, options.labels)}.bin`);
+  const cached = await readSheet(path);
+  if (cached !== null) return cached;
+  const sheet = await drawSheet(sources, options);
+  await mkdir(folder, { recursive: true });
+  await writeSheet(path, sheet);
+  return sheet;
+}
+
+/** First byte of a sprite in {@link SpriteSheet.pixels}. */
+export function spriteOffset(concept: number, style: Style, size: number): number {
+  return (
+    (concept * SPRITES_PER_CONCEPT + STYLES.indexOf(style) * SPRITE_SIZES.length + size) * BYTES_PER_SPRITE
+  );
+}
+
+/** Changes with the art, the renderer and the file format. */
+async function sheetKey(
+  sources: readonly ArtSource[],
+  labels: readonly string[] | undefined,
+): Promise<string> {
+  const versions = await Promise.all(
+    ["@resvg/resvg-js/package.json", "emojibase-data/package.json"].map(readPackageJson),
+  );
+  const names = (versions as readonly { readonly version: string }[]).map(({ version }) => version);
+  const parts = [FORMAT, SPRITE_SIZES, SPRITE_CELL, sources, names, labels ?? "all"];
+  return createHash("sha256").update(JSON.stringify(parts)).digest("hex").slice(0, 16);
+}
+
+async function drawSheet(sources: readonly ArtSource[], options: SpriteOptions): Promise<SpriteSheet> {
+  const { concepts, jobs } = await findDrawings(options.labels);
+  const folder = await mkdtemp(join(tmpdir(), "basic-mllm-sprites-"));
+  try {
+    const drawn = await drawAll({ folder, jobs, onProgress: options.onProgress });
+    if (drawn.kept.length === 0) {
+      throw new BasicError(
+        "E_IMAGE",
+        `sprites: none of ${jobs.length} pictures could be drawn: ${drawn.reason}. ` +
+          "Check that @resvg/resvg-js is installed for this platform.",
+      );
+    }
+    const size = SPRITES_PER_CONCEPT * BYTES_PER_SPRITE;
+    const pixels = new Uint8Array(drawn.kept.length * size);
+    for (const [place, job] of drawn.kept.entries()) {
+      pixels.set(drawn.pixels.subarray(job * size, (job + 1) * size), place * size);
+    }
+    return { concepts: drawn.kept.map((job) => concepts[job] as Concept), sources, pixels };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The concepts that all teams drew, with a line of SVGs for each. */
+async function findDrawings(
+  labels: readonly string[] | undefined,
+): Promise<{ concepts: readonly Concept[]; jobs: readonly string[] }> {
+  const wanted = labels === undefined ? null : new Set(labels);
+  const emoji = (await readEmoji()).filter(({ label }) => wanted?.has(label) ?? true);
+  const drawings = emoji.map((): string[] => []);
+  for (const style of STYLES) {
+    // One set at a time: together they take several hundred megabytes.
+    const set = await readIconSet(style);
+    for (const [index, candidate] of emoji.entries()) {
+      const svg = findDrawing(set, candidate);
+      if (svg !== null) drawings[index]?.push(svg);
+    }
+  }
+  const complete = emoji.flatMap((candidate: Emoji, index) => {
+    const concept = toConcept(candidate);
+    const svgs = drawings[index] ?? [];
+    return concept === null || svgs.length < STYLES.length ? [] : [{ concept, job: JSON.stringify(svgs) }];
+  });
+  return { concepts: complete.map(({ concept }) => concept), jobs: complete.map(({ job }) => job) };
+}
+
+interface DrawTask {
+  readonly folder: string;
+  readonly jobs: readonly string[];
+  readonly onProgress: SpriteProgress | undefined;
+}
+
+/** Runs the drawing process again after each drawing that ended it. */
+async function drawAll({ folder, jobs, onProgress }: DrawTask): Promise<{
+  kept: readonly number[];
+  pixels: Uint8Array;
+  reason: string;
+}> {
+  const jobFile = join(folder, "jobs.jsonl");
+  const outFile = join(folder, "pixels.bin");
+  await writeFile(jobFile, jobs.join("\n"));
+  const out = await open(outFile, "w");
+  await out.truncate(jobs.length * SPRITES_PER_CONCEPT * BYTES_PER_SPRITE);
+  await out.close();
+  const skipped = new Set<number>();
+  let reason = "no drawing was found";
+  for (let first = 0; first < jobs.length; ) {
+    const child = await drawFrom({
+      jobFile,
+      outFile,
+      first,
+      onLine: (index) => onProgress?.(index, jobs.length),
+    });
+    for (const [index, why] of child.skipped) {
+      skipped.add(index);
+      reason = why;
+    }
+    if (child.ok) break;
+    skipped.add(child.last);
+    reason = child.reason;
+    first = child.last + 1;
+  }
+  onProgress?.(jobs.length, jobs.length);
+  const kept = jobs.flatMap((_, index) => (skipped.has(index) ? [] : [index]));
+  return { kept, pixels: await readFile(outFile), reason };
+}
+
+interface ChildTask {
+  readonly jobFile: string;
+  readonly outFile: string;
+  readonly first: number;
+  readonly onLine: (index: number) => void;
+}
+
+interface ChildResult {
+  readonly ok: boolean;
+  /** The line that was being drawn when the process ended. */
+  readonly last: number;
+  readonly skipped: ReadonlyMap<number, string>;
+  readonly reason: string;
+}
+
+async function drawFrom({ jobFile, outFile, first, onLine }: ChildTask): Promise<ChildResult> {
+  const script = fileURLToPath(new URL("../src/rasterize-child.mjs", import.meta.url));
+  const sizes = SPRITE_SIZES.join(",");
+  const child = spawn(process.execPath, [script, jobFile, outFile, `${first}`, sizes, `${SPRITE_CELL}`], {
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  const ended = new Promise<{ ok: boolean; reason: string }>((resolve) => {
+    child.once("error", (error) => resolve({ ok: false, reason: error.message }));
+    child.once("close", (code, signal) =>
+      resolve({ ok: code === 0, reason: `ended with ${signal ?? code}` }),
+    );
+  });
+  let last = first;
+  const skipped = new Map<number, string>();
+  for await (const line of createInterface({ input: child.stdout })) {
+    const [, skippedLine, why] = /^skip (\d+) (.*)$/.exec(line) ?? [];
+    if (skippedLine === undefined) {
+      last = Number(line);
+      onLine(last);
+    } else {
+      skipped.set(Number(skippedLine), why ?? "");
+    }
+  }
+  return { ...(await ended), last, skipped };
+}
+
+async function writeSheet(path: string, { concepts, sources, pixels }: SpriteSheet): Promise<void> {
+  const header = Buffer.from(JSON.stringify({ concepts, sources } satisfies Header));
+  const start = Buffer.from(`${MAGIC}${header.length}\n`);
+  const temporary = `${path}.${randomUUID()}`;
+  await writeFile(temporary, Buffer.concat([start, header, pixels]));
+  await rename(temporary, path);
+}
+
+/** The sheet of a cache file; null where there is none or it is not whole. */
+async function readSheet(path: string): Promise<SpriteSheet | null> {
+  const bytes = await readFile(path).catch(() => null);
+  if (bytes === null || !bytes.subarray(0, MAGIC.length).equals(Buffer.from(MAGIC))) return null;
+  const newline = bytes.indexOf(10, MAGIC.length);
+  const length = Number(bytes.subarray(MAGIC.length, newline).toString());
+  const end = newline + 1 + length;
+  const header = JSON.parse(bytes.subarray(newline + 1, end).toString()) as Header;
+  const pixels = new Uint8Array(bytes.buffer, bytes.byteOffset + end, bytes.length - end);
+  const whole = pixels.length === header.concepts.length * SPRITES_PER_CONCEPT * BYTES_PER_SPRITE;
+  return whole ? { ...header, pixels } : null;
+}
