@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { inputsThatNeedGradient } from "../autodiff.js";
 import { BasicError } from "../errors.js";
+import { registerStockGradients } from "../gradients.js";
 
 /** Largest accepted difference: `absolute + relative · max|expected|`, against a float64 evaluation. */
 export interface Tolerance {
@@ -103,6 +104,7 @@ export function implementKernel<Name extends string, Attrs extends Attributes, B
 export function registerContractGradient<Name extends string, Attrs extends Attributes>(
   contract: KernelContract<Name, Attrs>,
 ): void {
+  registerStockGradients();
   const { gradient } = contract;
   if (gradient === null || findGradient(contract.name) !== undefined) return;
   const { inputs, outputs } = contract.save;

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
+import { registerStockGradients } from "../gradients.js";
 import { type Attributes, findKernel, type Inputs, type KernelContract } from "./contract.js";
 
 /** What to do where a backend has no body for a contract. */
@@ -10,6 +11,7 @@ let fallback: Fallback = "error";
 
 /** Sets what {@link runKernel} does where the backend has no body of its own. Returns the former setting. */
 export function setFallback(next: Fallback): Fallback {
+  registerStockGradients();
   const before = fallback;
   fallback = next;
   return before;
