@@ -1,0 +1,47 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { unitRows } from "../losses/visual-rows.js";
+import { bindShapes } from "../shape.js";
+
+/** Similarities held at once, in bytes. */
+const CHUNK_BYTES = 16 * 1024 * 1024;
+
+/**
+ * The vocabulary row nearest to each row by cosine: BASIC's token matching.
+ *
+ * @param rows - `[N, D]`, not on a tape.
+ * @param vocabulary - E, `[V, D]`.
+ * @returns `[N]` token ids; the lowest id among equals.
+ * @throws {@link BasicError} `E_SHAPE` when D disagrees.
+ */
+export async function nearestTokens(rows: tf.Tensor2D, vocabulary: tf.Tensor2D): Promise<Int32Array> {
+  const { N, V } = bindShapes("nearestTokens", {
+    rows: ["ND", rows.shape],
+    vocabulary: ["VD", vocabulary.shape],
+  }) as { N: number; V: number };
+  const best = new Float32Array(N).fill(Number.NEGATIVE_INFINITY);
+  const tokens = new Int32Array(N);
+  const directions = unitOf(rows);
+  const width = Math.max(1, Math.floor(CHUNK_BYTES / 4 / Math.max(1, N)));
+  for (let start = 0; start < V && N > 0; start += width) {
+    const length = Math.min(width, V - start);
+    const similarity = tf.tidy(() =>
+      tf.matMul(directions, unitRows(tf.slice(vocabulary, [start, 0], [length, -1])), false, true),
+    );
+    const values = await similarity.data();
+    similarity.dispose();
+    for (let i = 0; i < N * length; i++) {
+      const row = Math.floor(i / length);
+      if ((values[i] as number) > (best[row] as number)) {
+        best[row] = values[i] as number;
+        tokens[row] = start + (i % length);
+      }
+    }
+  }
+  directions.dispose();
+  return tokens;
+}
+
+function unitOf(rows: tf.Tensor2D): tf.Tensor2D {
+  return tf.tidy(() => unitRows(rows));
+}

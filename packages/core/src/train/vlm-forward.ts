@@ -1,0 +1,185 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { detach } from "../autodiff.js";
+import { BasicError } from "../errors.js";
+import { rowGather } from "../kernels/row-gather.js";
+import { runKernel } from "../kernels/run.js";
+import type { VocabularySource } from "../losses/distribution.js";
+import { languageLoss } from "../losses/language.js";
+import type { LayerWeightScheme } from "../losses/layer-weights.js";
+import type { Normalise, VisualLoss, VisualView } from "../losses/visual-loss.js";
+import type {
+  HostVisualRows,
+  ImageBatch,
+  LanguageModel,
+  Observe,
+  Observed,
+  Projector,
+  VisionEncoder,
+  VisualRows,
+} from "../models/interfaces.js";
+import type { LossPart, StepPosition } from "./objective.js";
+import { untaped } from "./untaped.js";
+import { checkVisualRows, type VlmBatch, visualRowPositions, visualSpans } from "./vlm-batch.js";
+import type { WeightedLoss } from "./weighted-losses.js";
+
+/** BASIC's supervision of visual embeddings, as recipes write it. Absent fields: the paper's. */
+export interface SupervisionSettings {
+  /** k: supervised shallow blocks; null: half of the LLM's. */
+  readonly depth?: number | null;
+  /** Default `increasing`. */
+  readonly layerWeights?: LayerWeightScheme;
+  /** Of the patch weights in reports; each loss has its own. Default `none`. */
+  readonly normalise?: Normalise;
+  /** Whether the refined embeddings are constants. False only where a loss asks for their gradient. Default true. */
+  readonly stopGradient?: boolean;
+  /** What visual rows are matched with in reports. Default `input`. */
+  readonly vocabulary?: VocabularySource;
+}
+
+/** Parts of {@link createVlmObjective}. */
+export interface VlmObjectiveOptions {
+  /** Null where batches carry features. Runs outside of the tape while none of its parameters is trainable. */
+  readonly encoder: VisionEncoder | null;
+  readonly projector: Projector;
+  readonly language: LanguageModel;
+  readonly losses: readonly WeightedLoss[];
+  readonly supervision?: SupervisionSettings;
+  /** Weight of the language loss. Default 1. */
+  readonly languageWeightAt?: (position: StepPosition) => number;
+  /** Text of a token, for the meaningful share. */
+  readonly decode?: (token: number) => string;
+}
+
+/** What one forward pass gives. */
+export interface Forward {
+  readonly projected: VisualRows | null;
+  readonly features: VisualRows | null;
+  readonly observed: Observed;
+}
+
+/** A loss that counts at this step. */
+export interface ActiveLoss {
+  readonly loss: VisualLoss;
+  readonly weight: number;
+}
+
+/** Losses that the stage of this step has. */
+export function activeLosses({ losses }: VlmObjectiveOptions, position: StepPosition): readonly ActiveLoss[] {
+  return losses.flatMap(({ loss, weightAt }) => {
+    const weight = weightAt(position);
+    return weight === null ? [] : [{ loss, weight }];
+  });
+}
+
+/** The union of what the losses need; nothing where no loss or no image is there. */
+export function observeFor(
+  { packed }: VlmBatch,
+  call: { active: readonly ActiveLoss[]; weights: readonly number[]; options: VlmObjectiveOptions },
+): Observe | undefined {
+  const needs = call.active.map(({ loss }) => loss.needs);
+  if (needs.length === 0 || packed.images.length === 0) return undefined;
+  const refined = needs.some((need) => need.refined);
+  const patchWeights = needs.some((need) => need.patchWeights);
+  const { language, supervision = {} } = call.options;
+  const blocks = needs.flatMap((need) => (need.block === undefined ? [] : [need.block(language.depth)]));
+  return {
+    layerWeights: refined || patchWeights ? call.weights : [],
+    patchWeights,
+    stopGradient: supervision.stopGradient ?? true,
+    blocks: [...new Set(blocks)],
+  };
+}
+
+/** Features, projector, LLM. */
+export function runForward(
+  batch: VlmBatch,
+  { encoder, projector, language }: VlmObjectiveOptions,
+  observe: Observe | undefined,
+): Forward {
+  const features = batch.visual === null ? null : featuresOf(batch.visual, encoder);
+  const projected = features === null ? null : projector.project(features);
+  checkVisualRows(projected, batch);
+  const input = { packed: batch.packed, visual: projected?.rows ?? null };
+  return { features, projected, observed: language.forward(input, observe) };
+}
+
+/** Uploads features, or encodes pixels: outside of the tape while the encoder is frozen. */
+function featuresOf(visual: HostVisualRows | ImageBatch, encoder: VisionEncoder | null): VisualRows {
+  if ("values" in visual) {
+    const { values, width, offsets, grids } = visual;
+    return { rows: tf.tensor2d(values, [values.length / width, width]), offsets, grids };
+  }
+  if (encoder === null) {
+    throw new BasicError(
+      "E_CONFIG",
+      "The batch carries pixels, but this objective has no vision encoder. Pass `encoder`, or batches with features.",
+    );
+  }
+  const encode = (): VisualRows => encoder.encode(tf.tensor4d(visual.pixels, [...visual.shape]));
+  if ([...encoder.parameters].some(({ trainable }) => trainable)) return encode();
+  const { rows, ...rest } = frozenRows(encode);
+  return { rows, ...rest };
+}
+
+/** Keeps the rows of an encoding and frees the rest. */
+function frozenRows(encode: () => VisualRows): VisualRows {
+  let meta: Pick<VisualRows, "offsets" | "grids"> | undefined;
+  const rows = untaped(() => {
+    const { rows: encoded, ...rest } = encode();
+    meta = rest;
+    return encoded;
+  });
+  return { rows, ...(meta as Pick<VisualRows, "offsets" | "grids">) };
+}
+
+/** One part per loss; 0 for the visual ones where the batch has no image. */
+export function lossParts(
+  forward: Forward,
+  batch: VlmBatch,
+  call: { active: readonly ActiveLoss[]; options: VlmObjectiveOptions; position: StepPosition },
+): readonly LossPart[] {
+  const { language, languageWeightAt } = call.options;
+  const { observed, projected } = forward;
+  const languageWeight = languageWeightAt?.(call.position) ?? 1;
+  const languageSum = weighted(languageWeight, () =>
+    languageLoss(observed.hidden, language.head, batch.packed),
+  );
+  const visual = call.active.map(({ loss, weight }): LossPart => {
+    const sum = (): tf.Scalar =>
+      projected === null ? tf.scalar(0) : loss.compute(viewFor(loss, forward, batch, language)).sum;
+    return { name: loss.name, sum: weighted(weight, sum), per: "samples", weight };
+  });
+  return [{ name: "language", sum: languageSum, per: "tokens", weight: languageWeight }, ...visual];
+}
+
+/** A loss of weight 0 is computed for the log, without a gradient. */
+function weighted(weight: number, compute: () => tf.Scalar): tf.Scalar {
+  return weight === 0 ? untaped(compute) : compute();
+}
+
+/** The fields of the view that a loss needs. */
+function viewFor(
+  { needs }: VisualLoss,
+  { projected, features, observed }: Forward,
+  { packed }: VlmBatch,
+  language: LanguageModel,
+): VisualView {
+  const { rows } = projected as VisualRows;
+  const block = needs.block === undefined ? undefined : observed.blocks.get(needs.block(language.depth));
+  return {
+    initial: rows,
+    images: visualSpans(packed.images),
+    head: language.head,
+    ...(needs.refined && observed.refined && { refined: observed.refined }),
+    ...(needs.patchWeights && observed.patchWeights && { patchWeights: observed.patchWeights }),
+    ...(needs.vocabulary && { vocabulary: detach(language.vocabulary) }),
+    ...(needs.hidden && { hidden: gatherVisual(observed.hidden, packed.images) }),
+    ...(block && { block }),
+    ...(needs.features && features && { features: detach(features.rows) }),
+  };
+}
+
+function gatherVisual(hidden: tf.Tensor2D, images: VlmBatch["packed"]["images"]): tf.Tensor2D {
+  return runKernel(rowGather, { x: hidden }, { rows: visualRowPositions(images) })[0] as tf.Tensor2D;
+}
