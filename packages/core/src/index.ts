@@ -1,6 +1,7 @@
 import "./register.js";
 
 export { detach, inputsThatNeedGradient, valueAndGradients } from "./autodiff.js";
+export { type StartBackendOptions, type StartedBackend, startBackend } from "./backend.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export { registerStockGradients } from "./gradients.js";
 export {
@@ -128,7 +129,6 @@ export {
   defineRecipe,
   type LanguageRecipe,
   type LossWeight,
-  lossWeightAt,
   parseRecipe,
   type Recipe,
   type RecipeInput,

@@ -1,0 +1,139 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { BasicError } from "./errors.js";
+import { type Fallback, setFallback } from "./kernels/run.js";
+
+/** A backend that computes now. */
+export interface StartedBackend {
+  /** As it was asked for: `cpu`, `tfjs:wasm`. */
+  readonly name: string;
+  /** Name in tfjs's registry. */
+  readonly tfjsName: string;
+}
+
+/** Options of {@link startBackend}. */
+export interface StartBackendOptions {
+  /** What to do where the backend lacks a kernel. Default `error`. */
+  readonly fallback?: Fallback;
+  /**
+   * Imports the backend's package. Default: `import(specifier)`. Bundlers cannot follow a computed specifier: give
+   * them `() => import("@basic-mllm/backend-webgpu")`.
+   */
+  readonly load?: (specifier: string) => Promise<unknown>;
+}
+
+/** What a backend package exports. */
+interface BackendModule {
+  /** Registers the backend, sets it and returns its tfjs name. */
+  readonly start: () => Promise<string>;
+}
+
+/** tfjs has one backend at a time, and tensors stay on the one that made them. */
+let current: { readonly name: string; readonly started: Promise<StartedBackend> } | undefined;
+
+/**
+ * Starts the backend that everything computes on from now on. It never falls back to another one.
+ *
+ * @param name - `cpu`, `webgpu` or `cuda` (the package `@basic-mllm/backend-NAME`), or `tfjs:NAME` for a tfjs backend
+ *   that the caller registered. A tfjs backend without kernels of ours needs `{ fallback: "reference" }`.
+ * @returns Its names. Asking for the same backend again gives the same answer.
+ * @throws {@link BasicError} `E_BACKEND_MISSING` when it is not installed or registered, `E_BACKEND_START` when it does
+ *   not start, `E_BACKEND_CONFLICT` when another one runs in this process.
+ */
+export async function startBackend(name: string, options: StartBackendOptions = {}): Promise<StartedBackend> {
+  if (current !== undefined && current.name !== name) {
+    throw new BasicError(
+      "E_BACKEND_CONFLICT",
+      `startBackend: asked for "${name}", but "${current.name}" runs in this process. A process has one backend: start another process for "${name}".`,
+    );
+  }
+  current ??= { name, started: start(name, options) };
+  const mine = current;
+  try {
+    const started = await mine.started;
+    if (options.fallback !== undefined) setFallback(options.fallback);
+    return started;
+  } catch (error) {
+    if (current === mine) current = undefined;
+    throw error;
+  }
+}
+
+async function start(name: string, options: StartBackendOptions): Promise<StartedBackend> {
+  const stock = name.startsWith("tfjs:");
+  const tfjsName = stock
+    ? await startRegistered(name.slice("tfjs:".length), options)
+    : await startPackage(name, options);
+  if (tf.getBackend() !== tfjsName) {
+    throw startError(name, `tfjs runs on "${tf.getBackend()}" instead of "${tfjsName}"`);
+  }
+  return { name, tfjsName };
+}
+
+async function startRegistered(name: string, { fallback }: StartBackendOptions): Promise<string> {
+  const factory: unknown = tf.findBackendFactory(name);
+  if (factory === null || factory === undefined) {
+    throw new BasicError(
+      "E_BACKEND_MISSING",
+      `startBackend: tfjs has no backend "${name}". Import the package that registers it first, for example "@tensorflow/tfjs-backend-${name}".`,
+    );
+  }
+  const ownKernels = tf.getKernelsForBackend(name).filter(({ kernelName }) => kernelName.startsWith("Basic"));
+  if (fallback !== "reference" && ownKernels.length === 0) {
+    throw new BasicError(
+      "E_BACKEND_START",
+      `startBackend: the tfjs backend "${name}" has none of our kernels. Pass { fallback: "reference" } to run their slow compositions, or call startBackend("cpu").`,
+    );
+  }
+  const reason = await tf.setBackend(name).then(
+    (set) => (set ? undefined : "tf.setBackend returned false"),
+    (error: unknown) => error,
+  );
+  if (reason !== undefined) throw startError(`tfjs:${name}`, reason);
+  return name;
+}
+
+async function startPackage(name: string, { load = importPackage }: StartBackendOptions): Promise<string> {
+  const specifier = `@basic-mllm/backend-${name}`;
+  const loaded = await load(specifier).catch((error: unknown) => {
+    throw isMissing(error, specifier) ? missingError(name, specifier, error) : startError(name, error);
+  });
+  if (!isBackendModule(loaded)) {
+    throw startError(name, `${specifier} exports no function start()`);
+  }
+  return loaded.start().catch((error: unknown) => {
+    throw startError(name, error);
+  });
+}
+
+function importPackage(specifier: string): Promise<unknown> {
+  return import(/* @vite-ignore */ /* webpackIgnore: true */ specifier);
+}
+
+function isBackendModule(module: unknown): module is BackendModule {
+  return (
+    typeof module === "object" && module !== null && "start" in module && typeof module.start === "function"
+  );
+}
+
+/** Whether the package itself is absent: its name stands in the message by itself, not inside a path. */
+function isMissing(error: unknown, specifier: string): boolean {
+  return error instanceof Error && new RegExp(`(^|[^/\\w])${specifier}(?![/\\w-])`).test(error.message);
+}
+
+function missingError(name: string, specifier: string, cause: unknown): BasicError {
+  return new BasicError(
+    "E_BACKEND_MISSING",
+    `startBackend: the backend "${name}" is not installed. Run: npm install ${specifier}`,
+    { cause },
+  );
+}
+
+function startError(name: string, reason: unknown): BasicError {
+  const text = reason instanceof Error ? reason.message : String(reason);
+  return new BasicError(
+    "E_BACKEND_START",
+    `startBackend: the backend "${name}" did not start: ${text}. There is no fallback to another backend.`,
+    reason instanceof Error ? { cause: reason } : undefined,
+  );
+}
