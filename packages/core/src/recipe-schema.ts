@@ -199,6 +199,10 @@ export const vlmSchema = z.strictObject({
       vision: component.describe("Vision encoder."),
       visionLayer: z.int().default(-2).describe("Block whose output is used; negative counts from the end."),
       projector: component.prefault("mlp2x_gelu").describe("From features to visual embeddings."),
+      projectorInit: z
+        .enum(["default", "match-vocabulary"])
+        .default("default")
+        .describe("First values: as made, or scaled so that mean |v| = mean |E| on the first batch."),
       language: component.describe("Language model."),
       tokenizer: component.optional().describe("Default: the language model's own."),
     })

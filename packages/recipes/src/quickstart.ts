@@ -11,18 +11,19 @@ export const quickstart = defineRecipe({
   seed: 0,
   model: {
     vision: "tiny-siglip",
-    projector: { name: "mlp2x_gelu", options: { matchVocabulary: true } },
+    projector: "mlp2x_gelu",
+    projectorInit: "match-vocabulary",
     language: "tiny-llama",
   },
   features: { standardise: true },
   supervision: { normalise: "sum" },
   data: {
-    builder: { name: "scenes", options: { variant: "solo", align: 8000, finetune: 12_000, test: 400 } },
-    train: { align: "align", finetune: "finetune" },
+    builder: { name: "scenes", options: { variant: "solo", train1: 8000, train2: 12_000, test: 400 } },
+    train: { align: "stage1", finetune: "stage2" },
     evaluation: {
-      "unseen-artist": "unseen-artist",
-      "training-artists": "training-artists",
-      "held-out-concepts": "held-out-concepts",
+      "unseen-artist": "test-noto",
+      "training-artists": "test-train-artists",
+      "held-out-concepts": "held-out",
     },
   },
   stages: {

@@ -11,7 +11,7 @@ export const smoke = defineRecipe({
   description: "The quickstart in about a minute: does everything work here?",
   data: {
     ...quickstart.data,
-    builder: { name: "scenes", options: { variant: "solo", align: 2000, finetune: 3000, test: 100 } },
+    builder: { name: "scenes", options: { variant: "solo", train1: 2000, train2: 3000, test: 100 } },
   },
   stages: {
     ...(align && { align: { ...align, steps: 100, losses: {} } }),

@@ -1,0 +1,45 @@
+import { createRequire } from "node:module";
+import { BasicError, startBackend } from "@basic-mllm/core";
+
+/** Backends that recipes may name, and where they come from. */
+const BACKENDS = [
+  { name: "cpu", describe: "native kernels (Rust), every computer" },
+  { name: "webgpu", describe: "WGSL kernels, browsers and Node" },
+  { name: "cuda", describe: "NVIDIA GPUs" },
+] as const;
+
+/** Whether a backend works on this machine, and why not. */
+export interface BackendStatus {
+  readonly name: string;
+  readonly description: string;
+  readonly works: boolean;
+  readonly reason: string;
+}
+
+/** Looks at every backend without changing which one runs. Starts the CPU backend, which costs nothing. */
+export async function backendStatus(): Promise<readonly BackendStatus[]> {
+  return Promise.all(
+    BACKENDS.map(async ({ name, describe }) => {
+      if (!installed(name)) {
+        const reason = `package @basic-mllm/backend-${name} is not installed`;
+        return { name, description: describe, works: false, reason };
+      }
+      try {
+        await startBackend(name);
+        return { name, description: describe, works: true, reason: "" };
+      } catch (error) {
+        const reason = error instanceof BasicError ? error.message : String(error);
+        return { name, description: describe, works: false, reason };
+      }
+    }),
+  );
+}
+
+function installed(name: string): boolean {
+  try {
+    createRequire(import.meta.url).resolve(`@basic-mllm/backend-${name}/package.json`);
+    return true;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,69 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { BasicError, type ComponentOptions, type Recipe } from "@basic-mllm/core";
+import { buildScenes, loadSprites, type SceneOptions, type SpriteSheet } from "@basic-mllm/scenes";
+import { z } from "zod";
+
+import type { TaskContext } from "./task.js";
+
+const schema = z
+  .strictObject({
+    variant: z.enum(["solo", "grid"]),
+    train1: z.int().positive(),
+    train2: z.int().positive(),
+    test: z.int().positive(),
+    seed: z.int().nonnegative(),
+    testStyle: z.string(),
+    validationStyle: z.string(),
+    excludeValidationStyle: z.boolean(),
+    heldOut: z.int().positive(),
+  })
+  .partial();
+
+/** The drawings of the six teams: read from the cache, or drawn once with a progress bar. */
+export async function openSprites({ terminal, cache }: TaskContext): Promise<SpriteSheet> {
+  let progress: ReturnType<typeof terminal.progress> | undefined;
+  const sheet = await loadSprites({
+    cacheFolder: cache,
+    onProgress: (done, total) => {
+      progress ??= terminal.progress("drawings", total);
+      progress.update(done);
+    },
+  });
+  progress?.stop();
+  return sheet;
+}
+
+/** The folder of a built picture task. The same options share one folder. */
+export async function openScenes(context: TaskContext): Promise<string> {
+  const options = sceneOptions(context.recipe.data.builder?.options ?? {});
+  const key = createHash("sha256").update(JSON.stringify(options)).digest("hex").slice(0, 12);
+  const folder = context.recipe.data.folder ?? join(context.cache, `scenes-${key}`);
+  const sheet = await openSprites(context);
+  let progress: ReturnType<typeof context.terminal.progress> | undefined;
+  await buildScenes(folder, {
+    sheet,
+    options,
+    onProgress: (done, total) => {
+      progress ??= context.terminal.progress("pictures", total);
+      progress.update(done);
+    },
+  });
+  progress?.stop();
+  return folder;
+}
+
+/** @throws {@link BasicError} `E_RECIPE_INVALID` where an option of the builder is wrong. */
+export function sceneOptions(options: ComponentOptions): SceneOptions {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data as SceneOptions;
+  throw new BasicError(
+    "E_RECIPE_INVALID",
+    `Options of the builder "scenes" are not valid.\n${z.prettifyError(parsed.error)}\nKnown: ${Object.keys(schema.shape).join(", ")}.`,
+  );
+}
+
+/** Style that no training sees, in any recipe of the picture task. */
+export function testStyleOf(recipe: Recipe): NonNullable<SceneOptions["testStyle"]> {
+  return sceneOptions(recipe.data.builder?.options ?? {}).testStyle ?? "noto";
+}

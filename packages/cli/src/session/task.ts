@@ -1,0 +1,40 @@
+import type { EvaluationMoment, EvaluationResult, Objective, Recipe, TrainingData } from "@basic-mllm/core";
+
+import type { Terminal } from "../terminal.js";
+
+/** A part of the model, for the table at the start. */
+export interface PartSummary {
+  /** Group name that a stage's `train` may list. */
+  readonly name: string;
+  readonly parameters: number;
+}
+
+/** What the command line needs of a recipe's task: what to train, on what, how to measure, how to save. */
+export interface TaskSession<Batch> {
+  readonly parts: readonly PartSummary[];
+  readonly objective: Objective<Batch>;
+  data(stage: string): Promise<TrainingData<Batch>>;
+  /** Measures the model as it is now. */
+  evaluate(moment: EvaluationMoment): Promise<readonly EvaluationResult[]>;
+  /** Writes the trained model to `folder` in the Hugging Face layout. */
+  save(folder: string, provenance: Provenance): Promise<void>;
+  dispose(): void;
+}
+
+/** Where weights come from. Saved beside them. */
+export interface Provenance {
+  readonly recipe: string;
+  /** SHA-256 of the expanded recipe. */
+  readonly recipeHash: string;
+  readonly version: string;
+  readonly steps: number;
+  readonly metrics: Readonly<Record<string, Readonly<Record<string, number>>>>;
+}
+
+/** What opening a task needs besides the recipe. */
+export interface TaskContext<R extends Recipe = Recipe> {
+  readonly recipe: R;
+  readonly terminal: Terminal;
+  /** Folder for built data and cached features. */
+  readonly cache: string;
+}
