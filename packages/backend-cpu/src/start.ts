@@ -30,7 +30,7 @@ export async function start(options: StartOptions = {}): Promise<string> {
   if (findKernel("Add", BACKEND_NAME) === undefined) {
     tf.copyRegisteredKernels("cpu", BACKEND_NAME);
     registerOperations();
-    registerContractKernels(BACKEND_NAME);
+    registerContractKernels();
   }
   if (!(await tf.setBackend(BACKEND_NAME))) {
     throw new BasicError(

@@ -1,2 +1,222 @@
-/** Functions of the native addon that the fused contract kernels call. */
-export type KernelBindings = Readonly<Record<never, never>>;
+type Floats = Float32Array;
+type Ints = Int32Array;
+
+/** native/src/kernels/exports/elements.rs */
+interface ElementBindings {
+  activation(kind: string, x: Floats, y: Floats): void;
+  activationBackward(kind: string, dy: Floats, x: Floats, dx: Floats): void;
+  gatedActivation(kind: string, gate: Floats, up: Floats, y: Floats): void;
+  gatedActivationBackward(
+    kind: string,
+    dy: Floats,
+    gate: Floats,
+    up: Floats,
+    dgate: Floats,
+    dup: Floats,
+  ): void;
+  squaredNorm(x: Floats, out: Floats): void;
+  /** Changes `parameter`, `m` and `v`. */
+  adamw(
+    parameter: Floats,
+    gradient: Floats,
+    m: Floats,
+    v: Floats,
+    control: Floats,
+    learningRate: number,
+    beta1: number,
+    beta2: number,
+    epsilon: number,
+    weightDecay: number,
+    step: number,
+  ): void;
+}
+
+/** native/src/kernels/exports/norms.rs. Empty gradients of weights are not computed. */
+interface NormBindings {
+  rmsNorm(x: Floats, weight: Floats, epsilon: number, addOne: boolean, y: Floats, inverse: Floats): void;
+  rmsNormBackward(
+    dy: Floats,
+    x: Floats,
+    weight: Floats,
+    inverse: Floats,
+    addOne: boolean,
+    dx: Floats,
+    dweight: Floats,
+  ): void;
+  layerNorm(
+    x: Floats,
+    weight: Floats,
+    bias: Floats,
+    epsilon: number,
+    y: Floats,
+    mean: Floats,
+    inverse: Floats,
+  ): void;
+  layerNormBackward(
+    dy: Floats,
+    x: Floats,
+    weight: Floats,
+    mean: Floats,
+    inverse: Floats,
+    dx: Floats,
+    dweight: Floats,
+    dbias: Floats,
+  ): void;
+  rotary(
+    x: Floats,
+    heads: number,
+    positions: Ints,
+    frequencies: Floats,
+    scale: number,
+    inverse: boolean,
+    y: Floats,
+  ): void;
+}
+
+/** native/src/kernels/exports/rows.rs */
+interface RowBindings {
+  splice(table: Floats, visual: Floats, ids: Ints, width: number, out: Floats): void;
+  scatterAddRows(dy: Floats, rows: Ints, width: number, out: Floats): void;
+}
+
+/** native/src/kernels/exports/linear.rs. An empty bias is none. */
+interface LinearBindings {
+  linear(
+    x: Floats,
+    weight: Floats,
+    bias: Floats,
+    rows: number,
+    inputs: number,
+    outputs: number,
+    activation: string,
+    y: Floats,
+  ): void;
+  linearBackward(dy: Floats, weight: Floats, rows: number, inputs: number, outputs: number, dx: Floats): void;
+  packedLinear(
+    x: Floats,
+    weight: Ints,
+    bias: Floats,
+    storage: string,
+    rows: number,
+    inputs: number,
+    outputs: number,
+    y: Floats,
+  ): void;
+  packedLinearBackward(
+    dy: Floats,
+    weight: Ints,
+    storage: string,
+    rows: number,
+    inputs: number,
+    outputs: number,
+    dx: Floats,
+  ): void;
+}
+
+/** Shapes and masks of an attention call. 0 is no window and no softcap. */
+export interface AttentionLayout {
+  readonly queryOffsets: Ints;
+  readonly keyOffsets: Ints;
+  readonly heads: number;
+  readonly keyHeads: number;
+  readonly headWidth: number;
+  readonly scale: number;
+  readonly causal: boolean;
+  readonly window: number;
+  readonly softcap: number;
+}
+
+/** native/src/kernels/exports/attention.rs */
+interface AttentionBindings {
+  attention(q: Floats, k: Floats, v: Floats, layout: AttentionLayout, y: Floats, logSumExp: Floats): void;
+  attentionReceived(
+    q: Floats,
+    k: Floats,
+    v: Floats,
+    layout: AttentionLayout,
+    countsAsText: Ints,
+    receiveFrom: Ints,
+    y: Floats,
+    logSumExp: Floats,
+    received: Floats,
+  ): void;
+  attentionBackward(
+    dy: Floats,
+    q: Floats,
+    k: Floats,
+    v: Floats,
+    y: Floats,
+    logSumExp: Floats,
+    layout: AttentionLayout,
+    dq: Floats,
+    dk: Floats,
+    dv: Floats,
+  ): void;
+}
+
+/** How a cross entropy is computed. */
+export interface CrossEntropyOptions {
+  readonly labels: Ints;
+  readonly width: number;
+  readonly softcap: number;
+  readonly chunkBytes: number;
+}
+
+/** Inputs of a divergence between two rows' distributions over a vocabulary. */
+export interface KlInputs {
+  readonly v: Floats;
+  readonly r: Floats;
+  readonly vocabulary: Floats;
+  readonly a: Floats;
+  readonly width: number;
+  readonly chunkBytes: number;
+}
+
+/** native/src/kernels/exports/losses.rs. Empty optional gradients are not computed. */
+interface LossBindings {
+  linearCrossEntropy(
+    x: Floats,
+    weight: Floats,
+    options: CrossEntropyOptions,
+    loss: Floats,
+    logSumExp: Floats,
+  ): void;
+  linearCrossEntropyBackward(
+    dloss: Floats,
+    x: Floats,
+    weight: Floats,
+    logSumExp: Floats,
+    options: CrossEntropyOptions,
+    dx: Floats,
+    dweight: Floats,
+  ): void;
+  direction(v: Floats, r: Floats, a: Floats, width: number, loss: Floats): void;
+  directionBackward(
+    dloss: Floats,
+    v: Floats,
+    r: Floats,
+    a: Floats,
+    width: number,
+    dv: Floats,
+    dr: Floats,
+  ): void;
+  linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats): void;
+  linearKlBackward(
+    inputs: KlInputs,
+    dloss: Floats,
+    kl: Floats,
+    lseV: Floats,
+    lseR: Floats,
+    dv: Floats,
+    dr: Floats,
+  ): void;
+}
+
+/** Functions of the native addon that the fused contract kernels call. The last arguments are written. */
+export interface KernelBindings
+  extends ElementBindings,
+    NormBindings,
+    RowBindings,
+    LinearBindings,
+    AttentionBindings,
+    LossBindings {}

@@ -1,1 +1,19 @@
 //! Fused bodies of the kernel contracts.
+//!
+//! The bodies are plain functions on slices; `exports` checks what JavaScript hands in and calls them.
+
+mod activation;
+mod attention;
+mod attention_backward;
+mod cross_entropy;
+mod direction;
+mod exports;
+mod kl;
+mod linear;
+mod norm;
+mod quantised;
+mod rotary;
+mod rows;
+mod support;
+mod update;
+mod vocabulary;
