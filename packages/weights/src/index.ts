@@ -1,1 +1,29 @@
-export {};
+export { bytesPerValue, type DType, type FloatDType } from "./dtypes.js";
+export { openBytes, openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
+export {
+  type LlavaConfig,
+  type ModelConfig,
+  type ProjectorConfig,
+  parseHuggingFaceConfig,
+  writeDecoderConfig,
+  writeLlavaConfig,
+  writeVitConfig,
+} from "./hf-config.js";
+export {
+  type HuggingFaceModel,
+  type LlavaModel,
+  loadHuggingFace,
+  loadLlava,
+  type SaveOptions,
+  saveHuggingFace,
+} from "./hugging-face.js";
+export {
+  type ByteSource,
+  bytesInMemory,
+  encodeSafetensors,
+  type NamedTensor,
+  Safetensors,
+  type SafetensorsOptions,
+  safetensorsPieces,
+} from "./safetensors.js";
+export type { TensorEntry } from "./safetensors-header.js";

@@ -1,0 +1,101 @@
+import { BasicError, floatToHalf, halfToFloat } from "@basic-mllm/core";
+
+/** Bytes per value of every type that a safetensors header may name. */
+export const bytesPerValue = {
+  BOOL: 1,
+  U8: 1,
+  I8: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  I16: 2,
+  U16: 2,
+  F16: 2,
+  BF16: 2,
+  I32: 4,
+  U32: 4,
+  F32: 4,
+  F64: 8,
+  I64: 8,
+  U64: 8,
+} as const satisfies Readonly<Record<string, number>>;
+
+/** A value type of safetensors. */
+export type DType = keyof typeof bytesPerValue;
+
+/** Types that we can write. */
+export type FloatDType = "F32" | "F16" | "BF16";
+
+/** Whether `name` is a type of the format. */
+export function isDType(name: unknown): name is DType {
+  return typeof name === "string" && Object.hasOwn(bytesPerValue, name);
+}
+
+let halfTable: Float32Array | undefined;
+
+/** All 65,536 half-precision values; built once. */
+function halves(): Float32Array {
+  halfTable ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
+  return halfTable;
+}
+
+/**
+ * Decodes F32, F16 and BF16 bytes.
+ *
+ * @param where - File and tensor, for the message.
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for another type.
+ */
+export function decodeFloats(bytes: Uint8Array, dtype: DType, where: string): Float32Array {
+  if (dtype === "F32") return new Float32Array(aligned(bytes));
+  if (dtype === "BF16") {
+    const bits = Uint32Array.from(new Uint16Array(aligned(bytes)), (half) => half << 16);
+    return new Float32Array(bits.buffer);
+  }
+  if (dtype === "F16") {
+    const table = halves();
+    return Float32Array.from(new Uint16Array(aligned(bytes)), (half) => table[half] as number);
+  }
+  throw new BasicError(
+    "E_WEIGHTS_FORMAT",
+    `${where} has type ${dtype}, expected F32, F16 or BF16. Convert the file to one of them.`,
+  );
+}
+
+/**
+ * Decodes I32, I64 and U8 bytes.
+ *
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for another type, or for values beyond 32 bits.
+ */
+export function decodeIntegers(bytes: Uint8Array, dtype: DType, where: string): Int32Array {
+  if (dtype === "I32") return new Int32Array(aligned(bytes));
+  if (dtype === "U8" || dtype === "BOOL") return Int32Array.from(bytes);
+  if (dtype === "I64") {
+    return Int32Array.from(new BigInt64Array(aligned(bytes)), (value) => {
+      if (BigInt.asIntN(32, value) === value) return Number(value);
+      throw new BasicError("E_WEIGHTS_FORMAT", `${where} holds ${value}, which does not fit into 32 bits.`);
+    });
+  }
+  throw new BasicError("E_WEIGHTS_FORMAT", `${where} has type ${dtype}, expected I32, I64 or U8.`);
+}
+
+/** Encodes values as F32, F16 or BF16, rounded to nearest even. */
+export function encodeFloats(values: Float32Array, dtype: FloatDType): Uint8Array {
+  if (dtype === "F32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  const encode = dtype === "F16" ? floatToHalf : floatToBf16;
+  return new Uint8Array(Uint16Array.from(values, encode).buffer);
+}
+
+const scratch = new Float32Array(1);
+const scratchBits = new Uint32Array(scratch.buffer);
+
+function floatToBf16(value: number): number {
+  scratch[0] = value;
+  const bits = scratchBits[0] as number;
+  if (Number.isNaN(value)) return (bits >>> 16) | 0x40;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+}
+
+/** The bytes in a buffer of their own, so that wider views may start at 0. Little-endian hosts only. */
+function aligned(bytes: Uint8Array): ArrayBuffer {
+  if (bytes.byteOffset === 0 && bytes.length === bytes.buffer.byteLength) return bytes.buffer as ArrayBuffer;
+  return bytes.slice().buffer as ArrayBuffer;
+}

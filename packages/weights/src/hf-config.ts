@@ -1,0 +1,134 @@
+import { BasicError, type DecoderConfig, type FeatureSelection, type VitConfig } from "@basic-mllm/core";
+
+import { readDecoderConfig, writeDecoderConfig } from "./hf-decoder.js";
+import { ConfigFields } from "./hf-fields.js";
+import { readVitConfig, writeVitConfig } from "./hf-vision.js";
+
+/** A projector as a config names it. */
+export interface ProjectorConfig {
+  /** Name for `createProjector`. */
+  readonly name: string;
+  readonly bias: boolean;
+  readonly outputNorm: "none" | { readonly rms: number };
+  /** Side of the pixel shuffle's square; 1 = none. */
+  readonly factor: number;
+}
+
+/** What a LLaVA config.json says. */
+export interface LlavaConfig {
+  readonly vision: VitConfig;
+  readonly language: DecoderConfig;
+  readonly projector: ProjectorConfig;
+  /** Index into the encoder's hidden states. */
+  readonly featureLayer: number;
+  readonly featureSelection: FeatureSelection;
+  /** Token that stands for an image in texts. */
+  readonly imageTokenId: number;
+}
+
+/** A config of one of the kinds that we read. */
+export type ModelConfig =
+  | { readonly kind: "llava"; readonly config: LlavaConfig }
+  | { readonly kind: "language"; readonly config: DecoderConfig }
+  | { readonly kind: "vision"; readonly config: VitConfig };
+
+/**
+ * Reads a Hugging Face config.json: llava, a language model, or a CLIP or SigLIP vision tower.
+ *
+ * @param json - The parsed file.
+ * @throws {@link BasicError} `E_CONFIG` naming the field that is missing, unknown or not supported.
+ */
+export function parseHuggingFaceConfig(json: unknown, where = "config.json"): ModelConfig {
+  const fields = new ConfigFields(json, where);
+  const type = fields.text("model_type", "");
+  if (type === "llava") return { kind: "llava", config: readLlavaConfig(fields) };
+  if (/^(clip|siglip)(_vision_model)?$/.test(type)) return { kind: "vision", config: readVitConfig(fields) };
+  if (type === "") {
+    throw new BasicError(
+      "E_CONFIG",
+      `${where} has no \`model_type\`. It must be Hugging Face's config.json.`,
+    );
+  }
+  return { kind: "language", config: readDecoderConfig(fields) };
+}
+
+function readLlavaConfig(fields: ConfigFields): LlavaConfig {
+  const vision = required(fields, "vision_config");
+  const text = required(fields, "text_config");
+  if (fields.text("projector_hidden_act", "gelu") !== "gelu")
+    throw fields.unsupported("projector_hidden_act", '"gelu"');
+  const strategy = fields.text("vision_feature_select_strategy", "default");
+  if (strategy !== "default" && strategy !== "full") {
+    throw fields.unsupported("vision_feature_select_strategy", '"default" or "full"');
+  }
+  fields.ignore("image_seq_length", "tie_word_embeddings", "image_token_id");
+  const vit = readVitConfig(vision);
+  if (strategy === "default" && !vit.classToken) {
+    // Hugging Face would drop the first patch.
+    throw fields.unsupported("vision_feature_select_strategy", '"full" for an encoder without a class token');
+  }
+  const config: LlavaConfig = {
+    vision: vit,
+    language: readDecoderConfig(text),
+    projector: readProjector(fields),
+    featureLayer: fields.number("vision_feature_layer", -2),
+    featureSelection: strategy === "full" && vit.classToken ? "cls_patch" : "patch",
+    imageTokenId: fields.number("image_token_index", fields.number("image_token_id", 32_000)),
+  };
+  fields.finish();
+  return config;
+}
+
+function required(fields: ConfigFields, name: string): ConfigFields {
+  const nested = fields.object(name);
+  if (nested === null) throw fields.unsupported(name, "an object");
+  return nested;
+}
+
+/** LLaVA's two products, or what {@link writeLlavaConfig} stored about another projector. */
+function readProjector(fields: ConfigFields): ProjectorConfig {
+  const bias = fields.flag("multimodal_projector_bias", true);
+  const ours = fields.object("basic_projector");
+  if (ours === null) return { name: "mlp2x_gelu", bias, outputNorm: "none", factor: 1 };
+  const rms = ours.number("output_rms", 0);
+  const projector: ProjectorConfig = {
+    name: ours.text("name", "mlp2x_gelu"),
+    bias: ours.flag("bias", bias),
+    outputNorm: rms === 0 ? "none" : { rms },
+    factor: ours.number("factor", 1),
+  };
+  ours.finish();
+  return projector;
+}
+
+/**
+ * The config in Hugging Face's spelling. A projector that LLaVA does not have is described by the extra field
+ * `basic_projector`, which transformers ignores.
+ *
+ * @param imageRows - Rows that an image of the encoder's size gives.
+ */
+export function writeLlavaConfig(config: LlavaConfig, imageRows: number): Record<string, unknown> {
+  const { vision, language, projector, featureLayer, featureSelection, imageTokenId } = config;
+  const { name, bias, outputNorm, factor } = projector;
+  const isLlava = name === "mlp2x_gelu" && outputNorm === "none" && factor === 1;
+  return {
+    architectures: ["LlavaForConditionalGeneration"],
+    model_type: "llava",
+    image_seq_length: imageRows,
+    image_token_index: imageTokenId,
+    multimodal_projector_bias: bias,
+    projector_hidden_act: "gelu",
+    text_config: writeDecoderConfig(language),
+    tie_word_embeddings: language.tiedHead,
+    torch_dtype: "float32",
+    vision_config: writeVitConfig(vision),
+    vision_feature_layer: featureLayer,
+    vision_feature_select_strategy: featureSelection === "patch" && vision.classToken ? "default" : "full",
+    ...(!isLlava && {
+      basic_projector: { name, bias, factor, ...(outputNorm !== "none" && { output_rms: outputNorm.rms }) },
+    }),
+  };
+}
+
+export { writeDecoderConfig } from "./hf-decoder.js";
+export { writeVitConfig } from "./hf-vision.js";

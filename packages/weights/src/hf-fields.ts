@@ -1,0 +1,142 @@
+import { BasicError } from "@basic-mllm/core";
+
+/** Fields of any Hugging Face config that do not change what we compute. */
+const harmless = new Set([
+  "_attn_implementation_autoset",
+  "_commit_hash",
+  "_name_or_path",
+  "architectures",
+  "attention_dropout",
+  "attention_probs_dropout_prob",
+  "auto_map",
+  "bos_token_id",
+  "cache_implementation",
+  "chunk_size_feed_forward",
+  "dropout",
+  "dtype",
+  "embd_pdrop",
+  "eos_token_id",
+  "finetuning_task",
+  "head_layer_norm_eps",
+  "hidden_dropout_prob",
+  "id2label",
+  "ignore_index",
+  "initializer_factor",
+  "initializer_range",
+  "is_decoder",
+  "is_encoder_decoder",
+  "label2id",
+  "max_position_embeddings",
+  "model_type",
+  "output_attentions",
+  "output_hidden_states",
+  "pad_token_id",
+  "pretraining_tp",
+  "projection_dim",
+  "resid_pdrop",
+  "return_dict",
+  "sep_token_id",
+  "task_specific_params",
+  "torch_dtype",
+  "torchscript",
+  "transformers.js_config",
+  "transformers_version",
+  "unk_token_id",
+  "use_cache",
+  "use_return_dict",
+  "vision_use_head",
+  "vocab_size",
+]);
+
+/**
+ * Reads a config.json field by field and remembers which were read, so that a field that we do not know
+ * cannot change the maths unnoticed.
+ */
+export class ConfigFields {
+  readonly #values: Readonly<Record<string, unknown>>;
+  readonly #where: string;
+  readonly #read = new Set<string>();
+
+  /** @param where - What is read, for messages: `config.json`, `config.json: text_config`. */
+  constructor(values: unknown, where: string) {
+    if (typeof values !== "object" || values === null || Array.isArray(values)) {
+      throw new BasicError("E_CONFIG", `${where} must be a JSON object, got ${JSON.stringify(values)}.`);
+    }
+    this.#values = values as Record<string, unknown>;
+    this.#where = where;
+  }
+
+  /** Whether the field is there and not null. */
+  has(name: string): boolean {
+    return this.#values[name] !== undefined && this.#values[name] !== null;
+  }
+
+  /** A number, or the default where the field is absent or null. */
+  number(name: string, byDefault: number): number {
+    const value = this.raw(name) ?? byDefault;
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    throw this.unsupported(name, "a number");
+  }
+
+  /** A boolean, or the default. */
+  flag(name: string, byDefault: boolean): boolean {
+    const value = this.raw(name) ?? byDefault;
+    if (typeof value === "boolean") return value;
+    throw this.unsupported(name, "true or false");
+  }
+
+  /** A string, or the default. */
+  text(name: string, byDefault: string): string {
+    const value = this.raw(name) ?? byDefault;
+    if (typeof value === "string") return value;
+    throw this.unsupported(name, "a string");
+  }
+
+  /** A list, or null where the field is absent. */
+  list(name: string): readonly unknown[] | null {
+    const value = this.raw(name) ?? null;
+    if (value === null || Array.isArray(value)) return value;
+    throw this.unsupported(name, "a list");
+  }
+
+  /** A nested object, or null where the field is absent. */
+  object(name: string): ConfigFields | null {
+    const value = this.raw(name) ?? null;
+    return value === null ? null : new ConfigFields(value, `${this.#where}: ${name}`);
+  }
+
+  /** The value as it is. */
+  raw(name: string): unknown {
+    this.#read.add(name);
+    return this.#values[name];
+  }
+
+  /** `E_CONFIG` for a field whose value we cannot use. */
+  unsupported(name: string, expected: string): BasicError {
+    const given = JSON.stringify(this.#values[name]);
+    return new BasicError("E_CONFIG", `${this.#where}: \`${name}\` must be ${expected}, got ${given}.`);
+  }
+
+  /** Marks fields as known without a use here. */
+  ignore(...names: string[]): void {
+    for (const name of names) this.#read.add(name);
+  }
+
+  /**
+   * Ends the reading.
+   *
+   * @throws {@link BasicError} `E_CONFIG` naming the first field that nothing has read and that is not known
+   *   to be harmless.
+   */
+  finish(): void {
+    const unknown = Object.keys(this.#values).find(
+      (name) => this.has(name) && !this.#read.has(name) && !harmless.has(name),
+    );
+    if (unknown === undefined) return;
+    throw new BasicError(
+      "E_CONFIG",
+      `${this.#where}: the field \`${unknown}\` (${JSON.stringify(this.#values[unknown])}) is not known and may change what the model computes. ` +
+        "Remove it from the file if it does not matter.",
+    );
+  }
+}

@@ -1,0 +1,213 @@
+import { join } from "node:path";
+
+import {
+  BasicError,
+  createDecoder,
+  createProjector,
+  createVit,
+  type Decoder,
+  type MlpProjector,
+  type ParameterSet,
+  type ValueSource,
+  type Vit,
+} from "@basic-mllm/core";
+
+import type { FloatDType } from "./dtypes.js";
+import { writeAtomically, writeSafetensors } from "./files.js";
+import {
+  type LlavaConfig,
+  parseHuggingFaceConfig,
+  writeDecoderConfig,
+  writeLlavaConfig,
+  writeVitConfig,
+} from "./hf-config.js";
+import type { NamedTensor } from "./safetensors.js";
+import { readJson, WeightFolder } from "./weight-folder.js";
+
+/** A LLaVA-shaped model: its parts and the config that describes them. */
+export interface LlavaModel {
+  readonly kind: "llava";
+  readonly vision: Vit;
+  readonly projector: MlpProjector;
+  readonly language: Decoder;
+  readonly config: LlavaConfig;
+}
+
+/** What a folder in Hugging Face layout may hold. */
+export type HuggingFaceModel =
+  | LlavaModel
+  | { readonly kind: "language"; readonly language: Decoder }
+  | { readonly kind: "vision"; readonly vision: Vit };
+
+/**
+ * Loads a folder with `config.json` and `model.safetensors` (or shards with an index): LLaVA, a language model,
+ * or a vision tower. Names of the hub, of transformers 5 and of models in memory are understood.
+ *
+ * @throws {@link BasicError} `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
+ *   `E_WEIGHTS_FORMAT` for damaged files, other shapes, or weights that the model has no place for.
+ */
+export async function loadHuggingFace(folder: string): Promise<HuggingFaceModel> {
+  const path = join(folder, "config.json");
+  const parsed = parseHuggingFaceConfig(readJson(path), path);
+  const weights = new WeightFolder(folder);
+  try {
+    const model = build(parsed, weights);
+    weights.checkAllUsed();
+    return model;
+  } finally {
+    weights.close();
+  }
+}
+
+/**
+ * {@link loadHuggingFace} for a folder that must hold LLaVA.
+ *
+ * @throws {@link BasicError} `E_CONFIG` when it holds something else.
+ */
+export async function loadLlava(folder: string): Promise<LlavaModel> {
+  const model = await loadHuggingFace(folder);
+  if (model.kind === "llava") return model;
+  throw new BasicError("E_CONFIG", `${folder} holds a ${model.kind} model, expected model_type "llava".`);
+}
+
+function build(parsed: ReturnType<typeof parseHuggingFaceConfig>, weights: WeightFolder): HuggingFaceModel {
+  switch (parsed.kind) {
+    case "vision":
+      return { kind: "vision", vision: createVit(parsed.config, { values: from(weights, visionNames) }) };
+    case "language": {
+      const { config } = parsed;
+      ignoreTiedHead(weights, config.tiedHead);
+      return { kind: "language", language: createDecoder(config, { values: from(weights, languageNames) }) };
+    }
+    case "llava":
+      return buildLlava(parsed.config, weights);
+  }
+}
+
+function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
+  const { bias, outputNorm, factor } = config.projector;
+  ignoreTiedHead(weights, config.language.tiedHead);
+  return {
+    kind: "llava",
+    config,
+    vision: createVit(config.vision, {
+      values: from(weights, visionNames),
+      layer: config.featureLayer,
+      select: config.featureSelection,
+    }),
+    projector: createProjector(config.projector.name, {
+      features: config.vision.width,
+      width: config.language.width,
+      values: from(weights, projectorNames),
+      bias,
+      outputNorm,
+      ...(factor > 1 && { factor }),
+    }),
+    language: createDecoder(config.language, { values: from(weights, languageNames) }),
+  };
+}
+
+/** Parameters take their first values from the files. */
+function from(weights: WeightFolder, namesOf: (name: string) => readonly string[]): ValueSource {
+  return (name, shape) => weights.floats(namesOf(name), shape);
+}
+
+/** A tied head is sometimes stored all the same. */
+function ignoreTiedHead(weights: WeightFolder, tied: boolean): void {
+  if (tied) for (const name of languageNames("lm_head.weight")) weights.ignore(name);
+}
+
+/** Where our `vision_model.X` may stand: alone, in a CLIP, in a LLaVA; the hub's name first. */
+function visionNames(name: string): readonly string[] {
+  const bare = name.replace(/^vision_model\./, "");
+  return [
+    name,
+    bare,
+    `vision_tower.${name}`,
+    `vision_tower.${bare}`,
+    `model.vision_tower.${name}`,
+    `model.vision_tower.${bare}`,
+    `model.vision_tower.vision_tower.${name}`,
+  ];
+}
+
+/** Where our `linear_N.X` may stand; the original LLaVA counts GELUs as well. */
+function projectorNames(name: string): readonly string[] {
+  const [layer = "", part = ""] = name.split(".");
+  const index = 2 * (Number(layer.replace("linear_", "")) - 1);
+  return [
+    `multi_modal_projector.${name}`,
+    `model.multi_modal_projector.${name}`,
+    `model.mm_projector.${index}.${part}`,
+  ];
+}
+
+/** Where our `model.X` and `lm_head.weight` may stand. */
+function languageNames(name: string): readonly string[] {
+  const bare = name.replace(/^model\./, "");
+  return [name, `language_model.${name}`, `model.language_model.${bare}`, `language_model.${bare}`];
+}
+
+/** Options of {@link saveHuggingFace}. */
+export interface SaveOptions {
+  /** How weights are stored. Default F32. */
+  readonly dtype?: FloatDType;
+}
+
+/**
+ * Writes `model.safetensors` and `config.json` in the hub's layout, which transformers and llama.cpp's
+ * converter read. Each file is written whole or not at all; other files of the folder stay.
+ *
+ * @throws {@link BasicError} `E_DISK_FULL`.
+ */
+export async function saveHuggingFace(
+  folder: string,
+  model: HuggingFaceModel,
+  { dtype = "F32" }: SaveOptions = {},
+): Promise<void> {
+  const { tensors, config } = await exported(model);
+  const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
+  await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
+  const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
+  await writeAtomically(join(folder, "config.json"), [new TextEncoder().encode(json)]);
+}
+
+async function exported(
+  model: HuggingFaceModel,
+): Promise<{ tensors: readonly NamedTensor[]; config: Record<string, unknown> }> {
+  switch (model.kind) {
+    case "vision":
+      return {
+        tensors: await named(model.vision.parameters, ""),
+        config: writeVitConfig(model.vision.config),
+      };
+    case "language":
+      return {
+        tensors: await named(model.language.parameters, ""),
+        config: writeDecoderConfig(model.language.config),
+      };
+    case "llava":
+      return {
+        tensors: [
+          ...(await named(model.language.parameters, "language_model.")),
+          ...(await named(model.projector.parameters, "multi_modal_projector.")),
+          ...(await named(model.vision.parameters, "vision_tower.")),
+        ],
+        config: writeLlavaConfig(model.config, imageRows(model)),
+      };
+  }
+}
+
+function imageRows({ vision, projector }: LlavaModel): number {
+  const side = Math.floor(vision.imageSize / vision.config.patchSize);
+  const rows = side * side + (vision.select === "cls_patch" ? 1 : 0);
+  return projector.gridAfter(vision.select === "cls_patch" ? null : [side, side], rows).rows;
+}
+
+async function named(parameters: ParameterSet, prefix: string): Promise<NamedTensor[]> {
+  const tensors: NamedTensor[] = [];
+  for (const { name, shape, value } of parameters) {
+    tensors.push({ name: prefix + name, shape, values: await value.data<"float32">() });
+  }
+  return tensors;
+}

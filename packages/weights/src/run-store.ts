@@ -1,0 +1,201 @@
+import { createHash } from "node:crypto";
+import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+
+import { BasicError, type RunStore } from "@basic-mllm/core";
+
+import { takeLock } from "./run-lock.js";
+
+const MANIFEST = "manifest.json";
+/** Names that a kill may leave behind: never listed, removed when the run is next locked. */
+const TEMPORARY = ".tmp-";
+
+/** What is in a folder of `writeFolder`. */
+interface Manifest {
+  readonly version: 1;
+  readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+}
+
+/**
+ * A run store in a folder on disk, for Node.
+ *
+ * A file or checkpoint is written under a temporary name, synced to the disk, and renamed: it is there as a
+ * whole or not at all, whatever moment the process or the machine stops at.
+ *
+ * @param folder - Made on the first write.
+ */
+export function createDiskStore(folder: string): RunStore {
+  const root = resolve(folder);
+  const at = (path: string) => join(root, ...path.split("/"));
+  const guarded = <T>(path: string, work: () => Promise<T>) => mapDiskFull(root, path, work);
+  return {
+    location: folder,
+    read: (path) => readFile(at(path)),
+    exists: (path) => exists(at(path)),
+    write: (path, bytes) => guarded(path, () => writeWhole(at(path), bytes)),
+    append: (path, line) => guarded(path, () => appendLine(at(path), line)),
+    truncateLines: (path, lines) => guarded(path, () => truncateLines(at(path), lines)),
+    list: async (path) => {
+      const names = (await exists(at(path))) ? await readdir(at(path)) : [];
+      return names.filter((name) => !name.startsWith(TEMPORARY)).sort();
+    },
+    remove: (path) => rm(at(path), { recursive: true, force: true }),
+    writeFolder: (path, files) => guarded(path, () => writeFolder(at(path), files)),
+    readFolder: (path) => readFolder(at(path), path),
+    lock: async () => {
+      await guarded("lock", () => mkdir(root, { recursive: true }));
+      const release = await guarded("lock", () => takeLock(root));
+      await removeLeftovers(root);
+      return release;
+    },
+  };
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function temporaryName(path: string): string {
+  return join(dirname(path), `${TEMPORARY}${basename(path)}`);
+}
+
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const temporary = temporaryName(path);
+  try {
+    await writeSynced(temporary, bytes);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes renames and new names durable. Windows cannot open folders, and needs no such sync. */
+async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+async function appendLine(path: string, line: string): Promise<void> {
+  await mkdir(dirname(path), { recursive: true });
+  const file = await open(path, "a");
+  try {
+    await file.writeFile(`${line}\n`);
+    await file.datasync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function truncateLines(path: string, lines: number): Promise<void> {
+  const text = (await exists(path)) ? await readFile(path) : Buffer.alloc(0);
+  let end = 0;
+  for (let line = 0; line < lines && end < text.length; line++) {
+    const newline = text.indexOf(0x0a, end);
+    end = newline === -1 ? text.length : newline + 1;
+  }
+  if (end < text.length) await writeWhole(path, text.subarray(0, end));
+}
+
+async function writeFolder(path: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+  const temporary = temporaryName(path);
+  await rm(temporary, { recursive: true, force: true });
+  await mkdir(temporary, { recursive: true });
+  try {
+    for (const [name, bytes] of Object.entries(files)) await writeSynced(join(temporary, name), bytes);
+    await writeSynced(join(temporary, MANIFEST), manifestOf(files));
+    await syncFolder(temporary);
+    await rm(path, { recursive: true, force: true });
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { recursive: true, force: true });
+    throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+function manifestOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
+  const entries = Object.entries(files).map(
+    ([name, bytes]) => [name, { sha256: sha256(bytes), bytes: bytes.length }] as const,
+  );
+  const manifest: Manifest = { version: 1, files: Object.fromEntries(entries) };
+  return new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+async function readFolder(path: string, name: string): Promise<Readonly<Record<string, Uint8Array>>> {
+  const { files } = await readManifest(join(path, MANIFEST), name);
+  const contents: Record<string, Uint8Array> = {};
+  for (const [file, expected] of Object.entries(files)) {
+    const bytes = await readFile(join(path, file)).catch(() => null);
+    if (bytes === null) throw damaged(name, `the file ${file} is missing`);
+    if (bytes.length !== expected.bytes) {
+      throw damaged(name, `${file} has ${bytes.length} bytes, expected ${expected.bytes}`);
+    }
+    if (sha256(bytes) !== expected.sha256) throw damaged(name, `the SHA-256 of ${file} differs`);
+    contents[file] = bytes;
+  }
+  return contents;
+}
+
+async function readManifest(path: string, name: string): Promise<Manifest> {
+  const text = await readFile(path, "utf8").catch(() => null);
+  if (text === null) throw damaged(name, "its manifest is missing");
+  try {
+    return JSON.parse(text) as Manifest;
+  } catch (error) {
+    throw damaged(name, "its manifest is not JSON", error);
+  }
+}
+
+function damaged(name: string, problem: string, cause?: unknown): BasicError {
+  return new BasicError("E_CHECKPOINT_CORRUPT", `Checkpoint ${name} is damaged: ${problem}.`, { cause });
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash("sha256").update(bytes).digest("hex");
+}
+
+/** Temporary files and folders of a run that was killed; only the holder of the lock may call this. */
+async function removeLeftovers(root: string): Promise<void> {
+  for (const folder of [root, join(root, "checkpoints")]) {
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names.filter((candidate) => candidate.startsWith(TEMPORARY))) {
+      await rm(join(folder, name), { recursive: true, force: true });
+    }
+  }
+}
+
+async function mapDiskFull<T>(root: string, path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const { code } = error as { code?: unknown };
+    if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
+    throw new BasicError(
+      "E_DISK_FULL",
+      `The disk is full: ${path} could not be written in ${root}. Nothing was damaged. ` +
+        "Make space and resume the run: it goes on from its last checkpoint.",
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,146 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { BasicError, formatShape } from "@basic-mllm/core";
+
+import { openSafetensors } from "./files.js";
+import type { Safetensors } from "./safetensors.js";
+
+/** Tensors of checkpoints that are no weights, or not ours to use. */
+const ignorable = [
+  /(^|\.)position_ids$/,
+  /rotary_emb\.inv_freq$/,
+  // SigLIP's attention-pooling head gives one vector per image; features do not pass through it.
+  /(^|\.)(vision_model\.|vision_tower\.)?head\./,
+  /^(text_model|text_projection|visual_projection|logit_scale|logit_bias)(\.|$)/,
+];
+
+/** The safetensors files of a folder: `model.safetensors`, or the shards of its index. */
+export class WeightFolder {
+  readonly location: string;
+  readonly #files: readonly Safetensors[];
+  readonly #byName = new Map<string, Safetensors>();
+  readonly #used = new Set<string>();
+
+  /** @throws {@link BasicError} `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
+  constructor(folder: string) {
+    this.location = folder;
+    this.#files = openAll(folder);
+    for (const file of this.#files) {
+      for (const name of file.names) this.#byName.set(name, file);
+    }
+  }
+
+  has(name: string): boolean {
+    return this.#byName.has(name);
+  }
+
+  /**
+   * Values of the first of `names` that exists.
+   *
+   * @throws {@link BasicError} `E_WEIGHTS_MISSING`, or `E_WEIGHTS_FORMAT` when the shape is another.
+   */
+  floats(names: readonly string[], shape: readonly number[]): Float32Array {
+    const name = names.find((candidate) => this.#byName.has(candidate));
+    const file = name === undefined ? undefined : this.#byName.get(name);
+    if (name === undefined || file === undefined) {
+      throw new BasicError(
+        "E_WEIGHTS_MISSING",
+        `${this.location} holds no tensor "${names[0]}"${names.length > 1 ? ` (or ${names.slice(1).join(", ")})` : ""}. ` +
+          "Is config.json of another model, or a shard missing?",
+      );
+    }
+    const found = file.entry(name).shape;
+    if (found.join() !== shape.join()) {
+      throw new BasicError(
+        "E_WEIGHTS_FORMAT",
+        `${file.location}: tensor "${name}" has shape ${formatShape(found)}, but config.json asks for ${formatShape(shape)}.`,
+      );
+    }
+    this.#used.add(name);
+    return file.floats(name);
+  }
+
+  /** Marks a tensor as known without reading it. */
+  ignore(name: string): void {
+    this.#used.add(name);
+  }
+
+  /**
+   * Ends the reading.
+   *
+   * @throws {@link BasicError} `E_WEIGHTS_FORMAT` when weights are left that the model has no place for: it
+   *   would compute something else than the checkpoint's.
+   */
+  checkAllUsed(): void {
+    const left = [...this.#byName.keys()].filter(
+      (name) => !this.#used.has(name) && !ignorable.some((pattern) => pattern.test(name)),
+    );
+    if (left.length === 0) return;
+    throw new BasicError(
+      "E_WEIGHTS_FORMAT",
+      `${this.location} holds ${left.length} tensors that a model of its config.json does not have: ` +
+        `${left.slice(0, 3).join(", ")}${left.length > 3 ? ", ..." : ""}. Is config.json of another model?`,
+    );
+  }
+
+  close(): void {
+    for (const file of this.#files) file.close();
+  }
+}
+
+function openAll(folder: string): readonly Safetensors[] {
+  const opened: Safetensors[] = [];
+  try {
+    for (const name of fileNames(folder)) opened.push(openSafetensors(join(folder, name)));
+    return opened;
+  } catch (error) {
+    for (const file of opened) file.close();
+    throw error;
+  }
+}
+
+function fileNames(folder: string): readonly string[] {
+  if (existsSync(join(folder, "model.safetensors"))) return ["model.safetensors"];
+  const index = join(folder, "model.safetensors.index.json");
+  if (!existsSync(index)) {
+    throw new BasicError(
+      "E_WEIGHTS_MISSING",
+      `${folder} holds neither model.safetensors nor model.safetensors.index.json. ` +
+        "Other formats (pytorch_model.bin) must be converted first.",
+    );
+  }
+  const { weight_map: map } = readJson(index) as { weight_map?: unknown };
+  if (typeof map !== "object" || map === null) {
+    throw new BasicError("E_WEIGHTS_FORMAT", `${index} has no object \`weight_map\`. Download it again.`);
+  }
+  const names = [...new Set(Object.values(map))];
+  if (!names.every((name): name is string => typeof name === "string" && !/[\\/]/.test(name))) {
+    throw new BasicError(
+      "E_WEIGHTS_FORMAT",
+      `${index}: \`weight_map\` must hold file names without folders.`,
+    );
+  }
+  return names;
+}
+
+/**
+ * Reads a JSON object.
+ *
+ * @throws {@link BasicError} `E_WEIGHTS_MISSING` when there is no such file, `E_CONFIG` when it is not JSON.
+ */
+export function readJson(path: string): object {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new BasicError("E_WEIGHTS_MISSING", `${path} cannot be read. Check the path.`, { cause: error });
+  }
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value;
+  } catch (error) {
+    throw new BasicError("E_CONFIG", `${path} is not JSON. Download it again.`, { cause: error });
+  }
+  throw new BasicError("E_CONFIG", `${path} must hold a JSON object.`);
+}
