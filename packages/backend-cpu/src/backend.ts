@@ -91,6 +91,11 @@ export class CpuBackend extends MathBackendCPU {
     return this.data.get(tensor.dataId).values as Int32Array;
   }
 
+  /** Memory of a bool tensor, one byte an element, not a copy. */
+  bytes(tensor: tf.TensorInfo): Uint8Array {
+    return this.data.get(tensor.dataId).values as Uint8Array;
+  }
+
   /** The same data under another shape; adds a reference. */
   alias(tensor: tf.TensorInfo, shape: readonly number[] = tensor.shape): tf.TensorInfo {
     this.incRef(tensor.dataId);

@@ -9,8 +9,36 @@ interface SystemBindings {
   setThreadCount(count: number): void;
 }
 
-/** Stock operations: native/src/ops, native/src/matmul.rs. */
+/** Stock operations: native/src/ops, native/src/matmul.rs. `dimensions` are `[size, stride, stride]` per loop. */
 interface OperationBindings {
+  unary(code: number, x: Float32Array, y: Float32Array, p0: number, p1: number): void;
+  accumulate(x: Float32Array, y: Float32Array): void;
+  binary(code: number, a: Float32Array, b: Float32Array, out: Float32Array, dimensions: Int32Array): void;
+  compare(code: number, a: Float32Array, b: Float32Array, out: Uint8Array, dimensions: Int32Array): void;
+  select(condition: Uint8Array, a: Float32Array, b: Float32Array, out: Float32Array, inner: number): void;
+  castIntegers(x: Int32Array, y: Float32Array): void;
+  castBooleans(x: Uint8Array, y: Float32Array): void;
+  castFloats(x: Float32Array, y: Int32Array): void;
+  softmax(x: Float32Array, y: Float32Array, width: number, logarithm: boolean): void;
+  reduce(code: number, x: Float32Array, out: Float32Array, outer: number, n: number, inner: number): void;
+  argMax(x: Float32Array, out: Int32Array, outer: number, n: number, inner: number): void;
+  fill(out: Float32Array, value: number): void;
+  copyStrided(
+    x: Float32Array,
+    xOffset: number,
+    out: Float32Array,
+    outOffset: number,
+    dimensions: Int32Array,
+  ): void;
+  gather(
+    x: Float32Array,
+    ids: Int32Array,
+    out: Float32Array,
+    outer: number,
+    height: number,
+    inner: number,
+  ): void;
+  segmentSum(x: Float32Array, ids: Int32Array, out: Float32Array, inner: number): void;
   matmul(
     a: Float32Array,
     b: Float32Array,

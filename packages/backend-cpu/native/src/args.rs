@@ -103,7 +103,10 @@ fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
 }
 
 /// Mutable slices of `outputs`, after a check that they touch neither each other nor an input.
-pub fn outputs<'a, const N: usize>(outputs: [Out; N], inputs: &[&dyn Memory]) -> Result<[&'a mut [f32]; N]> {
+pub fn outputs<'a, T: Element, const N: usize>(
+    outputs: [View<T>; N],
+    inputs: &[&dyn Memory],
+) -> Result<[&'a mut [T]; N]> {
     for (i, output) in outputs.iter().enumerate() {
         let mine = View::range(*output);
         let clash = inputs.iter().any(|input| overlap(mine, input.range()))

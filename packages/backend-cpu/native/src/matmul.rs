@@ -5,10 +5,12 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::args::{In, Out, guard, length, outputs, product};
-use crate::threads::in_pool;
+use crate::threads::{in_pool, par_rows_out};
 
 /// Fewer multiply-adds than this are done on the caller's thread.
 const MIN_PARALLEL: usize = 64 * 64 * 64;
+/// Matrices of a batch that are smaller than this go to threads whole.
+const MIN_SPLIT: usize = 256 * 256 * 256;
 
 /// A matrix in a slice: element (i, j) is at `i * rows + j * columns`.
 #[derive(Clone, Copy)]
@@ -142,18 +144,29 @@ pub fn matmul(
         }
         let a_strides = if transpose_a { transposed(m) } else { row_major(k) };
         let b_strides = if transpose_b { transposed(k) } else { row_major(n) };
-        for i in 0..batch {
+        let one = |i: usize, c: &mut [f32], parallel: bool| {
             let a = &a[(i % a_batch) * m * k..][..m * k];
             let b = &b[(i % b_batch) * k * n..][..k * n];
-            let c = &mut c[i * m * n..][..m * n];
             gemm(
                 Size { m, n, k },
                 (a, a_strides),
                 (b, b_strides),
                 (c, n),
                 (0.0, 1.0),
-                true,
+                parallel,
             );
+        };
+        let work = (m * n * k).max(1);
+        if work < MIN_SPLIT && batch > 1 {
+            par_rows_out(c, m * n, (MIN_PARALLEL / work).max(1), |range, c| {
+                range
+                    .zip(c.chunks_exact_mut(m * n))
+                    .for_each(|(i, c)| one(i, c, false));
+            });
+        } else if m * n > 0 {
+            c.chunks_exact_mut(m * n)
+                .enumerate()
+                .for_each(|(i, c)| one(i, c, true));
         }
         Ok(())
     })

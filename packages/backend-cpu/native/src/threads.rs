@@ -83,11 +83,11 @@ pub fn par_rows(n: usize, min_rows: usize, f: impl Fn(Range<usize>) + Send + Syn
 /// As [`par_rows`], and hands each range its own part of `out`, which has `width` elements a row.
 ///
 /// `out.len()` must be a multiple of `width`; the number of rows is their quotient.
-pub fn par_rows_out(
-    out: &mut [f32],
+pub fn par_rows_out<T: Send>(
+    out: &mut [T],
     width: usize,
     min_rows: usize,
-    f: impl Fn(Range<usize>, &mut [f32]) + Send + Sync,
+    f: impl Fn(Range<usize>, &mut [T]) + Send + Sync,
 ) {
     if width == 0 || out.is_empty() {
         return;
@@ -103,18 +103,18 @@ pub fn par_rows_out(
 }
 
 /// An output that several threads write, each its own part.
-pub struct SharedOut {
-    pointer: *mut f32,
+pub struct SharedOut<T = f32> {
+    pointer: *mut T,
     length: usize,
 }
 
 // SAFETY: `part` is unsafe, and its contract forbids overlap.
-unsafe impl Sync for SharedOut {}
+unsafe impl<T: Send> Sync for SharedOut<T> {}
 // SAFETY: as above.
-unsafe impl Send for SharedOut {}
+unsafe impl<T: Send> Send for SharedOut<T> {}
 
-impl SharedOut {
-    pub fn new(out: &mut [f32]) -> Self {
+impl<T> SharedOut<T> {
+    pub fn new(out: &mut [T]) -> Self {
         Self {
             pointer: out.as_mut_ptr(),
             length: out.len(),
@@ -124,7 +124,8 @@ impl SharedOut {
     /// # Safety
     /// No two threads may hold overlapping parts at the same time, and the slice must still be alive.
     #[allow(clippy::mut_from_ref)]
-    pub unsafe fn part(&self, range: Range<usize>) -> &mut [f32] {
+    #[inline(always)]
+    pub unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
         assert!(
             range.start <= range.end && range.end <= self.length,
             "part {range:?} of {}",

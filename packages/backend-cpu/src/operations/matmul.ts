@@ -11,7 +11,7 @@ interface Attrs {
 export function registerMatmul(): void {
   override<"a" | "b", Attrs>("BatchMatMul", ({ inputs, attrs, backend }) => {
     const { a, b } = inputs;
-    if (!allFloats(a, b)) return UNHANDLED;
+    if (!allFloats([a, b])) return UNHANDLED;
     const [aLead, m, k] = split(a.shape, attrs.transposeA);
     const [bLead, inner, n] = split(b.shape, attrs.transposeB);
     const [aBatch, bBatch] = [tf.util.sizeFromShape(aLead), tf.util.sizeFromShape(bLead)];

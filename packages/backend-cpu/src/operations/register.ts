@@ -9,13 +9,15 @@ export interface Call<Input extends string, Attrs extends object> {
   readonly backend: CpuBackend;
 }
 
-/** What a native body returns when the call is not one it handles, e.g. integers. */
+/** What a native body returns for a call that it does not handle, e.g. one with integers. */
 export const UNHANDLED = undefined;
 
-/** Replaces the JavaScript kernel of a stock operation; calls that `run` does not handle still go there. */
+type Result = tf.TensorInfo | tf.TensorInfo[] | typeof UNHANDLED;
+
+/** Replaces the JavaScript kernel of a stock operation. Calls that `run` does not handle still go there. */
 export function override<Input extends string, Attrs extends object = object>(
   name: string,
-  run: (call: Call<Input, Attrs>) => tf.TensorInfo | typeof UNHANDLED,
+  run: (call: Call<Input, Attrs>) => Result,
 ): void {
   const stock = tf.getKernel(name, "cpu");
   tf.unregisterKernel(name, BACKEND_NAME);
@@ -28,6 +30,37 @@ export function override<Input extends string, Attrs extends object = object>(
 }
 
 /** True when all tensors are float32: what native bodies work on. */
-export function allFloats(...tensors: readonly tf.TensorInfo[]): boolean {
+export function allFloats(tensors: readonly tf.TensorInfo[]): boolean {
   return tensors.every((tensor) => tensor.dtype === "float32");
+}
+
+/** Number of elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
+
+/** Distance between neighbours along each axis of a row-major tensor. */
+export function rowMajorStrides(shape: readonly number[]): number[] {
+  const strides = new Array<number>(shape.length);
+  let stride = 1;
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    strides[axis] = stride;
+    stride *= shape[axis] as number;
+  }
+  return strides;
+}
+
+/** Loops for the native side: `[size, stride in the first, stride in the second]`, outermost first. */
+export function loops(
+  sizes: readonly number[],
+  first: readonly number[],
+  second: readonly number[],
+): Int32Array {
+  const out = new Int32Array(sizes.length * 3);
+  for (let axis = 0; axis < sizes.length; axis++) {
+    out[axis * 3] = sizes[axis] as number;
+    out[axis * 3 + 1] = first[axis] as number;
+    out[axis * 3 + 2] = second[axis] as number;
+  }
+  return out;
 }
