@@ -13,6 +13,15 @@ export {
   type FusedActivation,
   fusedActivations,
 } from "./kernels/activation.js";
+export { type AdamwAttrs, adamw } from "./kernels/adamw.js";
+export {
+  type AttentionAttrs,
+  type AttentionReceivedAttrs,
+  attention,
+  attentionBackward,
+  attentionReceived,
+} from "./kernels/attention.js";
+export { DEFAULT_CHUNK_BYTES } from "./kernels/chunks.js";
 export {
   type Attributes,
   findGradient,
@@ -26,6 +35,12 @@ export {
   registerContractGradient,
   type Tolerance,
 } from "./kernels/contract.js";
+export {
+  type DirectionAttrs,
+  type DirectionBackwardAttrs,
+  direction,
+  directionBackward,
+} from "./kernels/direction.js";
 export { type EmbeddingAttrs, embedding } from "./kernels/embedding.js";
 export {
   type FrozenLinearAttrs,
@@ -47,6 +62,18 @@ export {
   layerNormBackward,
 } from "./kernels/layer-norm.js";
 export { type LinearAttrs, linear, linearBias } from "./kernels/linear.js";
+export {
+  type LinearCrossEntropyAttrs,
+  type LinearCrossEntropyBackwardAttrs,
+  linearCrossEntropy,
+  linearCrossEntropyBackward,
+} from "./kernels/linear-cross-entropy.js";
+export {
+  type LinearKlAttrs,
+  type LinearKlBackwardAttrs,
+  linearKl,
+  linearKlBackward,
+} from "./kernels/linear-kl.js";
 export {
   floatToHalf,
   halfToFloat,
@@ -75,6 +102,7 @@ export {
 } from "./kernels/row-gather.js";
 export { type Fallback, runKernel, setFallback } from "./kernels/run.js";
 export { type SpliceAttrs, splice } from "./kernels/splice.js";
+export { type SquaredNormAttrs, squaredNorm } from "./kernels/squared-norm.js";
 export { Builder, type Role, randomValues, type ValueSource } from "./layers/builder.js";
 export {
   type RotaryConfig,
@@ -123,6 +151,23 @@ export { createFeatureSource, fingerprint } from "./models/vision/feature-source
 export { bicubicWeights } from "./models/vision/interpolate.js";
 export { createVit, type FeatureSelection, Vit, type VitOptions } from "./models/vision/vit.js";
 export { didYouMean, nearestName } from "./nearest.js";
+export {
+  createOptimizer,
+  type Health,
+  type Optimizer,
+  type OptimizerOptions,
+  type OptimizerState,
+  type ParameterGroup,
+  type UpdateResult,
+} from "./optim/adamw.js";
+export { clipFactor, globalNorm } from "./optim/clip.js";
+export {
+  learningRateFactor,
+  resolveWarmup,
+  type Schedule,
+  type ScheduleKind,
+  type Warmup,
+} from "./optim/schedule.js";
 export { Parameter, ParameterSet } from "./parameters.js";
 export { createRandom, philox, type Random, type Words4 } from "./random.js";
 export {
@@ -161,6 +206,30 @@ export {
   Registry,
 } from "./registry.js";
 export { bindShapes, formatShape } from "./shape.js";
+export {
+  CHECKPOINT_FOLDER,
+  type Checkpoint,
+  type CheckpointChoice,
+  type Groups,
+  listCheckpoints,
+  loadCheckpoint,
+  type RunPosition,
+  restoreParameters,
+} from "./train/checkpoint.js";
+export { type Collective, singleProcess } from "./train/collective.js";
+export { freezeGroups, trainedGroups } from "./train/freeze.js";
+export { train } from "./train/loop.js";
+export { createMemoryStore, type MemoryFiles } from "./train/memory-store.js";
+export {
+  type EvaluationLine,
+  type LinePosition,
+  METRICS_FILE,
+  type MetricsLine,
+  readMetrics,
+  type StageLine,
+  type TrainLine,
+  type WarningLine,
+} from "./train/metrics.js";
 export type {
   Counts,
   Denominator,
@@ -169,4 +238,23 @@ export type {
   StepPosition,
   TrainingData,
 } from "./train/objective.js";
+export { RECIPE_FILE } from "./train/open-run.js";
+export { createOrder, type OrderOptions, type SampleOrder } from "./train/order.js";
 export type { RunStore } from "./train/run-store.js";
+export { decodeTensors, encodeTensors, type HostTensor, type TensorFile } from "./train/state.js";
+export {
+  disposeStep,
+  type LossReduction,
+  type PartValue,
+  type StepGradients,
+  type StepInput,
+  stepGradients,
+  trainStep,
+} from "./train/step.js";
+export type {
+  EvaluationMoment,
+  EvaluationResult,
+  TrainEvent,
+  TrainOptions,
+  TrainResult,
+} from "./train/train-options.js";

@@ -1,13 +1,6 @@
 import { describe, expect, it } from "vitest";
 
-import {
-  defineRecipe,
-  lossWeightAt,
-  parseRecipe,
-  type RecipeInput,
-  recipeJsonSchema,
-  resolveSteps,
-} from "./recipe.js";
+import { defineRecipe, parseRecipe, type RecipeInput, recipeJsonSchema, resolveSteps } from "./recipe.js";
 import { applyOverrides, diffRecipes, formatDifferences } from "./recipe-diff.js";
 
 const input = {
@@ -224,14 +217,6 @@ describe("diffRecipes", () => {
       "  a: {} → (absent)
         a.b: (absent) → 1"
     `);
-  });
-});
-
-describe("lossWeightAt", () => {
-  it("is 0 before the start, then grows over the ramp", () => {
-    const loss = { weight: 2, start: 3, ramp: 4, options: {} };
-    expect([2, 3, 4, 6, 9].map((step) => lossWeightAt(loss, step))).toEqual([0, 0.5, 1, 2, 2]);
-    expect(lossWeightAt({ weight: 2, start: 0, ramp: 0, options: {} }, 0)).toBe(2);
   });
 });
 

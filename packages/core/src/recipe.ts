@@ -58,12 +58,6 @@ export function recipeJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(z.union([vlmSchema, languageSchema, regionTextSchema]), options);
 }
 
-/** λ of a loss at an optimizer step of its stage (from 0). */
-export function lossWeightAt(loss: LossWeight, step: number): number {
-  if (step < loss.start) return 0;
-  return loss.weight * Math.min(1, (step - loss.start + 1) / Math.max(1, loss.ramp));
-}
-
 /** Optimizer steps of a stage over a data set of `size` samples. */
 export function resolveSteps(stage: RecipeStage, size: number): number {
   if (typeof stage.steps === "number") return stage.steps;

@@ -30,7 +30,7 @@ export function createDiskStore(folder: string): RunStore {
   const guarded = <T>(path: string, work: () => Promise<T>) => mapDiskFull(root, path, work);
   return {
     location: folder,
-    read: (path) => readFile(at(path)),
+    read: (path) => readPlain(at(path)),
     exists: (path) => exists(at(path)),
     write: (path, bytes) => guarded(path, () => writeWhole(at(path), bytes)),
     append: (path, line) => guarded(path, () => appendLine(at(path), line)),
@@ -49,6 +49,12 @@ export function createDiskStore(folder: string): RunStore {
       return release;
     },
   };
+}
+
+/** Without Node's Buffer, whose slice() shares memory. */
+async function readPlain(path: string): Promise<Uint8Array> {
+  const { buffer, byteOffset, byteLength } = await readFile(path);
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 async function exists(path: string): Promise<boolean> {
@@ -125,13 +131,21 @@ async function writeFolder(path: string, files: Readonly<Record<string, Uint8Arr
     for (const [name, bytes] of Object.entries(files)) await writeSynced(join(temporary, name), bytes);
     await writeSynced(join(temporary, MANIFEST), manifestOf(files));
     await syncFolder(temporary);
-    await rm(path, { recursive: true, force: true });
+    await moveAside(path);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { recursive: true, force: true });
     throw error;
   }
   await syncFolder(dirname(path));
+  await rm(`${temporary}.old`, { recursive: true, force: true });
+}
+
+/** A folder cannot be renamed onto another one. */
+async function moveAside(path: string): Promise<void> {
+  const old = `${temporaryName(path)}.old`;
+  await rm(old, { recursive: true, force: true });
+  if (await exists(path)) await rename(path, old);
 }
 
 function manifestOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
@@ -146,7 +160,7 @@ async function readFolder(path: string, name: string): Promise<Readonly<Record<s
   const { files } = await readManifest(join(path, MANIFEST), name);
   const contents: Record<string, Uint8Array> = {};
   for (const [file, expected] of Object.entries(files)) {
-    const bytes = await readFile(join(path, file)).catch(() => null);
+    const bytes = await readPlain(join(path, file)).catch(() => null);
     if (bytes === null) throw damaged(name, `the file ${file} is missing`);
     if (bytes.length !== expected.bytes) {
       throw damaged(name, `${file} has ${bytes.length} bytes, expected ${expected.bytes}`);

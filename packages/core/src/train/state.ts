@@ -82,7 +82,8 @@ function readTensor(data: Uint8Array, entry: HeaderEntry, where: string): HostTe
   if (end > data.length || end - begin !== size * Float32Array.BYTES_PER_ELEMENT) {
     throw corrupt(where, `shape [${shape.join(", ")}] does not fit bytes ${begin} to ${end}`);
   }
-  return { shape, values: new Float32Array(data.slice(begin, end).buffer) };
+  // A copy, which is aligned. Not slice(): that of a Node Buffer shares memory.
+  return { shape, values: new Float32Array(new Uint8Array(data.subarray(begin, end)).buffer) };
 }
 
 function corrupt(where: string, problem: string, cause?: unknown): BasicError {

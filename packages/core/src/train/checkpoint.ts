@@ -1,0 +1,171 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { BasicError } from "../errors.js";
+import { copyToHost, type Optimizer, type OptimizerState } from "../optim/adamw.js";
+import type { ParameterSet } from "../parameters.js";
+import type { RunStore } from "./run-store.js";
+import { decodeTensors, encodeTensors, type HostTensor } from "./state.js";
+
+/** Folder of the checkpoints in a run. */
+export const CHECKPOINT_FOLDER = "checkpoints";
+const TENSOR_FILE = "state.safetensors";
+const POSITION_FILE = "position.json";
+const KEPT = 2;
+
+/** Parameter sets by group name. */
+export type Groups = Readonly<Record<string, ParameterSet>>;
+
+/** Where a run stands: everything that is not a tensor. */
+export interface RunPosition {
+  readonly version: 1;
+  readonly stage: string;
+  /** Finished optimizer steps of the stage. */
+  readonly step: number;
+  readonly globalStep: number;
+  /** Lines of metrics.jsonl at this point. */
+  readonly metricsLines: number;
+}
+
+/** A checkpoint on the host. */
+export interface Checkpoint {
+  /** For example `checkpoints/step-00000200`. */
+  readonly folder: string;
+  readonly position: RunPosition;
+  /** By `group/parameter`. */
+  readonly parameters: ReadonlyMap<string, HostTensor>;
+  readonly optimizer: OptimizerState;
+}
+
+/** Which checkpoint to continue from: the newest, or the one before it (after damage). */
+export type CheckpointChoice = "last" | "previous";
+
+/** Folder of the checkpoint after a number of steps. */
+export function checkpointFolder(globalStep: number): string {
+  return `${CHECKPOINT_FOLDER}/step-${String(globalStep).padStart(8, "0")}`;
+}
+
+/** Folders of all checkpoints, oldest first. */
+export async function listCheckpoints(store: RunStore): Promise<readonly string[]> {
+  const names = (await store.exists(CHECKPOINT_FOLDER)) ? await store.list(CHECKPOINT_FOLDER) : [];
+  const checkpoints = names.filter((name) => /^step-\d{8,}$/.test(name)).sort();
+  return checkpoints.map((name) => `${CHECKPOINT_FOLDER}/${name}`);
+}
+
+/**
+ * Writes the whole state of a run and removes all but the last two checkpoints.
+ *
+ * @param groups - The groups that have trained so far.
+ * @returns The folder.
+ * @throws {@link BasicError} `E_NOT_FINITE` where a weight is NaN or infinite: such a state is never saved.
+ */
+export async function saveCheckpoint(
+  store: RunStore,
+  state: { position: RunPosition; groups: Groups; optimizer: Optimizer },
+): Promise<string> {
+  const { position, groups, optimizer } = state;
+  const tensors = new Map<string, HostTensor>();
+  for (const [group, set] of Object.entries(groups)) {
+    for (const parameter of set) {
+      const values = await copyToHost(parameter.value);
+      checkFinite(values, group, parameter.name);
+      tensors.set(`parameter/${group}/${parameter.name}`, { shape: parameter.shape, values });
+    }
+  }
+  const { step, health, first, second } = await optimizer.exportState();
+  for (const [key, values] of first) tensors.set(`first/${key}`, { shape: [values.length], values });
+  for (const [key, values] of second) tensors.set(`second/${key}`, { shape: [values.length], values });
+  tensors.set("health", { shape: [health.length], values: health });
+  const folder = checkpointFolder(position.globalStep);
+  await store.writeFolder(folder, {
+    [POSITION_FILE]: new TextEncoder().encode(JSON.stringify(position)),
+    [TENSOR_FILE]: encodeTensors({ tensors, metadata: { optimizerStep: String(step) } }),
+  });
+  for (const old of (await listCheckpoints(store)).slice(0, -KEPT)) await store.remove(old);
+  return folder;
+}
+
+function checkFinite(values: Float32Array, group: string, name: string): void {
+  if (values.every(Number.isFinite)) return;
+  throw new BasicError(
+    "E_NOT_FINITE",
+    `Parameter "${name}" of group "${group}" became NaN or infinite in an update. ` +
+      "The last checkpoint is kept. Lower the learning rate, or lengthen the warm-up.",
+  );
+}
+
+/**
+ * Reads the newest checkpoint, or the one before it.
+ *
+ * @returns null where the run has none yet.
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where it is damaged; the text names the one before it.
+ */
+export async function loadCheckpoint(store: RunStore, choice: CheckpointChoice): Promise<Checkpoint | null> {
+  const folders = await listCheckpoints(store);
+  if (choice === "previous") {
+    const folder = folders.at(-2);
+    if (folder !== undefined) return readCheckpoint(store, folder);
+    throw new BasicError(
+      "E_CHECKPOINT_MISSING",
+      `${store.location} has no checkpoint before the last one. Start the run again in another folder.`,
+    );
+  }
+  const last = folders.at(-1);
+  if (last === undefined) return null;
+  try {
+    return await readCheckpoint(store, last);
+  } catch (error) {
+    if (!(error instanceof BasicError) || error.code !== "E_CHECKPOINT_CORRUPT") throw error;
+    const previous = folders.at(-2);
+    const advice =
+      previous === undefined
+        ? "There is no earlier one: start the run again in another folder."
+        : `The one before it is ${previous}: to continue from there, resume with "previous".`;
+    const text = error.message.replace(/ \[E_CHECKPOINT_CORRUPT\]$/, "");
+    throw new BasicError("E_CHECKPOINT_CORRUPT", `${text} ${advice}`, { cause: error });
+  }
+}
+
+/** Reads one checkpoint. */
+export async function readCheckpoint(store: RunStore, folder: string): Promise<Checkpoint> {
+  const files = await store.readFolder(folder);
+  const { tensors, metadata } = decodeTensors(files[TENSOR_FILE] ?? new Uint8Array(), folder);
+  const position = JSON.parse(new TextDecoder().decode(files[POSITION_FILE])) as RunPosition;
+  const named = (prefix: string) =>
+    [...tensors].flatMap(([name, tensor]) =>
+      name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
+    );
+  const values = (prefix: string) => new Map(named(prefix).map(([name, tensor]) => [name, tensor.values]));
+  return {
+    folder,
+    position,
+    parameters: new Map(named("parameter/")),
+    optimizer: {
+      step: Number(metadata["optimizerStep"]),
+      health: tensors.get("health")?.values ?? new Float32Array(2),
+      first: values("first/"),
+      second: values("second/"),
+    },
+  };
+}
+
+/**
+ * Puts a checkpoint's values into the parameters that it holds; the others stay as they are.
+ *
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape.
+ */
+export function restoreParameters(checkpoint: Checkpoint, groups: Groups): void {
+  for (const [key, { shape, values }] of checkpoint.parameters) {
+    const [group, name] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
+    const set = groups[group];
+    const parameter = set?.has(name) ? set.get(name) : undefined;
+    if (parameter?.shape.join() !== shape.join()) {
+      throw new BasicError(
+        "E_CHECKPOINT_CORRUPT",
+        `Checkpoint ${checkpoint.folder} holds "${key}" [${shape.join(", ")}], ` +
+          `${parameter === undefined ? "which the model lacks" : `but the model's is [${parameter.shape.join(", ")}]`}. ` +
+          "It belongs to another model; use the recipe that wrote it.",
+      );
+    }
+    parameter.assign(tf.tensor(values.slice(), [...shape], "float32"));
+  }
+}
