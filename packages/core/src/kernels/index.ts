@@ -1,14 +1,20 @@
 import { activation, activationBackward } from "./activation.js";
+import { adamw } from "./adamw.js";
+import { attention, attentionBackward, attentionReceived } from "./attention.js";
 import type { KernelContract } from "./contract.js";
+import { direction, directionBackward } from "./direction.js";
 import { embedding } from "./embedding.js";
 import { frozenLinear, frozenLinearBackward, frozenLinearBias } from "./frozen-linear.js";
 import { gatedActivation, gatedActivationBackward } from "./gated-activation.js";
 import { layerNorm, layerNormBackward } from "./layer-norm.js";
 import { linear, linearBias } from "./linear.js";
+import { linearCrossEntropy, linearCrossEntropyBackward } from "./linear-cross-entropy.js";
+import { linearKl, linearKlBackward } from "./linear-kl.js";
 import { rmsNorm, rmsNormBackward } from "./rms-norm.js";
 import { rotary } from "./rotary.js";
 import { rowGather, scatterAddRows } from "./row-gather.js";
 import { splice } from "./splice.js";
+import { squaredNorm } from "./squared-norm.js";
 
 /**
  * Every contract. The conformance suite and the support tables walk this list.
@@ -34,4 +40,15 @@ export const allContracts: readonly KernelContract[] = [
   splice,
   rowGather,
   scatterAddRows,
+  attention,
+  attentionReceived,
+  attentionBackward,
+  linearCrossEntropy,
+  linearCrossEntropyBackward,
+  direction,
+  directionBackward,
+  linearKl,
+  linearKlBackward,
+  squaredNorm,
+  adamw,
 ] as unknown as readonly KernelContract[];
