@@ -16,11 +16,16 @@ export function madeUp(count: number, salt = 1): number[] {
 /** Runs `body` while stock tfjs computes in double precision: its cpu kernels make arrays by global name. */
 export function inDouble<T>(body: () => T): T {
   const single = globalThis.Float32Array;
+  const { platform } = tf.env();
+  const { isTypedArray } = platform;
   globalThis.Float32Array = Float64Array as unknown as Float32ArrayConstructor;
+  platform.isTypedArray = (value): value is Float32Array =>
+    value instanceof Float64Array || isTypedArray.call(platform, value);
   try {
     return body();
   } finally {
     globalThis.Float32Array = single;
+    platform.isTypedArray = isTypedArray;
   }
 }
 

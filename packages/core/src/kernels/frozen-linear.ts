@@ -26,6 +26,13 @@ export type FrozenLinearAttrs = {
   readonly outFeatures: number;
 };
 
+const packers: Readonly<Record<PackedStorage, (values: ArrayLike<number>) => Int32Array>> = {
+  bf16: packBf16,
+  q8_0: packQ8_0,
+  q4_0: packQ4_0,
+  q4_1: packQ4_1,
+};
+
 /**
  * `y = x · Wᵀ` for a weight that never trains: it saves W and not x.
  *
@@ -141,17 +148,10 @@ function checkWeight(where: string, weight: readonly number[], attrs: FrozenLine
   if (formatShape(weight) !== formatShape(expected)) {
     throw new BasicError(
       "E_SHAPE",
-      `${where}: a ${storage} \`weight\` of ${outFeatures} x ${inFeatures} must have shape ${formatShape(expected)}, got ${formatShape(weight)}.`,
+      `${where}: the ${storage} \`weight\` of ${outFeatures} x ${inFeatures} must have shape ${formatShape(expected)}, got ${formatShape(weight)}.`,
     );
   }
 }
-
-const packers: Readonly<Record<PackedStorage, (values: ArrayLike<number>) => Int32Array>> = {
-  bf16: packBf16,
-  q8_0: packQ8_0,
-  q4_0: packQ4_0,
-  q4_1: packQ4_1,
-};
 
 function frozenCases(): readonly KernelCase<"x" | "weight", FrozenLinearAttrs>[] {
   const f32: readonly (readonly [string, InputSpec, InputSpec])[] = [
