@@ -67,6 +67,8 @@ function groups(images: readonly VisualSpan[], negatives: Negatives): readonly V
 
 /** `[length]`: −log softmax over the twins of the span, at each row's own twin; no length × length array. */
 function ownTwin(rows: tf.Tensor2D, twins: tf.Tensor2D, { start, length }: VisualSpan): tf.Tensor1D {
+  // Alone there is nothing to be told apart from.
+  if (length === 1) return tf.zeros([1]);
   const x = tf.slice(rows, [start, 0], [length, -1]);
   const weight = tf.slice(twins, [start, 0], [length, -1]);
   const labels = Int32Array.from({ length }, (_, j) => j);

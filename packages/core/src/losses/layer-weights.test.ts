@@ -23,7 +23,9 @@ describe("layerWeights", () => {
   });
 
   it("says how to fix a bad number of blocks", () => {
-    expect(() => layerWeights(0)).toThrowErrorMatchingInlineSnapshot(`[BasicError: layerWeights: the number of supervised blocks must be an integer of at least 1, got 0. Leave \`depth\` out to supervise the first half of the blocks. [E_CONFIG]]`);
+    expect(() => layerWeights(0)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: layerWeights: the number of supervised blocks must be an integer of at least 1, got 0. Leave \`depth\` out to supervise the first half of the blocks. [E_CONFIG]]`,
+    );
   });
 });
 

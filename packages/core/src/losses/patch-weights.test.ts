@@ -59,7 +59,11 @@ describe("normalisePatchWeights", () => {
   });
 
   it("refuses weights of another length, and missing ones", () => {
-    expect(() => normalisePatchWeights(tf.tensor1d([1]), images, "sum")).toThrowErrorMatchingInlineSnapshot(`[BasicError: normalisePatchWeights: dimension N is 8 in \`images\` but 1 in \`raw\` [1]. [E_SHAPE]]`);
-    expect(() => normalisePatchWeights(undefined, images, "sum")).toThrowErrorMatchingInlineSnapshot(`[BasicError: normalisePatchWeights: "sum" needs the attention that each visual row received, and the view has none. Set \`needs.patchWeights\`, or use the mode "uniform". [E_CONFIG]]`);
+    expect(() => normalisePatchWeights(tf.tensor1d([1]), images, "sum")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: normalisePatchWeights: dimension N is 8 in \`images\` but 1 in \`raw\` [1]. [E_SHAPE]]`,
+    );
+    expect(() => normalisePatchWeights(undefined, images, "sum")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: normalisePatchWeights: "sum" needs the attention that each visual row received, and the view has none. Set \`needs.patchWeights\`, or use the mode "uniform". [E_CONFIG]]`,
+    );
   });
 });

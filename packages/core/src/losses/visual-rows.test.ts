@@ -65,15 +65,21 @@ describe("checks of a view", () => {
   const view = { initial: tf.zeros([4, 2]) as tf.Tensor2D, images };
 
   it("names both row counts when the images do not cover the rows", () => {
-    expect(() => checkSpans(view, "direction")).toThrowErrorMatchingInlineSnapshot(`[BasicError: direction: the images have 6 visual rows, but \`initial\` is [4, 2]. [E_SHAPE]]`);
+    expect(() => checkSpans(view, "direction")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: direction: the images have 6 visual rows, but \`initial\` is [4, 2]. [E_SHAPE]]`,
+    );
   });
 
   it("names the field that was not observed", () => {
-    expect(() => needed(view, "refined", "direction")).toThrowErrorMatchingInlineSnapshot(`[BasicError: direction: the view carries no \`refined\`. Name it in \`needs\`, and observe it in the objective. [E_CONFIG]]`);
+    expect(() => needed(view, "refined", "direction")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: direction: the view carries no \`refined\`. Name it in \`needs\`, and observe it in the objective. [E_CONFIG]]`,
+    );
   });
 
   it("explains that merged rows cannot be compared with features", () => {
     const features = tf.zeros([16, 3]) as tf.Tensor2D;
-    expect(() => checkFeatures(view.initial, features, "viral-cos")).toThrowErrorMatchingInlineSnapshot(`[BasicError: viral-cos: the encoder gave 16 feature rows, but the LLM sees 4 visual rows. Use a projector that keeps the rows (linear, mlp2x_gelu), or leave this loss out. [E_SHAPE]]`);
+    expect(() => checkFeatures(view.initial, features, "viral-cos")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: viral-cos: the encoder gave 16 feature rows, but the LLM sees 4 visual rows. Use a projector that keeps the rows (linear, mlp2x_gelu), or leave this loss out. [E_SHAPE]]`,
+    );
   });
 });

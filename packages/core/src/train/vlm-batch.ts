@@ -24,13 +24,6 @@ export function visualSpans(images: readonly ImageSpan[]): readonly VisualSpan[]
   });
 }
 
-/** Packed row of each visual row, `[N]`. */
-export function visualRowPositions(images: readonly ImageSpan[]): Int32Array {
-  return Int32Array.from(
-    images.flatMap(({ start, length }) => Array.from({ length }, (_, row) => start + row)),
-  );
-}
-
 /** Number of samples with at least one image. */
 export function samplesWithImage({ images }: PackedRows): number {
   return new Set(images.map(({ sample }) => sample)).size;

@@ -14,13 +14,15 @@ import type {
   LanguageModel,
   Observe,
   Observed,
+  PackedRows,
   Projector,
   VisionEncoder,
   VisualRows,
 } from "../models/interfaces.js";
+import { planVisualRows } from "../models/language/packed.js";
 import type { LossPart, StepPosition } from "./objective.js";
 import { untaped } from "./untaped.js";
-import { checkVisualRows, type VlmBatch, visualRowPositions, visualSpans } from "./vlm-batch.js";
+import { checkVisualRows, type VlmBatch, visualSpans } from "./vlm-batch.js";
 import type { WeightedLoss } from "./weighted-losses.js";
 
 /** BASIC's supervision of visual embeddings, as recipes write it. Absent fields: the paper's. */
@@ -174,12 +176,12 @@ function viewFor(
     ...(needs.refined && observed.refined && { refined: observed.refined }),
     ...(needs.patchWeights && observed.patchWeights && { patchWeights: observed.patchWeights }),
     ...(needs.vocabulary && { vocabulary: detach(language.vocabulary) }),
-    ...(needs.hidden && { hidden: gatherVisual(observed.hidden, packed.images) }),
+    ...(needs.hidden && { hidden: gatherVisual(observed.hidden, packed) }),
     ...(block && { block }),
     ...(needs.features && features && { features: detach(features.rows) }),
   };
 }
 
-function gatherVisual(hidden: tf.Tensor2D, images: VlmBatch["packed"]["images"]): tf.Tensor2D {
-  return runKernel(rowGather, { x: hidden }, { rows: visualRowPositions(images) })[0] as tf.Tensor2D;
+function gatherVisual(hidden: tf.Tensor2D, packed: PackedRows): tf.Tensor2D {
+  return runKernel(rowGather, { x: hidden }, { rows: planVisualRows(packed).rows })[0] as tf.Tensor2D;
 }
