@@ -49,6 +49,22 @@ export function implement<Name extends string, Attrs extends Attributes>(
   });
 }
 
+/** Registers a body that changes inputs in place and returns those: the outputs share their memory. */
+export function implementInPlace<Name extends string, Attrs extends Attributes>(
+  contract: KernelContract<Name, Attrs>,
+  body: (call: {
+    inputs: Inputs<Name, tf.TensorInfo>;
+    attrs: Attrs;
+    backend: CpuBackend;
+  }) => readonly tf.TensorInfo[],
+): void {
+  implementKernel<Name, Attrs, CpuBackend>({
+    contract,
+    backend: BACKEND_NAME,
+    run: (call) => body(call).map((tensor) => call.backend.alias(tensor)),
+  });
+}
+
 function shapesOf<Name extends string>(inputs: Inputs<Name, tf.TensorInfo>): Inputs<Name, readonly number[]> {
   const pairs = Object.entries<tf.TensorInfo>(inputs).map(([name, { shape }]) => [name, shape]);
   return Object.fromEntries(pairs) as Inputs<Name, readonly number[]>;

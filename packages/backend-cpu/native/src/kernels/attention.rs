@@ -119,7 +119,7 @@ pub struct Outputs<'a> {
     pub log_sum_exp: &'a mut [f32],
 }
 
-/// Softmax attention of packed rows. A query that sees no key gets y = 0 and log-sum-exp = -inf.
+/// Softmax attention of packed rows. A query that sees no key gets 0 in both outputs.
 pub fn attention(layout: &Layout, [q, k, v]: [&[f32]; 3], out: Outputs, counting: Option<Counting>) {
     let heads = layout.heads;
     let key_rows = k.len() / layout.key_width().max(1);
@@ -202,7 +202,7 @@ multiversion! {
         scores[to..].fill(0.0);
         let seen = &mut scores[from..to];
         if seen.is_empty() {
-            return f32::NEG_INFINITY;
+            return 0.0;
         }
         if softcap > 0.0 {
             seen.iter_mut().for_each(|score| *score = softcap * tanh::<FMA>(*score / softcap));

@@ -38,7 +38,7 @@ pub fn direction([v, r, a]: [&[f32]; 3], width: usize, loss: &mut [f32]) {
     }
 }
 
-/// Gradients of v and, where `dr` is not empty, of r. A row shorter than 1e-12 has none.
+/// Gradients of v and, where `dr` is not empty, of r. A row no longer than 1e-12 has none.
 pub fn direction_backward(dloss: &[f32], [v, r, a]: [&[f32]; 3], width: usize, [dv, dr]: [&mut [f32]; 2]) {
     for (i, &dloss) in dloss.iter().enumerate() {
         let cells = i * width..(i + 1) * width;
@@ -48,7 +48,7 @@ pub fn direction_backward(dloss: &[f32], [v, r, a]: [&[f32]; 3], width: usize, [
         // With u = v / |v|: -2 a (rhat - (u . rhat) u) / |v|.
         let toward = |x: &[f32], other: &[f32], lengths: (f64, f64), dx: &mut [f32]| {
             let (length, other_length) = (lengths.0, lengths.1.max(SHORTEST));
-            if length < SHORTEST {
+            if length <= SHORTEST {
                 dx.fill(0.0);
                 return;
             }
