@@ -39,6 +39,12 @@ export type HuggingFaceModel =
   | { readonly kind: "language"; readonly language: Decoder }
   | { readonly kind: "vision"; readonly vision: Vit };
 
+/** Options of {@link loadHuggingFace}. */
+export interface LoadOptions {
+  /** Of a vision tower: which hidden state its features are. Default −2. A LLaVA's config says its own. */
+  readonly layer?: number;
+}
+
 /**
  * Loads a folder with `config.json` and `model.safetensors` (or shards with an index): LLaVA, a language model,
  * or a vision tower. Names of the hub, of transformers 5 and of models in memory are understood.
@@ -46,12 +52,12 @@ export type HuggingFaceModel =
  * @throws {@link BasicError} `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
  *   `E_WEIGHTS_FORMAT` for damaged files, other shapes, or weights that the model has no place for.
  */
-export async function loadHuggingFace(folder: string): Promise<HuggingFaceModel> {
+export async function loadHuggingFace(folder: string, options: LoadOptions = {}): Promise<HuggingFaceModel> {
   const path = join(folder, "config.json");
   const parsed = parseHuggingFaceConfig(readJson(path), path);
   const weights = new WeightFolder(folder);
   try {
-    const model = build(parsed, weights);
+    const model = build(parsed, weights, options);
     weights.checkAllUsed();
     return model;
   } finally {
@@ -70,10 +76,16 @@ export async function loadLlava(folder: string): Promise<LlavaModel> {
   throw new BasicError("E_CONFIG", `${folder} holds a ${model.kind} model, expected model_type "llava".`);
 }
 
-function build(parsed: ReturnType<typeof parseHuggingFaceConfig>, weights: WeightFolder): HuggingFaceModel {
+function build(
+  parsed: ReturnType<typeof parseHuggingFaceConfig>,
+  weights: WeightFolder,
+  options: LoadOptions,
+): HuggingFaceModel {
   switch (parsed.kind) {
-    case "vision":
-      return { kind: "vision", vision: createVit(parsed.config, { values: from(weights, visionNames) }) };
+    case "vision": {
+      const values = from(weights, visionNames);
+      return { kind: "vision", vision: createVit(parsed.config, { ...options, values }) };
+    }
     case "language": {
       const { config } = parsed;
       ignoreTiedHead(weights, config.tiedHead);

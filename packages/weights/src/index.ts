@@ -12,11 +12,13 @@ export {
 export {
   type HuggingFaceModel,
   type LlavaModel,
+  type LoadOptions,
   loadHuggingFace,
   loadLlava,
   type SaveOptions,
   saveHuggingFace,
 } from "./hugging-face.js";
+export { createDiskStore } from "./run-store.js";
 export {
   type ByteSource,
   bytesInMemory,

@@ -1,0 +1,134 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { join } from "node:path";
+
+import { type Decoder, type PackedRows, setFallback, valueAndGradients } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+
+import { loadHuggingFace, type Safetensors } from "../src/index.js";
+import { Comparison, casesOf, type GoldenCase, golden, openCase } from "./golden.js";
+
+/** Checkpoints that hold query, key and value in one matrix are not read yet. */
+const gaps = ["phi3"];
+
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  setFallback("reference");
+});
+
+/** The valid rows of a right-padded batch, and where they stand in it. */
+function pack(
+  data: Safetensors,
+  lengths: readonly number[],
+): { packed: PackedRows; rows: readonly number[] } {
+  const width = data.entry("in.input_ids").shape[1] as number;
+  const rows = lengths.flatMap((length, b) => Array.from({ length }, (_, t) => b * width + t));
+  const take = (name: string) => {
+    const values = data.integers(name);
+    return Int32Array.from(rows, (row) => values[row] as number);
+  };
+  const labels = take("in.labels");
+  const offsets = Int32Array.from([
+    0,
+    ...lengths.map((_, b) => lengths.slice(0, b + 1).reduce((a, c) => a + c)),
+  ]);
+  const packed: PackedRows = {
+    ids: take("in.input_ids"),
+    offsets,
+    positions: Int32Array.from(rows, (row) => row % width),
+    images: [],
+    countsAsText: Int32Array.from(rows, () => 1),
+    labels: labels.map((_, row) => (offsets.includes(row + 1) ? -100 : (labels[row + 1] as number))),
+  };
+  return { packed, rows };
+}
+
+/** Positions of the values of `rows` in `[rows, width]`. */
+function valuesOf(rows: readonly number[], width: number): number[] {
+  return rows.flatMap((row) => Array.from({ length: width }, (_, d) => row * width + d));
+}
+
+/** Mean cross entropy of the labelled rows with stock ops. */
+function crossEntropy(logits: tf.Tensor2D, labels: Int32Array): tf.Scalar {
+  const targets = new Float32Array(logits.size);
+  const count = labels.filter((label) => label >= 0).length;
+  for (const [row, label] of labels.entries()) {
+    if (label >= 0) targets[row * logits.shape[1] + label] = -1 / count;
+  }
+  return tf.sum(tf.mul(tf.logSoftmax(logits), tf.tensor2d(targets, logits.shape)));
+}
+
+function greedy(model: Decoder, prompt: Int32Array, steps: number): number[] {
+  const cache = model.createCache();
+  const tokens: number[] = [];
+  let ids = prompt;
+  for (let step = 0; step < steps; step++) {
+    const start = cache.length;
+    const next = tf.tidy(() => {
+      const packed = {
+        ids,
+        offsets: Int32Array.of(0, ids.length),
+        positions: ids.map((_, i) => start + i),
+        images: [],
+        countsAsText: ids.map(() => 1),
+        labels: ids.map(() => -100),
+      };
+      const { hidden } = model.forward({ packed, visual: null, cache });
+      const logits = model.logits(tf.slice(hidden, [ids.length - 1, 0]));
+      return tf.argMax(logits, 1).dataSync()[0] as number;
+    });
+    tokens.push(next);
+    ids = Int32Array.of(next);
+  }
+  cache.dispose();
+  return tokens;
+}
+
+async function load(folder: string): Promise<Decoder> {
+  const model = await loadHuggingFace(join(golden, "models", folder));
+  if (model.kind !== "language") throw new Error(`${folder} is a ${model.kind} model`);
+  return model.language;
+}
+
+const cases = casesOf("models").filter(({ kind, name }) => kind === "llm" && !gaps.includes(name));
+
+describe.each(cases.map((testCase): [string, GoldenCase] => [testCase.name, testCase]))(
+  "%s",
+  (_, testCase) => {
+    it("has the hidden states, logits, loss and gradients of transformers", async () => {
+      const data = openCase("models", testCase);
+      const model = await load(testCase.folder);
+      const comparison = new Comparison(data, testCase.tol);
+      const { packed, rows } = pack(data, testCase.lengths ?? []);
+      const input = { packed, visual: null };
+      for (const [i, state] of model.hiddenStates(input).entries()) {
+        comparison.check(`out.hidden_states.${i}`, state, valuesOf(rows, model.width));
+      }
+      const logits = model.logits(model.forward(input).hidden);
+      comparison.check("out.logits", logits, valuesOf(rows, model.vocabularySize));
+      // The half-precision and sharded cases have no gradients.
+      const parameters = [...model.parameters].filter(({ name }) => data.has(`grad.${name}`));
+      expect(parameters.length).toBe(data.names.filter((name) => name.startsWith("grad.")).length);
+      const { value, gradients } = valueAndGradients(
+        () => crossEntropy(model.logits(model.forward(input).hidden), packed.labels),
+        parameters.map((parameter) => parameter.value),
+      );
+      comparison.check("out.loss", value);
+      for (const [i, { name }] of parameters.entries())
+        comparison.check(`grad.${name}`, gradients[i] as tf.Tensor);
+      expect(comparison.failures).toEqual([]);
+      model.parameters.dispose();
+      data.close();
+    });
+
+    it("continues a prompt with the same tokens, through the cache", async () => {
+      const data = openCase("models", testCase);
+      const model = await load(testCase.folder);
+      const { prompt_tokens: length = 0, new_tokens: steps = 0 } = testCase.greedy ?? {};
+      const prompt = data.integers("in.input_ids").slice(0, length);
+      expect(greedy(model, prompt, steps)).toEqual([...data.integers("out.greedy")]);
+      model.parameters.dispose();
+      data.close();
+    });
+  },
+);
