@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
 import { BasicError } from "@basic-mllm/core";
 import pc from "picocolors";
 
 import type { CliCommand } from "./command.js";
 import { commands } from "./commands/index.js";
+import { version } from "./session/version.js";
 import { createTerminal, type Terminal, table } from "./terminal.js";
 
 /** Documented in docs/getting-started.md. */
@@ -80,9 +80,4 @@ function report(error: unknown, terminal: Terminal, json: boolean): number {
     default:
       return EXIT.failed;
   }
-}
-
-function version(): string {
-  const file = new URL("../package.json", import.meta.url);
-  return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
 }

@@ -110,6 +110,21 @@ export {
   type RotaryTable,
   rotaryFrequencies,
 } from "./layers/rotary.js";
+export { lossOptions, type SupervisionOptions, visualLosses } from "./losses/built-in.js";
+export { createDasNceLoss, type DasNceOptions, type Negatives } from "./losses/das-nce.js";
+export { createDirectionLoss, type DirectionOptions } from "./losses/direction.js";
+export {
+  createDistributionLoss,
+  type DistributionOptions,
+  type VocabularySource,
+} from "./losses/distribution.js";
+export { createEmuL2Loss, type EmuL2Options } from "./losses/emu-l2.js";
+export { IGNORED_LABEL, type LabelledRows, languageLoss, supervisedTokens } from "./losses/language.js";
+export { type LayerWeightScheme, layerWeights, supervisedDepth } from "./losses/layer-weights.js";
+export { normalisePatchWeights } from "./losses/patch-weights.js";
+export { createSmoothL1Loss, type SmoothL1Options } from "./losses/smooth-l1.js";
+export { createViralCosLoss, type ViralCosOptions } from "./losses/viral-cos.js";
+export { createViralGramLoss } from "./losses/viral-gram.js";
 export type {
   Needs,
   Normalise,
@@ -118,6 +133,7 @@ export type {
   VisualSpan,
   VisualView,
 } from "./losses/visual-loss.js";
+export { createVwKlLoss } from "./losses/vw-kl.js";
 export type {
   FeatureSource,
   Grid,
@@ -216,8 +232,22 @@ export {
   type RunPosition,
   restoreParameters,
 } from "./train/checkpoint.js";
+export {
+  collapseWarning,
+  type DiagnosticHistory,
+  type DiagnosticWarning,
+  strengthWarning,
+} from "./train/collapse-warning.js";
 export { type Collective, singleProcess } from "./train/collective.js";
+export {
+  type BatchWords,
+  type DiagnosticRows,
+  effectiveRank,
+  meaningfulWords,
+  visualDiagnostics,
+} from "./train/diagnostics.js";
 export { freezeGroups, trainedGroups } from "./train/freeze.js";
+export { createLanguageObjective, type LanguageBatch } from "./train/language-objective.js";
 export { train } from "./train/loop.js";
 export { createMemoryStore, type MemoryFiles } from "./train/memory-store.js";
 export {
@@ -230,6 +260,7 @@ export {
   type TrainLine,
   type WarningLine,
 } from "./train/metrics.js";
+export { nearestTokens } from "./train/nearest-tokens.js";
 export type {
   Counts,
   Denominator,
@@ -240,6 +271,11 @@ export type {
 } from "./train/objective.js";
 export { RECIPE_FILE } from "./train/open-run.js";
 export { createOrder, type OrderOptions, type SampleOrder } from "./train/order.js";
+export {
+  createRegionTextObjective,
+  type RegionTextBatch,
+  type RegionTextOptions,
+} from "./train/region-text-objective.js";
 export type { RunStore } from "./train/run-store.js";
 export { decodeTensors, encodeTensors, type HostTensor, type TensorFile } from "./train/state.js";
 export {
@@ -258,3 +294,14 @@ export type {
   TrainOptions,
   TrainResult,
 } from "./train/train-options.js";
+export { untaped } from "./train/untaped.js";
+export { samplesWithImage, type VlmBatch, visualSpans } from "./train/vlm-batch.js";
+export type { SupervisionSettings, VlmObjectiveOptions } from "./train/vlm-forward.js";
+export { createVlmObjective } from "./train/vlm-objective.js";
+export {
+  createWeightedLosses,
+  type LossSetting,
+  type WeightedLoss,
+  type WeightedLossOptions,
+  weightAtStep,
+} from "./train/weighted-losses.js";

@@ -13,6 +13,7 @@ export {
   replaceWithNearest,
   type TokenMatches,
 } from "./matching.js";
+export { scorePerplexity } from "./perplexity.js";
 export { type Answered, type QuestionItem, type QuestionType, score } from "./questions.js";
 export type {
   AnsweredQuestion,

@@ -1,4 +1,4 @@
-/** What a test question is about; `yes`, `no-random` and `no-adversarial` are "is there a …" questions. */
+/** What a test question is about; `yes`, `no-random` and `no-adversarial` are "is there a …" questions; `answer` is any other. */
 export type QuestionType =
   | "name"
   | "kind"
@@ -7,7 +7,8 @@ export type QuestionType =
   | "count"
   | "yes"
   | "no-random"
-  | "no-adversarial";
+  | "no-adversarial"
+  | "answer";
 
 /** One test question, in the order of the evaluation data. */
 export interface QuestionItem {
@@ -30,7 +31,7 @@ export interface Answered extends QuestionItem {
   readonly saysYes?: boolean;
 }
 
-const EXACT: readonly QuestionType[] = ["name", "kind", "where", "color", "count"];
+const EXACT: readonly QuestionType[] = ["name", "kind", "where", "color", "count", "answer"];
 
 /**
  * Accuracy per question type.

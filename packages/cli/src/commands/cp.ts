@@ -19,7 +19,10 @@ export const cp = defineCliCommand({
     const recipe = await loadRecipe(args.recipe);
     const file = args.file ?? `${recipe.name}.ts`;
     if (existsSync(file) && args.force !== true) {
-      throw new BasicError("E_USAGE", `${file} exists already. Choose another name, or overwrite it with --force.`);
+      throw new BasicError(
+        "E_USAGE",
+        `${file} exists already. Choose another name, or overwrite it with --force.`,
+      );
     }
     const name = file.replace(/^.*\//, "").replace(/\.[^.]*$/, "");
     const body = JSON.stringify({ ...recipe, name }, null, 2).replace(/^(\s*)"([A-Za-z_]\w*)":/gm, "$1$2:");

@@ -24,13 +24,34 @@ export const doctor = defineCliCommand({
     const backends = await backendStatus();
     const checks = [
       check("Node", process.versions.node, nodeOk, "basic-mllm needs Node 20.19 or newer."),
-      check("processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} threads`, true, ""),
-      check("memory", `${bytes(totalmem())}, ${bytes(freemem())} free`, totalmem() > 2e9, "The quickstart takes up to 1.5 GB."),
-      check("disk here", `${bytes(free)} free`, free > DISK_NEEDED, "Pictures, features and checkpoints need 1 GB."),
+      check(
+        "processor",
+        `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} threads`,
+        true,
+        "",
+      ),
+      check(
+        "memory",
+        `${bytes(totalmem())}, ${bytes(freemem())} free`,
+        totalmem() > 2e9,
+        "The quickstart takes up to 1.5 GB.",
+      ),
+      check(
+        "disk here",
+        `${bytes(free)} free`,
+        free > DISK_NEEDED,
+        "Pictures, features and checkpoints need 1 GB.",
+      ),
       check("cache", cacheFolder(), true, ""),
-      ...backends.map((b) => check(`backend ${b.name}`, b.works ? b.description : "does not run here", b.works, b.reason)),
+      ...backends.map((b) =>
+        check(`backend ${b.name}`, b.works ? b.description : "does not run here", b.works, b.reason),
+      ),
     ];
-    const rows = checks.map((c) => [c.ok ? pc.green("ok") : pc.red("no"), c.name, c.ok ? c.value : `${c.value}. ${c.advice}`]);
+    const rows = checks.map((c) => [
+      c.ok ? pc.green("ok") : pc.red("no"),
+      c.name,
+      c.ok ? c.value : `${c.value}. ${c.advice}`,
+    ]);
     terminal.line(table(["", "CHECK", ""], rows));
     terminal.result({ checks });
     const required = checks.filter((c) => !c.name.startsWith("backend ") || c.name === "backend cpu");

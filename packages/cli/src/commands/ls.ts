@@ -16,7 +16,8 @@ export const ls = defineCliCommand({
   run: async ({ terminal }) => {
     registerShippedParts();
     const backends = await backendStatus();
-    const works = (name: string): boolean => backends.some((backend) => backend.name === name && backend.works);
+    const works = (name: string): boolean =>
+      backends.some((backend) => backend.name === name && backend.works);
     const listed = Object.values(recipes).map(({ name, description, backend }) => ({
       name,
       description,
@@ -32,7 +33,12 @@ export const ls = defineCliCommand({
     const recipeRows = listed.map((r) => [pc.cyan(r.name), r.backend, tick(r.runs), r.description]);
     terminal.line(table(["RECIPE", "BACKEND", "RUNS HERE", ""], recipeRows));
     terminal.line();
-    terminal.line(table(["PART", ""], Object.entries(parts).map(([kind, names]) => [kind, names.join(", ")])));
+    terminal.line(
+      table(
+        ["PART", ""],
+        Object.entries(parts).map(([kind, names]) => [kind, names.join(", ")]),
+      ),
+    );
     terminal.line();
     const rows = backends.map((b) => [pc.cyan(b.name), tick(b.works), b.works ? b.description : b.reason]);
     terminal.line(table(["BACKEND", "RUNS HERE", ""], rows));

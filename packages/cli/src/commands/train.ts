@@ -1,0 +1,90 @@
+import { applyOverrides } from "@basic-mllm/core";
+
+import { defineCliCommand } from "../command.js";
+import { cacheFolder, defaultRunFolder } from "../session/folders.js";
+import { abortOnInterrupt } from "../session/interrupt.js";
+import { loadRecipe } from "../session/load-recipe.js";
+import { dryRun, trainRun } from "../session/train-run.js";
+
+/** `basic-mllm train`: the main job. */
+export const train = defineCliCommand({
+  name: "train",
+  description: "Train a recipe: data, all stages, evaluation, report.",
+  args: {
+    recipe: {
+      type: "positional",
+      description: "A recipe that ships with basic-mllm (see `ls`), or a .ts, .js, .yaml or .json file.",
+      required: true,
+    },
+    backend: {
+      type: "string",
+      valueHint: "name",
+      description: "Device: cpu, webgpu or cuda. Never falls back to another.",
+    },
+    seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
+    steps: { type: "string", valueHint: "n", description: "Stop each stage after n optimizer steps." },
+    out: { type: "string", valueHint: "dir", description: "Run folder. Default: runs/<recipe>-<seed>." },
+    resume: { type: "boolean", description: "Continue the run in --out from its last checkpoint." },
+    previous: {
+      type: "boolean",
+      description: "With --resume: from the checkpoint before the last, if that is damaged.",
+    },
+    set: {
+      type: "string",
+      valueHint: "path=value",
+      description: "Change a field of the recipe; may be repeated.",
+    },
+    threads: {
+      type: "string",
+      valueHint: "n",
+      description: "Threads of the cpu backend. Default: all processors.",
+    },
+    dry: {
+      type: "boolean",
+      description: "Check everything, print what would train and the memory, then stop.",
+    },
+    report: {
+      type: "boolean",
+      default: true,
+      description: "Write report.html at the end.",
+      negativeDescription: "Write no report.",
+    },
+  },
+  examples: [
+    "basic-mllm train quickstart",
+    "basic-mllm train smoke --out runs/first",
+    "basic-mllm train quickstart --set stages.align.losses.direction=0 --set supervision.normalise=none",
+    "basic-mllm train quickstart --resume",
+    "basic-mllm train my-recipe.yaml --dry",
+  ],
+  run: async ({ args, repeated, terminal }) => {
+    const written = await loadRecipe(args.recipe, repeated("set"));
+    const changes = [
+      ...(args.backend === undefined ? [] : [`backend=${args.backend}`]),
+      ...(args.seed === undefined ? [] : [`seed=${args.seed}`]),
+      ...(args.steps === undefined
+        ? []
+        : Object.keys(written.stages).map((name) => `stages.${name}.steps=${args.steps}`)),
+    ];
+    const recipe = changes.length === 0 ? written : applyOverrides(written, changes);
+    const interrupt = abortOnInterrupt(terminal);
+    const options = {
+      recipe,
+      terminal,
+      cache: cacheFolder(),
+      out: args.out ?? defaultRunFolder(recipe),
+      signal: interrupt.signal,
+      report: args.report !== false,
+      ...(args.threads !== undefined && { threads: Number(args.threads) }),
+      ...(args.resume === true && {
+        resume: args.previous === true ? ("previous" as const) : ("last" as const),
+      }),
+    };
+    try {
+      terminal.result(args.dry === true ? await dryRun(options) : await trainRun(options));
+    } finally {
+      interrupt.release();
+    }
+    return 0;
+  },
+});

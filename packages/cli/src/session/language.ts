@@ -1,0 +1,75 @@
+import { join } from "node:path";
+import {
+  BasicError,
+  createLanguageObjective,
+  Decoder,
+  type EvaluationResult,
+  type LanguageRecipe,
+  type VlmBatch,
+} from "@basic-mllm/core";
+import { createTextData } from "@basic-mllm/data";
+import { scorePerplexity } from "@basic-mllm/evaluate";
+import { createCorpus } from "@basic-mllm/scenes";
+import { saveHuggingFace } from "@basic-mllm/weights";
+
+import { openLanguage, openTokenizer, requireBuilder, summarise, type TokenizerSource } from "./models.js";
+import { writeJson } from "./region-text.js";
+import { openSprites, sceneOptions } from "./scenes.js";
+import type { Provenance, TaskContext, TaskSession } from "./task.js";
+
+/** Documents of an epoch: the corpus itself has no end. */
+const DOCUMENTS = 1_000_000;
+const EVALUATION_DOCUMENTS = 256;
+
+/** Opens a recipe that trains a language model on text. */
+export async function openLanguageTask(context: TaskContext<LanguageRecipe>): Promise<TaskSession<VlmBatch>> {
+  const { recipe } = context;
+  requireBuilder(recipe, "scenes-corpus");
+  const source = await openTokenizer(context, recipe.model.tokenizer);
+  const { tokenizer } = source;
+  const language = requireDecoder(
+    await openLanguage(withVocabulary(recipe.model.language, tokenizer.size), recipe.seed),
+  );
+  const { concepts } = await openSprites(context);
+  const { variant = "solo" } = sceneOptions(recipe.data.builder?.options ?? {});
+  const corpus = (seed: number) => createCorpus({ concepts, tokenizer, seed, variant });
+  const data = createTextData({ size: DOCUMENTS, document: corpus(recipe.seed) });
+  const unseen = createTextData({ size: EVALUATION_DOCUMENTS, document: corpus(recipe.seed + 1) });
+  const objective = createLanguageObjective(language);
+  return {
+    parts: summarise(objective.groups),
+    objective,
+    data: async () => data,
+    evaluate: async (): Promise<readonly EvaluationResult[]> => [
+      { split: "unseen-documents", metrics: await scorePerplexity(language, unseen, 32) },
+    ],
+    save: (folder, provenance) => saveLanguage(folder, language, source, provenance),
+    dispose: () => language.parameters.dispose(),
+  };
+}
+
+/** A model from scratch takes its vocabulary from the tokenizer. */
+function withVocabulary(component: LanguageRecipe["model"]["language"], size: number) {
+  const config = component.options["config"];
+  if (typeof config !== "object" || config === null || "vocab_size" in config) return component;
+  return { ...component, options: { ...component.options, config: { ...config, vocab_size: size } } };
+}
+
+function requireDecoder(language: unknown): Decoder {
+  if (language instanceof Decoder) return language;
+  throw new BasicError(
+    "E_RECIPE_INVALID",
+    "model.language must be a decoder of ours: only those can be trained and saved.",
+  );
+}
+
+async function saveLanguage(
+  folder: string,
+  language: Decoder,
+  { files }: TokenizerSource,
+  provenance: Provenance,
+): Promise<void> {
+  await saveHuggingFace(folder, { kind: "language", language }, { dtype: "BF16" });
+  for (const [name, content] of Object.entries(files)) await writeJson(join(folder, name), content);
+  await writeJson(join(folder, "provenance.json"), provenance);
+}

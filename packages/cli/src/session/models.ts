@@ -1,0 +1,130 @@
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import {
+  BasicError,
+  createRandom,
+  encoders,
+  type FeatureSource,
+  type LanguageModel,
+  languageModels,
+  type Recipe,
+  type VisionEncoder,
+} from "@basic-mllm/core";
+import {
+  createTokenizer,
+  type ImageProcessor,
+  parseImageProcessor,
+  squareProcessor,
+  type TextTokenizer,
+} from "@basic-mllm/data";
+import { buildTokenizer, buildVocabulary } from "@basic-mllm/scenes";
+import { tinyWeights } from "@basic-mllm/tiny";
+
+import { encoderFromFolder, languageFromFolder } from "./parts.js";
+import { openSprites } from "./scenes.js";
+import type { TaskContext } from "./task.js";
+
+type Component = { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
+
+/** Whether a component's name is a folder with weights. */
+function isFolder({ name }: Component): boolean {
+  return existsSync(join(name, "config.json"));
+}
+
+/** The vision encoder that a recipe names: registered, or a folder. */
+export async function openEncoder(
+  component: Component,
+  { seed, layer }: { readonly seed: number; readonly layer: number },
+): Promise<VisionEncoder | FeatureSource> {
+  const options = { layer, ...component.options };
+  if (isFolder(component)) return encoderFromFolder(component.name, options);
+  return encoders.get(component.name)({ random: createRandom(seed, "vision"), options });
+}
+
+/** The language model that a recipe names: registered, or a folder. */
+export async function openLanguage(component: Component, seed: number): Promise<LanguageModel> {
+  if (isFolder(component)) return languageFromFolder(component.name);
+  const { name, options } = component;
+  return languageModels.get(name)({ random: createRandom(seed, "language"), options });
+}
+
+/** Where the files of a named model lie, for its tokenizer and image processor. */
+function filesOf(component: Component): string | undefined {
+  if (component.name === "tiny-llama") return tinyWeights("language");
+  if (component.name === "tiny-siglip") return tinyWeights("encoder");
+  return isFolder(component) ? component.name : undefined;
+}
+
+/** The two files of a tokenizer, parsed: to use it, and to save it beside a model. */
+export interface TokenizerSource {
+  readonly tokenizer: TextTokenizer;
+  readonly files: Readonly<Record<string, object>>;
+}
+
+/**
+ * The tokenizer of a recipe: its own, or that of its language model.
+ *
+ * @throws {@link BasicError} `E_TOKENIZER` where there is none.
+ */
+export async function openTokenizer(
+  context: TaskContext,
+  own: Component | undefined,
+  language?: Component,
+): Promise<TokenizerSource> {
+  if (own?.name === "scenes-words") {
+    const sheet = await openSprites(context);
+    const files = buildTokenizer(buildVocabulary(sheet.concepts));
+    return {
+      tokenizer: createTokenizer(files["tokenizer.json"], files["tokenizer_config.json"]),
+      files: { ...files },
+    };
+  }
+  const folder = own?.name ?? (language && filesOf(language));
+  const path = folder === undefined ? undefined : tokenizerPath(folder);
+  if (path === undefined) {
+    throw new BasicError(
+      "E_TOKENIZER",
+      `There is no tokenizer for ${language?.name ?? own?.name ?? "the recipe"}. Name a folder with tokenizer.json in model.tokenizer.`,
+    );
+  }
+  const main = readJson(path);
+  const config = join(dirname(path), "tokenizer_config.json");
+  const settings = existsSync(config) ? readJson(config) : {};
+  return {
+    tokenizer: createTokenizer(main, settings),
+    files: { "tokenizer.json": main, "tokenizer_config.json": settings },
+  };
+}
+
+function tokenizerPath(folder: string): string | undefined {
+  if (folder.endsWith(".json")) return folder;
+  const path = join(folder, "tokenizer.json");
+  return existsSync(path) ? path : undefined;
+}
+
+/** How pictures become the encoder's input: preprocessor_config.json, else a square with SigLIP's mean and deviation. */
+export function openProcessor(component: Component, imageSize: number): ImageProcessor {
+  const folder = filesOf(component);
+  const path = folder === undefined ? undefined : join(folder, "preprocessor_config.json");
+  return path !== undefined && existsSync(path)
+    ? parseImageProcessor(readJson(path))
+    : squareProcessor(imageSize);
+}
+
+function readJson(path: string): object {
+  return JSON.parse(readFileSync(path, "utf8")) as object;
+}
+
+/** Sum of parameters of each group, for the table at the start. */
+export function summarise(groups: Readonly<Record<string, { readonly size: number }>>) {
+  return Object.entries(groups).map(([name, set]) => ({ name, parameters: set.size }));
+}
+
+/** @throws {@link BasicError} `E_RECIPE_INVALID` where a recipe needs a builder and has none, or another. */
+export function requireBuilder(recipe: Recipe, name: string): void {
+  if (recipe.data.builder?.name === name) return;
+  throw new BasicError(
+    "E_RECIPE_INVALID",
+    `Recipe "${recipe.name}" has the data builder "${recipe.data.builder?.name ?? "none"}", expected "${name}".`,
+  );
+}

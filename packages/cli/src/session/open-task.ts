@@ -1,0 +1,29 @@
+import type { Recipe } from "@basic-mllm/core";
+
+import type { Terminal } from "../terminal.js";
+import { openLanguageTask } from "./language.js";
+import { openRegionText } from "./region-text.js";
+import type { TaskSession } from "./task.js";
+import { openVlm } from "./vlm.js";
+
+/** What every task is opened with. */
+export interface OpenOptions {
+  readonly recipe: Recipe;
+  readonly terminal: Terminal;
+  readonly cache: string;
+}
+
+/** Opens a recipe's task. The batch type stays inside of the session. */
+export async function openTask(
+  { recipe, terminal, cache }: OpenOptions,
+  blind: boolean,
+): Promise<TaskSession<never>> {
+  switch (recipe.task) {
+    case "vlm":
+      return (await openVlm({ recipe, terminal, cache }, { blind })) as unknown as TaskSession<never>;
+    case "language":
+      return (await openLanguageTask({ recipe, terminal, cache })) as unknown as TaskSession<never>;
+    case "region-text":
+      return (await openRegionText({ recipe, terminal, cache })) as unknown as TaskSession<never>;
+  }
+}

@@ -1,0 +1,86 @@
+import {
+  BasicError,
+  createDecoder,
+  createVit,
+  defineEncoder,
+  defineLanguageModel,
+  defineLoss,
+  defineProjector,
+  encoders,
+  languageModels,
+  losses,
+  type ModelContext,
+  projectorFactories,
+  projectors,
+  visualLosses,
+} from "@basic-mllm/core";
+import { tinyWeights } from "@basic-mllm/tiny";
+import { type HuggingFaceModel, loadHuggingFace, parseHuggingFaceConfig } from "@basic-mllm/weights";
+import { z } from "zod";
+
+/** Options of a model made from scratch: a Hugging Face config, and where features are taken. */
+const scratch = z.strictObject({
+  config: z.record(z.string(), z.unknown()),
+  layer: z.int().optional(),
+});
+
+/** Registers what ships with the command line, once; plugins may have taken a name before. */
+export function registerShippedParts(): void {
+  for (const [name, factory] of Object.entries(projectorFactories)) {
+    if (!projectors.has(name)) defineProjector(name, factory);
+  }
+  for (const [name, factory] of Object.entries(visualLosses))
+    if (!losses.has(name)) defineLoss(name, factory);
+  for (const name of ["clip", "siglip"]) if (!encoders.has(name)) defineEncoder(name, encoderFromScratch);
+  if (!languageModels.has("llama")) defineLanguageModel("llama", languageFromScratch);
+  if (!encoders.has("tiny-siglip")) {
+    defineEncoder("tiny-siglip", ({ options }) => encoderFromFolder(tinyWeights("encoder"), options));
+  }
+  if (!languageModels.has("tiny-llama")) {
+    defineLanguageModel("tiny-llama", () => languageFromFolder(tinyWeights("language")));
+  }
+}
+
+function encoderFromScratch({ random, options }: ModelContext) {
+  const { config, layer } = parseOptions(options);
+  const parsed = parseHuggingFaceConfig(config, "options.config");
+  if (parsed.kind !== "vision") throw wrongKind("options.config", "vision", parsed.kind);
+  return createVit(parsed.config, { seed: random.int(2 ** 32), ...(layer !== undefined && { layer }) });
+}
+
+function languageFromScratch({ random, options }: ModelContext) {
+  const parsed = parseHuggingFaceConfig(parseOptions(options).config, "options.config");
+  if (parsed.kind !== "language") throw wrongKind("options.config", "language", parsed.kind);
+  return createDecoder(parsed.config, { seed: random.int(2 ** 32) });
+}
+
+function parseOptions(options: unknown): z.output<typeof scratch> {
+  const parsed = scratch.safeParse(options);
+  if (parsed.success) return parsed.data;
+  throw new BasicError(
+    "E_RECIPE_INVALID",
+    `Options of the model are not valid.\n${z.prettifyError(parsed.error)}`,
+  );
+}
+
+/** An encoder with weights. `options.layer` counts hidden states as Hugging Face does. */
+export async function encoderFromFolder(folder: string, options: Readonly<Record<string, unknown>>) {
+  const layer = options["layer"];
+  const model = await loadHuggingFace(folder, typeof layer === "number" ? { layer } : {});
+  if (model.kind !== "vision") throw wrongKind(folder, "vision", model.kind);
+  return model.vision;
+}
+
+/** A language model with weights. */
+export async function languageFromFolder(folder: string) {
+  const model = await loadHuggingFace(folder);
+  if (model.kind !== "language") throw wrongKind(folder, "language", model.kind);
+  return model.language;
+}
+
+function wrongKind(where: string, wanted: string, found: HuggingFaceModel["kind"]): BasicError {
+  return new BasicError(
+    "E_CONFIG",
+    `${where} describes a ${found} model, expected a ${wanted} model. Name another model in the recipe.`,
+  );
+}

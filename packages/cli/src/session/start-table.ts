@@ -1,0 +1,30 @@
+import type { Recipe } from "@basic-mllm/core";
+import pc from "picocolors";
+
+import { count, type Terminal, table } from "../terminal.js";
+import type { PartSummary } from "./task.js";
+
+/** Prints what trains and what is frozen in each stage, before the first step. */
+export function printStartTable(terminal: Terminal, recipe: Recipe, parts: readonly PartSummary[]): void {
+  const stages = Object.entries(recipe.stages);
+  const rows = parts
+    .filter((part) => part.parameters > 0)
+    .map((part) => [
+      part.name,
+      count(part.parameters),
+      ...stages.map(([, stage]) => (stage.train.includes(part.name) ? pc.green("trains") : pc.dim("frozen"))),
+    ]);
+  terminal.line(`${pc.bold(recipe.name)}  seed ${recipe.seed}  backend ${recipe.backend}`);
+  terminal.line(table(["PART", "PARAMETERS", ...stages.map(([name]) => name.toUpperCase())], rows));
+  for (const [name, stage] of stages) terminal.line(`  ${pc.dim(name)}  ${describeStage(stage)}`);
+  terminal.line();
+}
+
+function describeStage(stage: Recipe["stages"][string]): string {
+  const { steps, batchSize, accumulate, learningRate } = stage;
+  const length = typeof steps === "number" ? `${steps} steps` : `${steps.epochs} epochs`;
+  const batch = accumulate > 1 ? `${batchSize} × ${accumulate}` : `${batchSize}`;
+  const losses = Object.entries(stage.losses).map(([loss, { weight }]) => `${weight} ${loss}`);
+  const total = ["1 language", ...losses.filter((text) => !text.endsWith(" language"))].join(" + ");
+  return `${length} of batch ${batch}, learning rate ${JSON.stringify(learningRate)}, loss = ${total}`;
+}

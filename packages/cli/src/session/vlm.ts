@@ -1,0 +1,260 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  createRandom,
+  createVlmObjective,
+  createWeightedLosses,
+  Decoder,
+  type EvaluationMoment,
+  type EvaluationResult,
+  type FeatureSource,
+  type LanguageModel,
+  losses as lossRegistry,
+  MlpProjector,
+  matchVocabulary,
+  type Objective,
+  type Projector,
+  projectors,
+  type TrainingData,
+  type VisionEncoder,
+  Vit,
+  type VlmBatch,
+  type VlmRecipe,
+} from "@basic-mllm/core";
+import type { TextTokenizer } from "@basic-mllm/data";
+import { answerQuestions, score } from "@basic-mllm/evaluate";
+import { encodeSafetensors, saveHuggingFace } from "@basic-mllm/weights";
+import * as tf from "@tensorflow/tfjs-core";
+
+import {
+  openEncoder,
+  openLanguage,
+  openProcessor,
+  openTokenizer,
+  summarise,
+  type TokenizerSource,
+} from "./models.js";
+import { writeJson } from "./region-text.js";
+import type { Provenance, TaskContext, TaskSession } from "./task.js";
+import { batchesOf, openVlmSets, questionsOf, type VlmSet, type VlmSets } from "./vlm-data.js";
+
+/** An opened multimodal recipe: the task, and its parts for analysis and chat. */
+export interface VlmSession extends TaskSession<VlmBatch> {
+  readonly recipe: VlmRecipe;
+  readonly language: LanguageModel;
+  readonly projector: Projector;
+  readonly tokenizer: TextTokenizer;
+  readonly sets: VlmSets;
+  /** Template of the last stage: how questions are asked. */
+  readonly template: string;
+  /** Visual embeddings `[N, D]` of a batch; call inside of `tf.tidy`. */
+  embed(batch: VlmBatch): tf.Tensor2D | null;
+  /** A set as questions under the last stage's template. */
+  questions(set: VlmSet): TrainingData<VlmBatch>;
+}
+
+/** Opens a multimodal recipe: models, data, features, losses. */
+export async function openVlm(context: TaskContext<VlmRecipe>, { blind = false } = {}): Promise<VlmSession> {
+  const { recipe } = context;
+  const { model, seed } = recipe;
+  const encoder = await openEncoder(model.vision, { seed, layer: model.visionLayer });
+  const language = await openLanguage(model.language, seed);
+  const source = await openTokenizer(context, model.tokenizer, model.language);
+  const imageSize = "imageSize" in encoder ? encoder.imageSize : 0;
+  const processor = openProcessor(model.vision, imageSize);
+  const sets = await openVlmSets(context, { encoder, processor, blind });
+  const projector = await openProjector(recipe, { encoder, language, sets });
+  const objective = objectiveOf(recipe, { encoder, language, projector, tokenizer: source.tokenizer });
+  return session({ recipe, encoder, language, projector, source, sets, objective });
+}
+
+interface Parts {
+  readonly encoder: VisionEncoder | FeatureSource;
+  readonly language: LanguageModel;
+  readonly projector: Projector;
+  readonly tokenizer: TextTokenizer;
+}
+
+function trainable(encoder: VisionEncoder | FeatureSource): VisionEncoder | null {
+  return "encode" in encoder ? encoder : null;
+}
+
+async function openProjector(
+  { model, seed, stages }: VlmRecipe,
+  { encoder, language, sets }: Pick<Parts, "encoder" | "language"> & { readonly sets: VlmSets },
+): Promise<Projector> {
+  const { name, options } = model.projector;
+  const random = createRandom(seed, "projector");
+  const context = { features: encoder.width, width: language.width, random, options };
+  const projector = projectors.get(name)(context);
+  const set = sets.train.get(Object.values(stages)[0]?.data ?? Object.keys(stages)[0] ?? "");
+  if (model.projectorInit === "match-vocabulary" && set !== undefined && projector instanceof MlpProjector) {
+    const images = [...new Set(set.samples.slice(0, 64).flatMap((sample) => sample.images))];
+    const visual = await set.store.read(images);
+    if ("values" in visual) {
+      tf.tidy(() => {
+        const rows = tf.tensor2d(visual.values, [visual.values.length / visual.width, visual.width]);
+        matchVocabulary(
+          projector,
+          { rows, offsets: visual.offsets, grids: visual.grids },
+          language.vocabulary,
+        );
+      });
+    }
+  }
+  return projector;
+}
+
+function objectiveOf(
+  recipe: VlmRecipe,
+  { encoder, language, projector, tokenizer }: Parts,
+): Objective<VlmBatch> {
+  const { supervision, stages, seed } = recipe;
+  const settings = Object.fromEntries(Object.entries(stages).map(([name, stage]) => [name, stage.losses]));
+  const random = createRandom(seed, "losses");
+  const weighted = createWeightedLosses(settings, {
+    supervision,
+    context: { width: language.width, depth: language.depth, features: encoder.width, random },
+    find: (name) => lossRegistry.get(name),
+  });
+  return createVlmObjective({
+    encoder: trainable(encoder),
+    projector,
+    language,
+    losses: weighted,
+    supervision,
+    decode: (token) => tokenizer.word(token),
+    languageWeightAt: ({ stage }) => stages[stage]?.losses["language"]?.weight ?? 1,
+  });
+}
+
+interface Opened {
+  readonly recipe: VlmRecipe;
+  readonly encoder: VisionEncoder | FeatureSource;
+  readonly language: LanguageModel;
+  readonly projector: Projector;
+  readonly source: TokenizerSource;
+  readonly sets: VlmSets;
+  readonly objective: Objective<VlmBatch>;
+}
+
+function session(opened: Opened): VlmSession {
+  const { recipe, encoder, language, projector, source, sets, objective } = opened;
+  const { tokenizer } = source;
+  const template = Object.values(recipe.stages).at(-1)?.template ?? "plain";
+  const groups = Object.values(objective.groups);
+  const own: VlmSession = {
+    recipe,
+    language,
+    projector,
+    tokenizer,
+    sets,
+    template,
+    objective,
+    parts: summarise(partSets(encoder, objective)),
+    data: async (stage) => trainingData(recipe, stage, opened),
+    questions: (set) => batchesOf(set, { tokenizer, projector, template }),
+    embed: (batch) => embedBatch(batch, trainable(encoder), projector),
+    evaluate: (moment) => evaluate(own, moment),
+    save: (folder, provenance) => save(folder, opened, provenance),
+    dispose: () => {
+      for (const group of groups) group.dispose();
+    },
+  };
+  return own;
+}
+
+function partSets(encoder: VisionEncoder | FeatureSource, { groups }: Objective<VlmBatch>) {
+  const vision = "parameters" in encoder ? { vision: encoder.parameters } : {};
+  return { ...vision, ...groups };
+}
+
+async function trainingData(recipe: VlmRecipe, stage: string, { source, projector, sets }: Opened) {
+  const { template = "plain", rowBudget, data } = recipe.stages[stage] ?? {};
+  const set = sets.train.get(data ?? stage) as VlmSet;
+  const budget = rowBudget === undefined ? {} : { rowBudget };
+  return batchesOf(set, { tokenizer: source.tokenizer, projector, template, ...budget });
+}
+
+function embedBatch(
+  { visual }: VlmBatch,
+  encoder: VisionEncoder | null,
+  projector: Projector,
+): tf.Tensor2D | null {
+  if (visual === null) return null;
+  if ("values" in visual) {
+    const rows = tf.tensor2d(visual.values, [visual.values.length / visual.width, visual.width]);
+    return projector.project({ rows, offsets: visual.offsets, grids: visual.grids }).rows;
+  }
+  const features = encoder?.encode(tf.tensor4d(visual.pixels, [...visual.shape]));
+  return features === undefined ? null : projector.project(features).rows;
+}
+
+async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<readonly EvaluationResult[]> {
+  const { evaluation, stages } = own.recipe;
+  // Before the last stage nothing has taught the model to answer.
+  if (moment.stage !== Object.keys(stages).at(-1)) return [];
+  const names = evaluation.sets ?? [...own.sets.evaluation.keys()];
+  const limit = moment.final ? evaluation.limit : evaluation.duringTraining;
+  const results: EvaluationResult[] = [];
+  for (const name of moment.final ? names : names.slice(0, 1)) {
+    const set = own.sets.evaluation.get(name) as VlmSet;
+    const answers = await answerSet(own, set, limit);
+    results.push({ split: name, metrics: score(answers) });
+  }
+  return results;
+}
+
+/** Answers the questions of a set. @param limit - Pictures; all where absent. */
+export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, embed = own.embed) {
+  const { tokenizer, language, recipe } = own;
+  const items = questionsOf(set);
+  const pictures = new Set(set.samples.flatMap((sample) => sample.images)).size;
+  const perPicture = Math.max(1, Math.round(items.length / Math.max(1, pictures)));
+  const [yes] = tokenizer.encode("yes");
+  const [no] = tokenizer.encode("no");
+  const model = {
+    language,
+    embed,
+    decode: (ids: readonly number[]) => tokenizer.decode(ids),
+    endOfSequence: tokenizer.special.eos ?? -1,
+    ...(yes !== undefined && no !== undefined && { yesNo: [yes, no] as const }),
+  };
+  const batchSize = recipe.evaluation.batchSize;
+  const options = limit === undefined ? { batchSize } : { batchSize, limit: limit * perPicture };
+  return answerQuestions(model, own.questions(set), items, options);
+}
+
+/** A LLaVA folder where all parts are ours; else the projector and the language model, each in a folder. */
+async function save(folder: string, opened: Opened, provenance: Provenance): Promise<void> {
+  const { encoder, projector, language, source, recipe } = opened;
+  if (encoder instanceof Vit && projector instanceof MlpProjector && language instanceof Decoder) {
+    const config = {
+      vision: encoder.config,
+      language: language.config,
+      projector: projectorConfig(recipe, projector),
+      featureLayer: recipe.model.visionLayer,
+      featureSelection: encoder.select,
+      imageTokenId: source.tokenizer.special.image ?? source.tokenizer.size,
+    };
+    await saveHuggingFace(folder, { kind: "llava", vision: encoder, projector, language, config });
+  } else {
+    const tensors = await Promise.all(
+      [...projector.parameters].map(async ({ name, shape, value }) => ({
+        name,
+        shape,
+        values: await value.data<"float32">(),
+      })),
+    );
+    await writeFile(join(folder, "projector.safetensors"), encodeSafetensors(tensors));
+    if (language instanceof Decoder)
+      await saveHuggingFace(join(folder, "language"), { kind: "language", language });
+  }
+  for (const [name, content] of Object.entries(source.files)) await writeJson(join(folder, name), content);
+  await writeJson(join(folder, "provenance.json"), provenance);
+}
+
+function projectorConfig({ model }: VlmRecipe, { outputNorm, factor, layers }: MlpProjector) {
+  const bias = layers[0]?.bias !== null && layers[0]?.bias !== undefined;
+  return { name: model.projector.name, bias, outputNorm, factor };
+}
