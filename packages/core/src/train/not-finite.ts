@@ -35,8 +35,8 @@ export async function notFinite<Batch>({
   const { stage, step: number } = input.position;
   return new BasicError(
     "E_NOT_FINITE",
-    `Training stopped: step ${number} of stage "${stage}" gave NaN or infinite numbers. ` +
-      `${badParts.length === 0 ? "The losses are finite" : `Loss ${badParts.join(", ")} is not finite`}; ${place}. ` +
+    `Training stopped: step ${number + 1} of stage "${stage}" gave NaN or infinite numbers. ` +
+      `${badParts.length === 0 ? "The losses are finite" : `Bad losses: ${badParts.join(", ")}`}; ${place}. ` +
       `${last === undefined ? "There is no checkpoint yet" : `The last good checkpoint is kept: ${last}`}. ` +
       "Lower the learning rate, lengthen the warm-up, or look at the samples of that step.",
   );

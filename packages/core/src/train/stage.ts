@@ -117,7 +117,8 @@ class StageRun<Batch> {
       const stop = options.signal?.aborted ?? false;
       if (this.#evaluationIsDue()) await this.#evaluate();
       if (stop || this.#isDue(this.#input.stage.checkpointEvery)) await this.#save();
-      if (stop) throw this.#interrupted();
+      const complete = this.#input.isLast && this.#done === this.#steps;
+      if (stop && !complete) throw this.#interrupted();
     }
     emit({ kind: "stage-end", ...this.#place() });
     return { globalStep: this.#place().globalStep, checkpoint: this.#checkpoint };

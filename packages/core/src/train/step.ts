@@ -50,8 +50,13 @@ export async function stepGradients<Batch>(
   let sum: MicroBatch | undefined;
   for (const [i, batch] of batches.entries()) {
     const divisors = divisorsOf(counts[i] as Counts, totals, input);
-    const next = backward(input, { batch, divisors, parameters });
-    sum = sum === undefined ? next : addMicroBatches(sum, next);
+    try {
+      const next = backward(input, { batch, divisors, parameters });
+      sum = sum === undefined ? next : addMicroBatches(sum, next);
+    } catch (error) {
+      if (sum !== undefined) disposeStep(sum);
+      throw error;
+    }
   }
   return { ...(await reduce(sum as MicroBatch, collective)), totals };
 }
