@@ -27,6 +27,7 @@ export class CpuBackend extends MathBackendCPU {
   readonly native: NativeBindings;
   readonly #pool: BlockPool;
   #nextId = 0;
+  #allocated: tf.TensorInfo[] | undefined;
 
   constructor(native: NativeBindings, pool: BlockPool = new BlockPool(native)) {
     super();
@@ -78,7 +79,24 @@ export class CpuBackend extends MathBackendCPU {
     const block = this.#pool.take(tf.util.sizeFromShape([...shape]));
     const dataId = { id: this.#nextId++ };
     this.data.set(dataId, { values: block.view, dtype: "float32", refCount: 1, block } as TensorRecord);
-    return { dataId, shape: [...shape], dtype: "float32", values: block.view };
+    const output: Output = { dataId, shape: [...shape], dtype: "float32", values: block.view };
+    this.#allocated?.push(output);
+    return output;
+  }
+
+  /** Runs the body of a kernel. When it throws, what it has allocated is released. */
+  orRelease<T>(body: () => T): T {
+    const outer = this.#allocated;
+    const mine: tf.TensorInfo[] = [];
+    this.#allocated = mine;
+    try {
+      return body();
+    } catch (error) {
+      for (const { dataId } of mine) this.disposeData(dataId, true);
+      throw error;
+    } finally {
+      this.#allocated = outer;
+    }
   }
 
   /** Memory of a float32 tensor, not a copy. Valid until the tensor is disposed. */

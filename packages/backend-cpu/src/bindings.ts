@@ -19,7 +19,7 @@ interface OperationBindings {
   castIntegers(x: Int32Array, y: Float32Array): void;
   castBooleans(x: Uint8Array, y: Float32Array): void;
   castFloats(x: Float32Array, y: Int32Array): void;
-  softmax(x: Float32Array, y: Float32Array, width: number, logarithm: boolean): void;
+  softmax(x: Float32Array, y: Float32Array, width: number): void;
   reduce(code: number, x: Float32Array, out: Float32Array, outer: number, n: number, inner: number): void;
   argMax(x: Float32Array, out: Int32Array, outer: number, n: number, inner: number): void;
   fill(out: Float32Array, value: number): void;

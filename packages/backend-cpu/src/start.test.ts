@@ -1,12 +1,75 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
+import { native } from "./native.js";
 import { start } from "./start.js";
 
-it("starts and multiplies matrices", async () => {
-  expect(await start({ threads: 1 })).toBe("basiccpu");
-  const a = tf.tensor2d([1, 2, 3, 4, 5, 6], [2, 3]);
-  const b = tf.tensor2d([1, 0, 0, 1, 1, 1], [3, 2]);
-  expect([...tf.matMul(a, b).dataSync()]).toEqual([4, 5, 10, 11]);
-  expect([...tf.matMul(a, a, false, true).dataSync()]).toEqual([14, 32, 32, 77]);
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+describe("start", () => {
+  it("makes the native backend the current one, again and again", async () => {
+    expect(await start({ threads: 1 })).toBe("basiccpu");
+    expect(tf.getBackend()).toBe("basiccpu");
+    const backend = tf.backend();
+    expect(await start({ threads: 3 })).toBe("basiccpu");
+    expect(tf.backend()).toBe(backend);
+    expect(native().threadCount()).toBe(3);
+  });
+
+  it("takes the number of threads from the option, then from the environment, then from the machine", async () => {
+    vi.stubEnv("BASIC_MLLM_THREADS", "2");
+    await start({ threads: 1 });
+    expect(native().threadCount()).toBe(1);
+    await start();
+    expect(native().threadCount()).toBe(2);
+    vi.stubEnv("BASIC_MLLM_THREADS", "");
+    await start();
+    expect(native().threadCount()).toBeGreaterThanOrEqual(1);
+  });
+
+  it("refuses a number of threads that is no count", async () => {
+    await expect(start({ threads: 0 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The CPU backend needs a number of threads from 1 to 1024, but the option \`threads\` is 0. Give a whole number, or leave it out to use all CPUs. [E_BACKEND_START]]`,
+    );
+    vi.stubEnv("BASIC_MLLM_THREADS", "many");
+    await expect(start()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The CPU backend needs a number of threads from 1 to 1024, but the environment variable BASIC_MLLM_THREADS is "many". Give a whole number, or leave it out to use all CPUs. [E_BACKEND_START]]`,
+    );
+  });
+});
+
+/** A step of a small network, with every kind of work that is shared out. */
+function results(): number[] {
+  return tf.tidy(() => {
+    const x = tf.randomNormal([513, 700], 0, 1, "float32", 1);
+    const w = tf.randomNormal([700, 301], 0, 1, "float32", 2);
+    const y = tf.matMul(x, w);
+    const batch = tf.matMul(tf.reshape(x, [27, 19, 700]), tf.reshape(x, [27, 19, 700]), false, true);
+    const all = [
+      y,
+      batch,
+      tf.matMul(x, x, true),
+      tf.softmax(y),
+      tf.sum(y, 0),
+      tf.sum(y, 1),
+      tf.mean(y),
+      tf.transpose(y),
+      tf.tanh(y),
+      tf.unsortedSegmentSum(x, tf.range(0, 513, 1, "int32"), 513),
+    ];
+    return all.flatMap((tensor) => [...new Int32Array(tensor.dataSync().buffer)]);
+  });
+}
+
+it("computes the same bits whatever the number of threads", async () => {
+  await start({ threads: 1 });
+  const expected = results();
+  for (const threads of [2, 3, 8]) {
+    await start({ threads });
+    const actual = results();
+    expect(actual.length).toBe(expected.length);
+    expect(actual.findIndex((bits, i) => bits !== expected[i])).toBe(-1);
+  }
 });

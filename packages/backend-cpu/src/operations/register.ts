@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, type CpuBackend } from "../backend.js";
 
 /** A call of a stock kernel. */
-export interface Call<Input extends string, Attrs extends object> {
+interface Call<Input extends string, Attrs extends object> {
   readonly inputs: Readonly<Record<Input, tf.TensorInfo>>;
   readonly attrs: Attrs;
   readonly backend: CpuBackend;
@@ -21,7 +21,10 @@ export function override<Input extends string, Attrs extends object = object>(
 ): void {
   const stock = tf.getKernel(name, "cpu");
   tf.unregisterKernel(name, BACKEND_NAME);
-  const kernelFunc = (call: Call<Input, Attrs>) => run(call) ?? stock.kernelFunc(call as never);
+  const kernelFunc = (call: Call<Input, Attrs>) => {
+    const { inputs, backend, attrs = {} as Attrs } = call;
+    return backend.orRelease(() => run({ inputs, backend, attrs })) ?? stock.kernelFunc(call as never);
+  };
   tf.registerKernel({
     ...stock,
     backendName: BACKEND_NAME,

@@ -2,24 +2,16 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { override, sizeOf, UNHANDLED } from "./register.js";
 
-interface SoftmaxAttrs {
-  readonly dim?: number;
-  readonly axis?: number;
-}
-
-/** Softmax and LogSoftmax over the last axis, gathers and segment sums. */
+/** Softmax over the last axis, gathers and segment sums. */
 export function registerRows(): void {
-  for (const name of ["Softmax", "LogSoftmax"]) {
-    override<"logits", SoftmaxAttrs>(name, ({ inputs: { logits }, attrs, backend }) => {
-      const last = logits.shape.length - 1;
-      const axis = tf.util.parseAxisParam(attrs.dim ?? attrs.axis ?? -1, logits.shape)[0];
-      if (logits.dtype !== "float32" || axis !== last || sizeOf(logits.shape) === 0) return UNHANDLED;
-      const y = backend.allocate(logits.shape);
-      const width = logits.shape[last] as number;
-      backend.native.softmax(backend.floats(logits), y.values, width, name === "LogSoftmax");
-      return y;
-    });
-  }
+  override<"logits", { readonly dim?: number }>("Softmax", ({ inputs: { logits }, attrs, backend }) => {
+    const last = logits.shape.length - 1;
+    const axis = tf.util.parseAxisParam(attrs.dim ?? -1, logits.shape)[0];
+    if (logits.dtype !== "float32" || axis !== last || sizeOf(logits.shape) === 0) return UNHANDLED;
+    const y = backend.allocate(logits.shape);
+    backend.native.softmax(backend.floats(logits), y.values, logits.shape[last] as number);
+    return y;
+  });
   registerGather();
   registerSegmentSum();
 }

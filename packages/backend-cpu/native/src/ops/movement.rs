@@ -68,6 +68,7 @@ struct Flip {
 }
 
 multiversion! {
+    #[allow(clippy::needless_range_loop)] // The row of the input is the column of the tile.
     fn flip(x: &[f32], out: &SharedOut, at: (usize, usize), shape: Flip) {
         let mut tile = [[0.0f32; TILE]; TILE];
         for row in (0..shape.rows).step_by(TILE) {

@@ -23,24 +23,9 @@ multiversion! {
     }
 }
 
-multiversion! {
-    fn log_softmax_rows(x: &[f32], y: &mut [f32], width: usize) {
-        for (x, y) in x.chunks_exact(width).zip(y.chunks_exact_mut(width)) {
-            let max = simd::max(x);
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = math::exp::<FMA>(x - max);
-            }
-            let log_sum = math::log::<FMA>(simd::sum(y));
-            for (y, &x) in y.iter_mut().zip(x) {
-                *y = x - max - log_sum;
-            }
-        }
-    }
-}
-
-/// Softmax, or its logarithm, of rows of `width` elements.
+/// Softmax of rows of `width` elements.
 #[napi]
-pub fn softmax(x: In, y: Out, width: u32, logarithm: bool) -> Result<()> {
+pub fn softmax(x: In, y: Out, width: u32) -> Result<()> {
     guard("softmax", || {
         let [y] = outputs([y], &[&x])?;
         let (x, width) = (x.slice(), width as usize);
@@ -48,9 +33,8 @@ pub fn softmax(x: In, y: Out, width: u32, logarithm: bool) -> Result<()> {
         if width == 0 || !x.len().is_multiple_of(width) {
             return Err(invalid(format!("{} elements are no rows of {width}", x.len())));
         }
-        let body = if logarithm { log_softmax_rows } else { softmax_rows };
         par_rows_out(y, width, (COSTLY / width).max(1), |rows, y| {
-            body(&x[rows.start * width..rows.end * width], y, width);
+            softmax_rows(&x[rows.start * width..rows.end * width], y, width);
         });
         Ok(())
     })

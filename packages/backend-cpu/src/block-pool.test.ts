@@ -1,0 +1,95 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+
+import { BlockPool, sizeClass } from "./block-pool.js";
+import { native } from "./native.js";
+
+it("gives a freed block of the same size class again", () => {
+  const pool = new BlockPool(native());
+  const first = pool.take(1000);
+  pool.give(first);
+  const second = pool.take(990);
+  expect(second).toBe(first);
+  expect(second.view.length).toBe(990);
+  expect(second.view.buffer).toBe(first.whole.buffer);
+  pool.give(second);
+  pool.trim();
+});
+
+it("counts bytes in use and bytes held, and frees what it holds", () => {
+  const pool = new BlockPool(native());
+  const before = native().blockBytes();
+  const blocks = [10, 1000, 100_000].map((length) => pool.take(length));
+  const live = pool.use().liveBytes;
+  expect(pool.use()).toEqual({ liveBytes: live, heldBytes: 0 });
+  expect(native().blockBytes() - before).toBe(live);
+  for (const block of blocks) pool.give(block);
+  expect(pool.use()).toEqual({ liveBytes: 0, heldBytes: live });
+  pool.trim();
+  expect(pool.use()).toEqual({ liveBytes: 0, heldBytes: 0 });
+  expect(native().blockBytes()).toBe(before);
+});
+
+it("frees at once what would go over the limit of held bytes", () => {
+  const pool = new BlockPool(native(), 4096);
+  const before = native().blockBytes();
+  const [small, large] = [pool.take(512), pool.take(1_000_000)];
+  pool.give(large);
+  expect(large.whole.length).toBe(0);
+  pool.give(small);
+  expect(pool.use().heldBytes).toBe(512 * 4);
+  pool.trim();
+  expect(native().blockBytes()).toBe(before);
+});
+
+it("takes a block back only once", () => {
+  const pool = new BlockPool(native());
+  const block = pool.take(8);
+  pool.give(block);
+  pool.give(block);
+  expect(pool.use()).toEqual({ liveBytes: 0, heldBytes: 64 });
+  expect(pool.take(8)).not.toBe(pool.take(8));
+});
+
+it("never hands out one block twice", () => {
+  const requests = fc.array(fc.tuple(fc.integer({ min: 0, max: 300 }), fc.boolean()), { maxLength: 60 });
+  fc.assert(
+    fc.property(requests, (steps) => {
+      const pool = new BlockPool(native());
+      const live = new Set<ReturnType<BlockPool["take"]>>();
+      for (const [length, release] of steps) {
+        const block = pool.take(length);
+        expect(live.has(block)).toBe(false);
+        expect(block.view.length).toBe(length);
+        if (release) pool.give(block);
+        else live.add(block);
+      }
+      for (const block of live) pool.give(block);
+      expect(pool.use().liveBytes).toBe(0);
+      pool.trim();
+    }),
+    { numRuns: 50 },
+  );
+});
+
+it("wastes at most a fifth of a block beyond the smallest sizes", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 64, max: 2 ** 30 }), (length) => {
+      const size = sizeClass(length);
+      expect(size).toBeGreaterThanOrEqual(length);
+      expect(size % 16).toBe(0);
+      expect(length / size).toBeGreaterThan(0.79);
+      expect(sizeClass(size)).toBe(size);
+    }),
+  );
+});
+
+it("gives memory that is aligned to 64 bytes and empties all views when it is freed", () => {
+  const block = native().allocateBlock(100);
+  const view = block.subarray(0, 10);
+  expect([...view]).toEqual(new Array(10).fill(0));
+  expect(native().freeBlock(view)).toBe(true);
+  expect([block.length, view.length]).toEqual([0, 0]);
+  expect(native().freeBlock(block)).toBe(false);
+  expect(native().freeBlock(new Float32Array(4))).toBe(false);
+});
