@@ -38,7 +38,9 @@ describe("WeightFolder", () => {
     await writeFile(join(folder, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
     const weights = new WeightFolder(folder);
     expect([...weights.floats(["y"], [2])]).toEqual([1, 2]);
-    expect(messageOf(() => weights.checkAllUsed())).toMatchInlineSnapshot(`"scratch/shards holds 1 tensors that a model of its config.json does not have: x. Is config.json of another model? [E_WEIGHTS_FORMAT]"`);
+    expect(messageOf(() => weights.checkAllUsed())).toMatchInlineSnapshot(
+      `"scratch/shards holds 1 tensors that a model of its config.json does not have: x. Is config.json of another model? [E_WEIGHTS_FORMAT]"`,
+    );
     weights.ignore("x");
     expect(() => weights.checkAllUsed()).not.toThrow();
     weights.close();
@@ -48,8 +50,12 @@ describe("WeightFolder", () => {
     const folder = join(scratch, "one");
     await writeSafetensors(join(folder, "model.safetensors"), [tensor("x")]);
     const weights = new WeightFolder(folder);
-    expect(messageOf(() => weights.floats(["y", "model.y"], [2]))).toMatchInlineSnapshot(`"scratch/one holds no tensor "y" (or model.y). Is config.json of another model, or a shard missing? [E_WEIGHTS_MISSING]"`);
-    expect(messageOf(() => weights.floats(["x"], [3, 1]))).toMatchInlineSnapshot(`"scratch/one/model.safetensors: tensor "x" has shape [2], but config.json asks for [3, 1]. [E_WEIGHTS_FORMAT]"`);
+    expect(messageOf(() => weights.floats(["y", "model.y"], [2]))).toMatchInlineSnapshot(
+      `"scratch/one holds no tensor "y" (or model.y). Is config.json of another model, or a shard missing? [E_WEIGHTS_MISSING]"`,
+    );
+    expect(messageOf(() => weights.floats(["x"], [3, 1]))).toMatchInlineSnapshot(
+      `"scratch/one/model.safetensors: tensor "x" has shape [2], but config.json asks for [3, 1]. [E_WEIGHTS_FORMAT]"`,
+    );
     weights.close();
   });
 
@@ -70,20 +76,34 @@ describe("WeightFolder", () => {
   it("explains folders that it cannot read", async () => {
     const folder = join(scratch, "bad");
     await mkdir(folder);
-    expect(messageOf(() => new WeightFolder(folder))).toMatchInlineSnapshot(`"scratch/bad holds neither model.safetensors nor model.safetensors.index.json. Other formats (pytorch_model.bin) must be converted first. [E_WEIGHTS_MISSING]"`);
+    expect(messageOf(() => new WeightFolder(folder))).toMatchInlineSnapshot(
+      `"scratch/bad holds neither model.safetensors nor model.safetensors.index.json. Other formats (pytorch_model.bin) must be converted first. [E_WEIGHTS_MISSING]"`,
+    );
     const index = join(folder, "model.safetensors.index.json");
     const withMap = async (map: unknown) => {
       await writeFile(index, JSON.stringify({ weight_map: map }));
       return messageOf(() => new WeightFolder(folder));
     };
-    expect(await withMap("x")).toMatchInlineSnapshot(`"scratch/bad/model.safetensors.index.json has no object \`weight_map\`. Download it again. [E_WEIGHTS_FORMAT]"`);
-    expect(await withMap({ x: "../../outside.safetensors" })).toMatchInlineSnapshot(`"scratch/bad/model.safetensors.index.json: \`weight_map\` must hold file names without folders. [E_WEIGHTS_FORMAT]"`);
-    expect(await withMap({ x: "not-there.safetensors" })).toMatchInlineSnapshot(`"scratch/bad/not-there.safetensors cannot be opened. Check the path. [E_WEIGHTS_MISSING]"`);
+    expect(await withMap("x")).toMatchInlineSnapshot(
+      `"scratch/bad/model.safetensors.index.json has no object \`weight_map\`. Download it again. [E_WEIGHTS_FORMAT]"`,
+    );
+    expect(await withMap({ x: "../../outside.safetensors" })).toMatchInlineSnapshot(
+      `"scratch/bad/model.safetensors.index.json: \`weight_map\` must hold file names without folders. [E_WEIGHTS_FORMAT]"`,
+    );
+    expect(await withMap({ x: "not-there.safetensors" })).toMatchInlineSnapshot(
+      `"scratch/bad/not-there.safetensors cannot be opened. Check the path. [E_WEIGHTS_MISSING]"`,
+    );
     await writeFile(index, "[");
-    expect(messageOf(() => new WeightFolder(folder))).toMatchInlineSnapshot(`"scratch/bad/model.safetensors.index.json is not JSON. Download it again. [E_CONFIG]"`);
-    expect(messageOf(() => readJson(join(folder, "config.json")))).toMatchInlineSnapshot(`"scratch/bad/config.json cannot be read. Check the path. [E_WEIGHTS_MISSING]"`);
+    expect(messageOf(() => new WeightFolder(folder))).toMatchInlineSnapshot(
+      `"scratch/bad/model.safetensors.index.json is not JSON. Download it again. [E_CONFIG]"`,
+    );
+    expect(messageOf(() => readJson(join(folder, "config.json")))).toMatchInlineSnapshot(
+      `"scratch/bad/config.json cannot be read. Check the path. [E_WEIGHTS_MISSING]"`,
+    );
     await writeFile(index, "3");
-    expect(messageOf(() => readJson(index))).toMatchInlineSnapshot(`"scratch/bad/model.safetensors.index.json must hold a JSON object. [E_CONFIG]"`);
+    expect(messageOf(() => readJson(index))).toMatchInlineSnapshot(
+      `"scratch/bad/model.safetensors.index.json must hold a JSON object. [E_CONFIG]"`,
+    );
   });
 });
 

@@ -164,7 +164,11 @@ describe("loadHuggingFace", () => {
       );
       return (error as Error).message.replaceAll(golden, "golden").replaceAll(scratch, "scratch");
     };
-    expect(await message(join(scratch, "nowhere"))).toMatchInlineSnapshot(`"scratch/nowhere/config.json cannot be read. Check the path. [E_WEIGHTS_MISSING]"`);
-    expect(await message(join(golden, "images"))).toMatchInlineSnapshot(`"golden/images/config.json cannot be read. Check the path. [E_WEIGHTS_MISSING]"`);
+    expect(await message(join(scratch, "nowhere"))).toMatchInlineSnapshot(
+      `"scratch/nowhere/config.json cannot be read. Check the path. [E_WEIGHTS_MISSING]"`,
+    );
+    expect(await message(join(golden, "images"))).toMatchInlineSnapshot(
+      `"golden/images/config.json cannot be read. Check the path. [E_WEIGHTS_MISSING]"`,
+    );
   });
 });

@@ -43,7 +43,9 @@ it("takes longrope's long factors beyond the original positions only", () => {
 });
 
 it("refuses an odd width and a wrong number of factors", () => {
-  expect(() => rotaryFrequencies({ ...base, width: 5 }, 1)).toThrowErrorMatchingInlineSnapshot(`[BasicError: rotaryFrequencies: the rotary width must be even and positive, got 5. Check head_dim and partial_rotary_factor. [E_CONFIG]]`);
+  expect(() => rotaryFrequencies({ ...base, width: 5 }, 1)).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: rotaryFrequencies: the rotary width must be even and positive, got 5. Check head_dim and partial_rotary_factor. [E_CONFIG]]`,
+  );
   const scaling = {
     kind: "longrope",
     shortFactors: [1],
@@ -51,5 +53,7 @@ it("refuses an odd width and a wrong number of factors", () => {
     originalPositions: 16,
     attentionFactor: 1,
   } as const;
-  expect(() => rotaryFrequencies({ ...base, scaling }, 1)).toThrowErrorMatchingInlineSnapshot(`[BasicError: rotaryFrequencies: longrope needs one factor per frequency: expected 4, got 1. [E_CONFIG]]`);
+  expect(() => rotaryFrequencies({ ...base, scaling }, 1)).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: rotaryFrequencies: longrope needs one factor per frequency: expected 4, got 1. [E_CONFIG]]`,
+  );
 });
