@@ -26,11 +26,12 @@ const held = new Set<string>();
  */
 export async function takeLock(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, "lock");
-  const own = `${path}.${randomUUID()}`;
+  const own = join(folder, `.tmp-lock-${randomUUID()}`);
   const holder: Holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
-  await writeFile(own, `${JSON.stringify(holder)}\n`);
   try {
     for (;;) {
+      // Each time: the holder of the lock clears temporary files away.
+      await writeFile(own, `${JSON.stringify(holder)}\n`);
       if (await linkIfFree(own, path)) break;
       await removeIfStale(path, folder);
     }
@@ -44,13 +45,14 @@ export async function takeLock(folder: string): Promise<() => Promise<void>> {
   };
 }
 
-/** A link is made with its content or not at all, so no reader ever sees an empty lock. */
+/** A link is made with its content or not at all, so no reader ever sees an empty lock. False: try again. */
 async function linkIfFree(own: string, path: string): Promise<boolean> {
   try {
     await link(own, path);
     return true;
   } catch (error) {
-    if ((error as { code?: unknown }).code === "EEXIST") return false;
+    const { code } = error as { code?: unknown };
+    if (code === "EEXIST" || code === "ENOENT") return false;
     throw error;
   }
 }
@@ -61,13 +63,14 @@ async function removeIfStale(path: string, folder: string): Promise<void> {
   const holder = parseHolder(text);
   if (holder === null || isAlive(holder, path)) throw lockedBy(holder, folder, path);
   // Another process may do the same now: only the one that moved the stale file away removes it.
-  const aside = `${path}.${randomUUID()}`;
+  const aside = join(folder, `.tmp-lock-${randomUUID()}`);
   const moved = await rename(path, aside).then(
     () => true,
     () => false,
   );
   if (!moved) return;
-  if ((await readFile(aside, "utf8")) !== text) await linkIfFree(aside, path);
+  const moving = await readFile(aside, "utf8").catch(() => text);
+  if (moving !== text) await linkIfFree(aside, path);
   await rm(aside, { force: true });
 }
 

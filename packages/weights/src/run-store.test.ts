@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { createDiskStore } from "./run-store.js";
 
-const disk = vi.hoisted(() => ({ isFull: (_path: string) => false }));
+const disk = vi.hoisted(() => ({ isFull: (_path: string): boolean => false }));
 
 // The only way to a full disk that works everywhere: the files of chosen paths refuse to be written.
 vi.mock("node:fs/promises", async (importOriginal) => {

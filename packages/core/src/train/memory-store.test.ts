@@ -33,17 +33,25 @@ describe("createMemoryStore", () => {
     await store.writeFolder("step-1", { "a.bin": bytes("abc") });
     expect(text((await store.readFolder("step-1"))["a.bin"] as Uint8Array)).toBe("abc");
     files.set("step-1/a.bin", bytes("abd"));
-    await expect(store.readFolder("step-1")).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint step-1 is damaged: the hash of a.bin differs. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(store.readFolder("step-1")).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint step-1 is damaged: the hash of a.bin differs. [E_CHECKPOINT_CORRUPT]]`,
+    );
     files.delete("step-1/a.bin");
-    await expect(store.readFolder("step-1")).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint step-1 is damaged: the file a.bin is missing. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(store.readFolder("step-1")).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint step-1 is damaged: the file a.bin is missing. [E_CHECKPOINT_CORRUPT]]`,
+    );
     files.clear();
-    await expect(store.readFolder("step-1")).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint step-1 is damaged: its manifest is missing. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(store.readFolder("step-1")).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint step-1 is damaged: its manifest is missing. [E_CHECKPOINT_CORRUPT]]`,
+    );
   });
 
   it("belongs to one run at a time", async () => {
     const files: MemoryFiles = new Map();
     const release = await createMemoryStore(files).lock();
-    await expect(createMemoryStore(files).lock()).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Another training run uses this store in memory. Wait for its end. [E_RUN_LOCKED]]`);
+    await expect(createMemoryStore(files).lock()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Another training run uses this store in memory. Wait for its end. [E_RUN_LOCKED]]`,
+    );
     await release();
     await (await createMemoryStore(files).lock())();
   });

@@ -39,16 +39,26 @@ describe("decodeTensors", () => {
 
   it("names what is wrong with a damaged file", () => {
     const bytes = encodeTensors(file);
-    expect(() => decodeTensors(bytes.subarray(0, 4), "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: it ends after 4 bytes. [E_CHECKPOINT_CORRUPT]]`);
-    expect(() => decodeTensors(bytes.subarray(0, 50), "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: it ends after 50 bytes. [E_CHECKPOINT_CORRUPT]]`);
+    expect(() => decodeTensors(bytes.subarray(0, 4), "state")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: state cannot be read: it ends after 4 bytes. [E_CHECKPOINT_CORRUPT]]`,
+    );
+    expect(() => decodeTensors(bytes.subarray(0, 50), "state")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: state cannot be read: it ends after 50 bytes. [E_CHECKPOINT_CORRUPT]]`,
+    );
     expect(() =>
       decodeTensors(bytes.subarray(0, bytes.length - 5), "state"),
-    ).toThrowErrorMatchingInlineSnapshot(`[BasicError: state: "a" cannot be read: shape [2, 2] does not fit bytes 0 to 16. [E_CHECKPOINT_CORRUPT]]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: state: "a" cannot be read: shape [2, 2] does not fit bytes 0 to 16. [E_CHECKPOINT_CORRUPT]]`,
+    );
     const broken = bytes.slice();
     broken[8] = 0;
-    expect(() => decodeTensors(broken, "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: its header is not JSON. [E_CHECKPOINT_CORRUPT]]`);
+    expect(() => decodeTensors(broken, "state")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: state cannot be read: its header is not JSON. [E_CHECKPOINT_CORRUPT]]`,
+    );
     const text = new TextDecoder("latin1").decode(bytes).replace("F32", "F16");
     const half = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-    expect(() => decodeTensors(half, "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state: "a" cannot be read: its type is F16, expected F32. [E_CHECKPOINT_CORRUPT]]`);
+    expect(() => decodeTensors(half, "state")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: state: "a" cannot be read: its type is F16, expected F32. [E_CHECKPOINT_CORRUPT]]`,
+    );
   });
 });
