@@ -62,7 +62,11 @@ impl Activation for GeluTanh {
         let t = tanh::<FMA>(TANH_SCALE * x * (1.0 + TANH_CUBE * x * x));
         let inner = TANH_SCALE * (1.0 + 3.0 * TANH_CUBE * x * x);
         // Far out 1 - t * t is 0 while `inner` may be inf.
-        let tail = if t.abs() < 1.0 { 0.5 * x * (1.0 - t * t) * inner } else { 0.0 };
+        let tail = if t.abs() < 1.0 {
+            0.5 * x * (1.0 - t * t) * inner
+        } else {
+            0.0
+        };
         0.5 * (1.0 + t) + tail
     }
 }
@@ -159,16 +163,25 @@ pub fn activation(kind: Kind, x: &[f32], y: &mut [f32]) {
 
 /// `dx = dy * act'(x)`.
 pub fn activation_backward(kind: Kind, dy: &[f32], x: &[f32], dx: &mut [f32]) {
-    par_rows_out(dx, 1, CHUNK, |r, dx| with_activation!(kind, map_slope(&dy[r.clone()], &x[r], dx)));
+    par_rows_out(dx, 1, CHUNK, |r, dx| {
+        with_activation!(kind, map_slope(&dy[r.clone()], &x[r], dx))
+    });
 }
 
 /// `y = act(gate) * up`.
 pub fn gated_activation(kind: Kind, gate: &[f32], up: &[f32], y: &mut [f32]) {
-    par_rows_out(y, 1, CHUNK, |r, y| with_activation!(kind, gated(&gate[r.clone()], &up[r], y)));
+    par_rows_out(y, 1, CHUNK, |r, y| {
+        with_activation!(kind, gated(&gate[r.clone()], &up[r], y))
+    });
 }
 
 /// Gradients of gate and up.
-pub fn gated_activation_backward(kind: Kind, dy: &[f32], [gate, up]: [&[f32]; 2], [dgate, dup]: [&mut [f32]; 2]) {
+pub fn gated_activation_backward(
+    kind: Kind,
+    dy: &[f32],
+    [gate, up]: [&[f32]; 2],
+    [dgate, dup]: [&mut [f32]; 2],
+) {
     activation_backward_scaled(kind, dy, [gate, up], dgate);
     gated_activation(kind, gate, dy, dup);
 }

@@ -56,8 +56,16 @@ impl Layout<'_> {
     /// Keys that query row `t` of the sample sees: from, to. The last query stands at the last key.
     pub fn seen(&self, sample: Sample, t: usize) -> (usize, usize) {
         let end = (t + 1 + sample.keys).saturating_sub(sample.queries);
-        let to = if self.causal || self.window > 0 { end.min(sample.keys) } else { sample.keys };
-        let from = if self.window > 0 { end.saturating_sub(self.window) } else { 0 };
+        let to = if self.causal || self.window > 0 {
+            end.min(sample.keys)
+        } else {
+            sample.keys
+        };
+        let from = if self.window > 0 {
+            end.saturating_sub(self.window)
+        } else {
+            0
+        };
         (from.min(to), to)
     }
 
@@ -124,7 +132,11 @@ pub fn attention(layout: &Layout, [q, k, v]: [&[f32]; 3], out: Outputs, counting
     let heads = layout.heads;
     let key_rows = k.len() / layout.key_width().max(1);
     let (counts, from, received) = match counting {
-        Some(Counting { counts_as_text, receive_from, received }) => (counts_as_text, receive_from, received),
+        Some(Counting {
+            counts_as_text,
+            receive_from,
+            received,
+        }) => (counts_as_text, receive_from, received),
         None => (&[] as &[i32], &[] as &[i32], &mut [] as &mut [f32]),
     };
     // One row of sums per head, added in order at the end: equal results for any number of threads.
@@ -135,9 +147,19 @@ pub fn attention(layout: &Layout, [q, k, v]: [&[f32]; 3], out: Outputs, counting
     tasks(layout.samples() * heads, layout.work(), |task| {
         let (sample, h) = (layout.sample(task / heads), task % heads);
         // SAFETY: a task alone owns the key rows of its sample in its head's row.
-        let sums = (!from.is_empty())
-            .then(|| unsafe { head_sums.part(h * key_rows + sample.key, sample.keys) });
-        let mut head = Head { layout, sample, h, q, k, v, counts, from, sums };
+        let sums =
+            (!from.is_empty()).then(|| unsafe { head_sums.part(h * key_rows + sample.key, sample.keys) });
+        let mut head = Head {
+            layout,
+            sample,
+            h,
+            q,
+            k,
+            v,
+            counts,
+            from,
+            sums,
+        };
         with_scratch(scores, |scores| {
             let rows = layout.block_rows(sample.keys);
             for i in 0..sample.queries.div_ceil(rows) {
@@ -167,15 +189,28 @@ struct Head<'a> {
 impl Head<'_> {
     /// Query rows `start .. start + count` of the sample.
     fn block(&mut self, start: usize, count: usize, scores: &mut [f32], (y, lse): (Shared, Shared)) {
-        let Self { layout, sample, h, .. } = *self;
+        let Self {
+            layout, sample, h, ..
+        } = *self;
         let (first, _) = layout.seen(sample, start);
         let (_, last) = layout.seen(sample, start + count - 1);
         let (keys, width, row) = (last - first, layout.head_width, sample.query + start);
         let key = layout.key_start(sample.key + first, h);
         let (k, v) = (self.k.get(key..).unwrap_or(&[]), self.v.get(key..).unwrap_or(&[]));
         let q = layout.query_head(self.q, row, h);
-        let size = Size { m: count, n: keys, k: width };
-        gemm(size, q, (k, transposed(layout.key_width())), (scores, keys), (0.0, layout.scale), false);
+        let size = Size {
+            m: count,
+            n: keys,
+            k: width,
+        };
+        gemm(
+            size,
+            q,
+            (k, transposed(layout.key_width())),
+            (scores, keys),
+            (0.0, layout.scale),
+            false,
+        );
         for i in 0..count {
             let (from, to) = layout.seen(sample, start + i);
             let row_scores = &mut scores[i * keys..(i + 1) * keys];
@@ -187,8 +222,16 @@ impl Head<'_> {
                 receive(row_scores, from, row + i, &mut sums[first..last]);
             }
         }
-        let columns = Columns { out: y, start: row * layout.query_width() + h * width, width: layout.query_width() };
-        let size = Size { m: count, n: width, k: keys };
+        let columns = Columns {
+            out: y,
+            start: row * layout.query_width() + h * width,
+            width: layout.query_width(),
+        };
+        let size = Size {
+            m: count,
+            n: width,
+            k: keys,
+        };
         let v = (v, row_major(layout.key_width()));
         // SAFETY: as above.
         unsafe { multiply_into(size, (scores, row_major(keys)), v, columns, 1.0, false) };

@@ -32,7 +32,13 @@ pub fn attention_backward(layout: &Layout, saved: Saved, [dq, dk, dv]: [&mut [f3
         let heads = layout.heads / layout.key_heads;
         with_scratch(scores * 2, |scratch| {
             for h in group * heads..(group + 1) * heads {
-                let head = Head { layout, sample, h, saved, out };
+                let head = Head {
+                    layout,
+                    sample,
+                    h,
+                    saved,
+                    out,
+                };
                 let rows = layout.block_rows(sample.keys);
                 for i in 0..sample.queries.div_ceil(rows) {
                     let (start, count) = block(i, rows, sample.queries);
@@ -55,18 +61,41 @@ struct Head<'a> {
 impl Head<'_> {
     /// Query rows `start .. start + count` of the sample.
     fn block(&self, start: usize, count: usize, scratch: &mut [f32]) {
-        let Self { layout, sample, h, saved, out: [dq, dk, dv] } = *self;
+        let Self {
+            layout,
+            sample,
+            h,
+            saved,
+            out: [dq, dk, dv],
+        } = *self;
         let (first, _) = layout.seen(sample, start);
         let (_, last) = layout.seen(sample, start + count - 1);
         let (keys, width, row) = (last - first, layout.head_width, sample.query + start);
         let key = layout.key_start(sample.key + first, h);
-        let (k, v) = (saved.k.get(key..).unwrap_or(&[]), saved.v.get(key..).unwrap_or(&[]));
+        let (k, v) = (
+            saved.k.get(key..).unwrap_or(&[]),
+            saved.v.get(key..).unwrap_or(&[]),
+        );
         let (q_width, k_width) = (layout.query_width(), layout.key_width());
         let (p, rest) = scratch.split_at_mut(count * keys);
         let ds = &mut rest[..count * keys];
-        let (q, dy) = (layout.query_head(saved.q, row, h), layout.query_head(saved.dy, row, h));
-        let size = Size { m: count, n: keys, k: width };
-        gemm(size, q, (k, transposed(k_width)), (p, keys), (0.0, layout.scale), false);
+        let (q, dy) = (
+            layout.query_head(saved.q, row, h),
+            layout.query_head(saved.dy, row, h),
+        );
+        let size = Size {
+            m: count,
+            n: keys,
+            k: width,
+        };
+        gemm(
+            size,
+            q,
+            (k, transposed(k_width)),
+            (p, keys),
+            (0.0, layout.scale),
+            false,
+        );
         gemm(size, dy, (v, transposed(k_width)), (ds, keys), (0.0, 1.0), false);
         for i in 0..count {
             let (from, to) = layout.seen(sample, start + i);
@@ -78,16 +107,45 @@ impl Head<'_> {
                 softcap: layout.softcap,
             };
             let cells = i * keys..(i + 1) * keys;
-            row_gradient(&mut p[cells.clone()], &mut ds[cells], from - first, to - first, saved_row);
+            row_gradient(
+                &mut p[cells.clone()],
+                &mut ds[cells],
+                from - first,
+                to - first,
+                saved_row,
+            );
         }
         let start = row * q_width + h * width;
-        let into_q = Columns { out: dq, start, width: q_width };
-        let into = |out| Columns { out, start: key, width: k_width };
-        let by_query = Size { m: count, n: width, k: keys };
-        let by_key = Size { m: keys, n: width, k: count };
+        let into_q = Columns {
+            out: dq,
+            start,
+            width: q_width,
+        };
+        let into = |out| Columns {
+            out,
+            start: key,
+            width: k_width,
+        };
+        let by_query = Size {
+            m: count,
+            n: width,
+            k: keys,
+        };
+        let by_key = Size {
+            m: keys,
+            n: width,
+            k: count,
+        };
         // SAFETY: one task per (sample, key head) writes these columns.
         unsafe {
-            multiply_into(by_query, (ds, row_major(keys)), (k, row_major(k_width)), into_q, layout.scale, false);
+            multiply_into(
+                by_query,
+                (ds, row_major(keys)),
+                (k, row_major(k_width)),
+                into_q,
+                layout.scale,
+                false,
+            );
             multiply_into(by_key, (ds, transposed(keys)), q, into(dk), layout.scale, true);
             multiply_into(by_key, (p, transposed(keys)), dy, into(dv), 1.0, true);
         }

@@ -20,7 +20,11 @@ fn pair(v: &[f32], r: &[f32]) -> Pair {
         sums[2] += v * r;
     }
     let sum = |k: usize| (sums[0][k] + sums[1][k]) + (sums[2][k] + sums[3][k]);
-    Pair { v_length: sum(0).sqrt(), r_length: sum(1).sqrt(), product: sum(2) }
+    Pair {
+        v_length: sum(0).sqrt(),
+        r_length: sum(1).sqrt(),
+        product: sum(2),
+    }
 }
 
 /// `loss = a * |v / max(|v|, 1e-12) - r / max(|r|, 1e-12)|^2` per row of `width`.
@@ -28,7 +32,9 @@ pub fn direction([v, r, a]: [&[f32]; 3], width: usize, loss: &mut [f32]) {
     for (i, loss) in loss.iter_mut().enumerate() {
         let cells = i * width..(i + 1) * width;
         let (v, r) = (&v[cells.clone()], &r[cells]);
-        let Pair { v_length, r_length, .. } = pair(v, r);
+        let Pair {
+            v_length, r_length, ..
+        } = pair(v, r);
         let (v_scale, r_scale) = (1.0 / v_length.max(SHORTEST), 1.0 / r_length.max(SHORTEST));
         let squares = v.iter().zip(r).map(|(&v, &r)| {
             let difference = f64::from(v) * v_scale - f64::from(r) * r_scale;
@@ -43,7 +49,11 @@ pub fn direction_backward(dloss: &[f32], [v, r, a]: [&[f32]; 3], width: usize, [
     for (i, &dloss) in dloss.iter().enumerate() {
         let cells = i * width..(i + 1) * width;
         let (v, r) = (&v[cells.clone()], &r[cells.clone()]);
-        let Pair { v_length, r_length, product } = pair(v, r);
+        let Pair {
+            v_length,
+            r_length,
+            product,
+        } = pair(v, r);
         let factor = -2.0 * f64::from(dloss) * f64::from(a[i]);
         // With u = v / |v|: -2 a (rhat - (u . rhat) u) / |v|.
         let toward = |x: &[f32], other: &[f32], lengths: (f64, f64), dx: &mut [f32]| {

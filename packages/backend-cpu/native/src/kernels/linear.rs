@@ -32,8 +32,15 @@ pub fn linear(x: &[f32], weight: &[f32], [inputs, outputs]: [usize; 2], finish: 
         let (row, m) = block(task / strips, ROWS, rows);
         let (feature, n) = block(task % strips, FEATURES, outputs);
         let x = (&x[row * inputs..(row + m) * inputs], row_major(inputs));
-        let w = (&weight[feature * inputs..(feature + n) * inputs], transposed(inputs));
-        let columns = Columns { out: y, start: row * outputs + feature, width: outputs };
+        let w = (
+            &weight[feature * inputs..(feature + n) * inputs],
+            transposed(inputs),
+        );
+        let columns = Columns {
+            out: y,
+            start: row * outputs + feature,
+            width: outputs,
+        };
         // SAFETY: tasks own disjoint tiles.
         unsafe {
             multiply_into(Size { m, n, k: inputs }, x, w, columns, 1.0, false);
@@ -84,20 +91,42 @@ pub fn packed_linear(x: &[f32], weight: Packed, bias: &[f32], y: &mut [f32]) {
     let rows = y.len() / outputs;
     let features = (DECODED / inputs.max(1)).clamp(16, FEATURES);
     let y = Shared::new(y);
-    let finish = Finish { bias, activation: Kind::None };
-    tasks(outputs.div_ceil(features), (rows + 4) * outputs * inputs, |task| {
-        let (feature, n) = block(task, features, outputs);
-        with_scratch(n * inputs, |decoded| {
-            weight.storage.decode(weight.bytes, feature * inputs, decoded);
-            let columns = Columns { out: y, start: feature, width: outputs };
-            let w = (&*decoded, transposed(inputs));
-            // SAFETY: tasks own disjoint columns.
-            unsafe {
-                multiply_into(Size { m: rows, n, k: inputs }, (x, row_major(inputs)), w, columns, 1.0, false);
-                finish_tile(columns, [rows, n], feature, finish);
-            }
-        });
-    });
+    let finish = Finish {
+        bias,
+        activation: Kind::None,
+    };
+    tasks(
+        outputs.div_ceil(features),
+        (rows + 4) * outputs * inputs,
+        |task| {
+            let (feature, n) = block(task, features, outputs);
+            with_scratch(n * inputs, |decoded| {
+                weight.storage.decode(weight.bytes, feature * inputs, decoded);
+                let columns = Columns {
+                    out: y,
+                    start: feature,
+                    width: outputs,
+                };
+                let w = (&*decoded, transposed(inputs));
+                // SAFETY: tasks own disjoint columns.
+                unsafe {
+                    multiply_into(
+                        Size {
+                            m: rows,
+                            n,
+                            k: inputs,
+                        },
+                        (x, row_major(inputs)),
+                        w,
+                        columns,
+                        1.0,
+                        false,
+                    );
+                    finish_tile(columns, [rows, n], feature, finish);
+                }
+            });
+        },
+    );
 }
 
 /// `dx = dy W`: a task owns some columns of dx and decodes them from a few rows of W at a time.
@@ -112,17 +141,30 @@ pub fn packed_linear_backward(dy: &[f32], weight: Packed, dx: &mut [f32]) {
     let dx = Shared::new(dx);
     tasks(inputs.div_ceil(width), (rows + 4) * outputs * inputs, |task| {
         let (column, n) = block(task, width, inputs);
-        let columns = Columns { out: dx, start: column, width: inputs };
+        let columns = Columns {
+            out: dx,
+            start: column,
+            width: inputs,
+        };
         with_scratch(features.min(outputs) * n, |decoded| {
             for i in 0..outputs.div_ceil(features).max(1) {
                 let (feature, k) = block(i, features, outputs);
                 for (j, row) in decoded[..k * n].chunks_exact_mut(n).enumerate() {
-                    weight.storage.decode(weight.bytes, (feature + j) * inputs + column, row);
+                    weight
+                        .storage
+                        .decode(weight.bytes, (feature + j) * inputs + column, row);
                 }
                 let dy = (dy.get(feature..).unwrap_or(&[]), row_major(outputs));
                 // SAFETY: tasks own disjoint columns.
                 unsafe {
-                    multiply_into(Size { m: rows, n, k }, dy, (&*decoded, row_major(n)), columns, 1.0, i > 0);
+                    multiply_into(
+                        Size { m: rows, n, k },
+                        dy,
+                        (&*decoded, row_major(n)),
+                        columns,
+                        1.0,
+                        i > 0,
+                    );
                 }
             }
         });
@@ -134,7 +176,11 @@ pub fn linear_backward(dy: &[f32], weight: &[f32], [inputs, outputs]: [usize; 2]
     if inputs == 0 || dx.is_empty() {
         return;
     }
-    let size = Size { m: dx.len() / inputs, n: inputs, k: outputs };
+    let size = Size {
+        m: dx.len() / inputs,
+        n: inputs,
+        k: outputs,
+    };
     if outputs == 0 {
         dx.fill(0.0);
         return;

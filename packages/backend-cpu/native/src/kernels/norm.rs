@@ -29,7 +29,13 @@ pub fn rms_norm(x: &[f32], weight: Weight, epsilon: f32, y: &mut [f32], inverse:
         let (start, count) = block(task, ROWS, rows);
         // SAFETY: tasks own disjoint rows.
         let (y, inverse) = unsafe { (y.part(start * width, count * width), inverse.part(start, count)) };
-        rms_rows(&x[start * width..(start + count) * width], weight, epsilon, y, inverse);
+        rms_rows(
+            &x[start * width..(start + count) * width],
+            weight,
+            epsilon,
+            y,
+            inverse,
+        );
     });
 }
 
@@ -152,7 +158,11 @@ pub fn layer_norm(x: &[f32], [weight, bias]: [&[f32]; 2], epsilon: f32, [y, mean
         for row in start..start + count {
             // SAFETY: tasks own disjoint rows.
             let (y, mean, inverse) = unsafe {
-                (y.part(row * width, width), mean.part(row, 1), inverse.part(row, 1))
+                (
+                    y.part(row * width, width),
+                    mean.part(row, 1),
+                    inverse.part(row, 1),
+                )
             };
             let x = &x[row * width..(row + 1) * width];
             [mean[0], inverse[0]] = layer_row(x, weight, bias, epsilon, y);

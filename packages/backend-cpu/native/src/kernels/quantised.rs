@@ -42,7 +42,7 @@ impl Storage {
     /// int32 words that `count` values take; fails where they are no whole number of blocks.
     pub fn words(self, count: usize) -> Result<usize> {
         let (values, bytes) = self.block();
-        if count % values != 0 {
+        if !count.is_multiple_of(values) {
             return Err(invalid(format!("{count} values are no whole blocks of {values}")));
         }
         Ok((count / values * bytes).div_ceil(4))

@@ -35,7 +35,13 @@ pub fn rotary(x: &[f32], rotation: Rotation, y: &mut [f32]) {
             // SAFETY: tasks own disjoint rows.
             let y = unsafe { y.part(row * width, width) };
             let (cosines, sines) = table.row(rotation, row);
-            turn(&x[row * width..(row + 1) * width], cosines, sines, width / rotation.heads, y);
+            turn(
+                &x[row * width..(row + 1) * width],
+                cosines,
+                sines,
+                width / rotation.heads,
+                y,
+            );
         }
     });
 }
@@ -49,17 +55,27 @@ struct Table {
 impl Table {
     fn new(rotation: Rotation) -> Self {
         let Rotation { positions, .. } = rotation;
-        let (first, last) = positions.iter().fold((i32::MAX, i32::MIN), |(a, b), &p| (a.min(p), b.max(p)));
+        let (first, last) = positions
+            .iter()
+            .fold((i32::MAX, i32::MIN), |(a, b), &p| (a.min(p), b.max(p)));
         if i64::from(last) - i64::from(first) < positions.len() as i64 {
-            Self { values: angles(first..=last, rotation), first: Some(first) }
+            Self {
+                values: angles(first..=last, rotation),
+                first: Some(first),
+            }
         } else {
-            Self { values: angles(positions.iter().copied(), rotation), first: None }
+            Self {
+                values: angles(positions.iter().copied(), rotation),
+                first: None,
+            }
         }
     }
 
     fn row(&self, rotation: Rotation, row: usize) -> (&[f32], &[f32]) {
         let half = rotation.frequencies.len();
-        let index = self.first.map_or(row, |first| (rotation.positions[row] - first) as usize);
+        let index = self
+            .first
+            .map_or(row, |first| (rotation.positions[row] - first) as usize);
         self.values[index * 2 * half..(index + 1) * 2 * half].split_at(half)
     }
 }
@@ -71,8 +87,18 @@ fn angles(positions: impl Iterator<Item = i32>, rotation: Rotation) -> Vec<f32> 
     for position in positions {
         let angle = |frequency: &f32| f64::from(position) * f64::from(*frequency);
         let scale = f64::from(rotation.scale);
-        values.extend(rotation.frequencies.iter().map(|f| (angle(f).cos() * scale) as f32));
-        values.extend(rotation.frequencies.iter().map(|f| (angle(f).sin() * scale * sign) as f32));
+        values.extend(
+            rotation
+                .frequencies
+                .iter()
+                .map(|f| (angle(f).cos() * scale) as f32),
+        );
+        values.extend(
+            rotation
+                .frequencies
+                .iter()
+                .map(|f| (angle(f).sin() * scale * sign) as f32),
+        );
     }
     values
 }

@@ -10,7 +10,11 @@ const ROWS: usize = 64;
 pub fn splice(table: &[f32], visual: &[f32], ids: &[i32], width: usize, out: &mut [f32]) {
     par_rows_out(out, width, ROWS, |range, out| {
         for (&id, out) in ids[range].iter().zip(out.chunks_exact_mut(width)) {
-            let (source, row) = if id < 0 { (visual, (-1 - id) as usize) } else { (table, id as usize) };
+            let (source, row) = if id < 0 {
+                (visual, (-1 - id) as usize)
+            } else {
+                (table, id as usize)
+            };
             out.copy_from_slice(&source[row * width..(row + 1) * width]);
         }
     });

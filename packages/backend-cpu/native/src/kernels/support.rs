@@ -54,7 +54,11 @@ unsafe impl<T: Send> Send for Shared<'_, T> {}
 
 impl<'a, T> Shared<'a, T> {
     pub fn new(slice: &'a mut [T]) -> Self {
-        Self { pointer: slice.as_mut_ptr(), length: slice.len(), owner: PhantomData }
+        Self {
+            pointer: slice.as_mut_ptr(),
+            length: slice.len(),
+            owner: PhantomData,
+        }
     }
 
     pub fn length(self) -> usize {
@@ -66,7 +70,11 @@ impl<'a, T> Shared<'a, T> {
     /// # Safety
     /// No other task may use an overlapping part at the same time.
     pub unsafe fn part(self, start: usize, length: usize) -> &'a mut [T] {
-        assert!(start + length <= self.length, "part {start} + {length} of {}", self.length);
+        assert!(
+            start + length <= self.length,
+            "part {start} + {length} of {}",
+            self.length
+        );
         // SAFETY: in range by the assertion, disjoint by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.pointer.add(start), length) }
     }
@@ -84,7 +92,14 @@ pub struct Columns<'a> {
 ///
 /// # Safety
 /// No other task may use these columns at the same time.
-pub unsafe fn multiply_into(size: Size, a: (&[f32], Strides), b: (&[f32], Strides), c: Columns, scale: f32, add: bool) {
+pub unsafe fn multiply_into(
+    size: Size,
+    a: (&[f32], Strides),
+    b: (&[f32], Strides),
+    c: Columns,
+    scale: f32,
+    add: bool,
+) {
     let Size { m, n, k } = size;
     if m == 0 || n == 0 {
         return;
@@ -104,11 +119,25 @@ pub unsafe fn multiply_into(size: Size, a: (&[f32], Strides), b: (&[f32], Stride
     // SAFETY: the assertions bound every access; the caller's task owns the columns.
     unsafe {
         gemm::gemm(
-            m, n, k,
-            c.out.pointer.add(c.start), 1, stride(c.width), add,
-            a.0.as_ptr(), stride(a.1.columns), stride(a.1.rows),
-            b.0.as_ptr(), stride(b.1.columns), stride(b.1.rows),
-            1.0, scale, false, false, false, Parallelism::None,
+            m,
+            n,
+            k,
+            c.out.pointer.add(c.start),
+            1,
+            stride(c.width),
+            add,
+            a.0.as_ptr(),
+            stride(a.1.columns),
+            stride(a.1.rows),
+            b.0.as_ptr(),
+            stride(b.1.columns),
+            stride(b.1.rows),
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            Parallelism::None,
         );
     }
 }

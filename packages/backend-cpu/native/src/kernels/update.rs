@@ -55,16 +55,18 @@ struct Factors {
 }
 
 /// One step of AdamW in place; `control` is [gradient scale, update 0 or 1].
-pub fn adamw(
-    [parameter, m, v]: [&mut [f32]; 3],
-    gradient: &[f32],
-    settings: Adamw,
-    control: [f32; 2],
-) {
+pub fn adamw([parameter, m, v]: [&mut [f32]; 3], gradient: &[f32], settings: Adamw, control: [f32; 2]) {
     if control[1] == 0.0 {
         return;
     }
-    let Adamw { learning_rate, beta1, beta2, epsilon, weight_decay, step } = settings;
+    let Adamw {
+        learning_rate,
+        beta1,
+        beta2,
+        epsilon,
+        weight_decay,
+        step,
+    } = settings;
     let factors = Factors {
         gradient: control[0],
         beta1: beta1 as f32,

@@ -5,11 +5,12 @@ use crate::math::tanh;
 use crate::matmul::{Size, gemm, row_major, transposed};
 use crate::multiversion;
 
-/// Columns of a tile: a tile of 64 rows stays in the second-level cache.
-const COLUMNS: usize = 1024;
+/// Most rows and columns of a tile, which then stays in the second-level cache. A product packs the
+/// vocabulary once per tile, so tiles want many rows.
+const TILE: usize = 256;
 
 /// Tiles of a task of the forward passes.
-const TILES: usize = 4;
+const TILES: usize = 2;
 
 /// A product x Wᵀ of rows with a vocabulary, and how it is cut.
 #[derive(Clone, Copy)]
@@ -24,11 +25,11 @@ pub struct Tiling {
 }
 
 impl Tiling {
-    /// Tiles of which `arrays` together take at most `chunk_bytes`, with at most `most_rows` rows.
-    pub fn new([rows, width, vocabulary]: [usize; 3], arrays: usize, chunk_bytes: usize, most_rows: usize) -> Self {
+    /// Tiles of which `arrays` together take at most `chunk_bytes`.
+    pub fn new([rows, width, vocabulary]: [usize; 3], arrays: usize, chunk_bytes: usize) -> Self {
         let floats = (chunk_bytes / size_of::<f32>() / arrays).max(1);
-        let columns = vocabulary.min(COLUMNS).min(floats).max(1);
-        let tile = [(floats / columns).clamp(1, most_rows.max(1)), columns];
+        let columns = vocabulary.min(TILE).min(floats).max(1);
+        let tile = [(floats / columns).clamp(1, TILE), columns];
         Self { width, vocabulary, rows, tile }
     }
 
@@ -94,12 +95,26 @@ pub struct LogSum {
 }
 
 impl LogSum {
-    pub const EMPTY: Self = Self { most: f64::NEG_INFINITY, sum: 0.0 };
+    pub const EMPTY: Self = Self {
+        most: f64::NEG_INFINITY,
+        sum: 0.0,
+    };
 
     pub fn merge(self, other: Self) -> Self {
-        let (high, low) = if other.most > self.most { (other, self) } else { (self, other) };
-        let factor = if low.sum == 0.0 { 0.0 } else { (low.most - high.most).exp() };
-        Self { most: high.most, sum: high.sum + low.sum * factor }
+        let (high, low) = if other.most > self.most {
+            (other, self)
+        } else {
+            (self, other)
+        };
+        let factor = if low.sum == 0.0 {
+            0.0
+        } else {
+            (low.most - high.most).exp()
+        };
+        Self {
+            most: high.most,
+            sum: high.sum + low.sum * factor,
+        }
     }
 
     pub fn value(self) -> f64 {

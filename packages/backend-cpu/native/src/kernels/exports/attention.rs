@@ -35,11 +35,22 @@ fn checked<'a>(layout: &AttentionLayout, [q, k, v]: [&[f32]; 3]) -> Result<Layou
         window: layout.window as usize,
         softcap: layout.softcap as f32,
     };
-    if checked.key_heads == 0 || checked.heads % checked.key_heads != 0 || checked.heads == 0 {
-        return Err(invalid(format!("{} heads do not share {} key heads", checked.heads, checked.key_heads)));
+    if checked.key_heads == 0 || !checked.heads.is_multiple_of(checked.key_heads) || checked.heads == 0 {
+        return Err(invalid(format!(
+            "{} heads do not share {} key heads",
+            checked.heads, checked.key_heads
+        )));
     }
-    offsets("query_offsets", checked.query_offsets, row_count("q", q, checked.query_width())?)?;
-    offsets("key_offsets", checked.key_offsets, row_count("k", k, checked.key_width())?)?;
+    offsets(
+        "query_offsets",
+        checked.query_offsets,
+        row_count("q", q, checked.query_width())?,
+    )?;
+    offsets(
+        "key_offsets",
+        checked.key_offsets,
+        row_count("k", k, checked.key_width())?,
+    )?;
     length("v", v, k.len())?;
     length("key_offsets", checked.key_offsets, checked.query_offsets.len())?;
     Ok(checked)
@@ -91,7 +102,16 @@ pub fn attention_received(
         length("counts_as_text", counts_as_text, rows)?;
         length("receive_from", receive_from, inputs[1].len() / layout.key_width())?;
         length("received", received, receive_from.len())?;
-        attention::attention(&layout, inputs, out, Some(Counting { counts_as_text, receive_from, received }));
+        attention::attention(
+            &layout,
+            inputs,
+            out,
+            Some(Counting {
+                counts_as_text,
+                receive_from,
+                received,
+            }),
+        );
         Ok(())
     })
 }
@@ -126,7 +146,11 @@ pub fn attention_backward(
         for (name, slice) in [("dy", saved.dy), ("y", saved.y), ("dq", &*out[0])] {
             length(name, slice, saved.q.len())?;
         }
-        length("log_sum_exp", saved.log_sum_exp, saved.q.len() / layout.head_width)?;
+        length(
+            "log_sum_exp",
+            saved.log_sum_exp,
+            saved.q.len() / layout.head_width,
+        )?;
         length("dk", out[1], saved.k.len())?;
         length("dv", out[2], saved.v.len())?;
         attention_backward::attention_backward(&layout, saved, out);

@@ -90,7 +90,14 @@ pub fn adamw(
         for (name, slice) in ["parameter", "m", "v"].iter().zip(&changed) {
             length(name, slice, gradient.len())?;
         }
-        let settings = update::Adamw { learning_rate, beta1, beta2, epsilon, weight_decay, step };
+        let settings = update::Adamw {
+            learning_rate,
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+            step,
+        };
         update::adamw(changed, gradient, settings, [control[0], control[1]]);
         Ok(())
     })

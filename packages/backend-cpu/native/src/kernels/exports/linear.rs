@@ -11,7 +11,16 @@ use crate::kernels::quantised::{Storage, bytes_of};
 /// `y = act(x Wᵀ + b)`; an empty bias is none.
 #[napi]
 #[allow(clippy::too_many_arguments)]
-pub fn linear(x: In, weight: In, bias: In, rows: u32, inputs: u32, out: u32, kind: String, y: Out) -> Result<()> {
+pub fn linear(
+    x: In,
+    weight: In,
+    bias: In,
+    rows: u32,
+    inputs: u32,
+    out: u32,
+    kind: String,
+    y: Out,
+) -> Result<()> {
     guard("linear", || {
         let [y] = outputs([y], &[&x, &weight, &bias])?;
         let (x, weight, bias) = (x.slice(), weight.slice(), bias.slice());
@@ -22,7 +31,10 @@ pub fn linear(x: In, weight: In, bias: In, rows: u32, inputs: u32, out: u32, kin
         if !bias.is_empty() {
             length("bias", bias, out)?;
         }
-        let finish = Finish { bias, activation: Kind::parse(&kind)? };
+        let finish = Finish {
+            bias,
+            activation: Kind::parse(&kind)?,
+        };
         linear::linear(x, weight, [inputs, out], finish, y);
         Ok(())
     })
@@ -47,7 +59,12 @@ fn packed<'a>(words: &'a [i32], storage: &str, inputs: usize, outputs: usize) ->
     let storage = Storage::parse(storage)?;
     storage.words(inputs)?;
     length("weight", words, storage.words(product(&[inputs, outputs])?)?)?;
-    Ok(Packed { bytes: bytes_of(words), storage, inputs, outputs })
+    Ok(Packed {
+        bytes: bytes_of(words),
+        storage,
+        inputs,
+        outputs,
+    })
 }
 
 /// `y = x Wᵀ + b` for a packed weight; an empty bias is none.

@@ -5,7 +5,8 @@ use napi_derive::napi;
 
 use crate::args::{In, Ints, Memory, Out, guard, length, outputs, product};
 use crate::kernels::cross_entropy::{self, Inputs};
-use crate::kernels::{direction, kl};
+use crate::kernels::cross_entropy_backward::cross_entropy_backward;
+use crate::kernels::{direction, kl, kl_backward};
 
 use super::{in_range, row_count};
 
@@ -25,7 +26,15 @@ fn checked<'a>(x: In, weight: In, options: &CrossEntropyOptions) -> Result<Input
     length("labels", labels, row_count("x", x, width)?)?;
     in_range("labels", labels, i64::from(i32::MIN), vocabulary)?;
     let (softcap, chunk_bytes) = (options.softcap as f32, options.chunk_bytes as usize);
-    Ok(Inputs { x, weight, labels, width, vocabulary, softcap, chunk_bytes })
+    Ok(Inputs {
+        x,
+        weight,
+        labels,
+        width,
+        vocabulary,
+        softcap,
+        chunk_bytes,
+    })
 }
 
 /// loss and log-sum-exp per row, 0 where the label is negative.
@@ -70,7 +79,7 @@ pub fn linear_cross_entropy_backward(
         if !dweight.is_empty() {
             length("dweight", dweight, inputs.weight.len())?;
         }
-        cross_entropy::cross_entropy_backward(inputs, saved, dx, dweight);
+        cross_entropy_backward(inputs, saved, dx, dweight);
         Ok(())
     })
 }
@@ -126,7 +135,14 @@ impl KlInputs {
         length("v", v, product(&[a.len(), width])?)?;
         length("r", r, v.len())?;
         let sizes = [width, row_count("vocabulary", vocabulary, width)?];
-        Ok(kl::Inputs { v, r, vocabulary, a, sizes, chunk_bytes: self.chunk_bytes as usize })
+        Ok(kl::Inputs {
+            v,
+            r,
+            vocabulary,
+            a,
+            sizes,
+            chunk_bytes: self.chunk_bytes as usize,
+        })
     }
 
     fn memory(&self) -> [&dyn Memory; 4] {
@@ -140,10 +156,23 @@ pub fn linear_kl(inputs: KlInputs, loss: Out, kl: Out, lse_v: Out, lse_r: Out) -
     guard("linear_kl", || {
         let [loss, kl, lse_v, lse_r] = outputs([loss, kl, lse_v, lse_r], &inputs.memory())?;
         let inputs = inputs.checked()?;
-        for (name, slice) in [("loss", &*loss), ("kl", &*kl), ("lse_v", &*lse_v), ("lse_r", &*lse_r)] {
+        for (name, slice) in [
+            ("loss", &*loss),
+            ("kl", &*kl),
+            ("lse_v", &*lse_v),
+            ("lse_r", &*lse_r),
+        ] {
             length(name, slice, inputs.a.len())?;
         }
-        kl::linear_kl(inputs, kl::Outputs { loss, kl, lse_v, lse_r });
+        kl::linear_kl(
+            inputs,
+            kl::Outputs {
+                loss,
+                kl,
+                lse_v,
+                lse_r,
+            },
+        );
         Ok(())
     })
 }
@@ -164,17 +193,25 @@ pub fn linear_kl_backward(
         let [v, r, vocabulary, a] = inputs.memory();
         let [dv, dr] = outputs([dv, dr], &[v, r, vocabulary, a, &dloss, &kl, &lse_v, &lse_r])?;
         let inputs = inputs.checked()?;
-        let saved = kl::Saved { dloss: dloss.slice(), kl: kl.slice(), lse_v: lse_v.slice(), lse_r: lse_r.slice() };
-        for (name, slice) in
-            [("dloss", saved.dloss), ("kl", saved.kl), ("lse_v", saved.lse_v), ("lse_r", saved.lse_r)]
-        {
+        let saved = kl_backward::Saved {
+            dloss: dloss.slice(),
+            kl: kl.slice(),
+            lse_v: lse_v.slice(),
+            lse_r: lse_r.slice(),
+        };
+        for (name, slice) in [
+            ("dloss", saved.dloss),
+            ("kl", saved.kl),
+            ("lse_v", saved.lse_v),
+            ("lse_r", saved.lse_r),
+        ] {
             length(name, slice, inputs.a.len())?;
         }
         length("dv", dv, inputs.v.len())?;
         if !dr.is_empty() {
             length("dr", dr, inputs.v.len())?;
         }
-        kl::linear_kl_backward(inputs, saved, dv, dr);
+        kl_backward::linear_kl_backward(inputs, saved, dv, dr);
         Ok(())
     })
 }

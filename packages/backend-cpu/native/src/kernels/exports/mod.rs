@@ -16,14 +16,19 @@ fn in_range(name: &str, values: &[i32], from: i64, to: usize) -> Result<()> {
     let outside = |&&value: &&i32| i64::from(value) < from || i64::from(value) >= to as i64;
     match values.iter().find(outside) {
         None => Ok(()),
-        Some(value) => Err(invalid(format!("`{name}` holds {value}, expected {from} to below {to}"))),
+        Some(value) => Err(invalid(format!(
+            "`{name}` holds {value}, expected {from} to below {to}"
+        ))),
     }
 }
 
 /// Rows of `width` elements; fails unless they come out even.
 fn row_count<T>(name: &str, slice: &[T], width: usize) -> Result<usize> {
-    if width == 0 || slice.len() % width != 0 {
-        return Err(invalid(format!("`{name}` has {} elements, no whole rows of {width}", slice.len())));
+    if width == 0 || !slice.len().is_multiple_of(width) {
+        return Err(invalid(format!(
+            "`{name}` has {} elements, no whole rows of {width}",
+            slice.len()
+        )));
     }
     Ok(slice.len() / width)
 }

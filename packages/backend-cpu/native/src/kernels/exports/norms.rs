@@ -36,10 +36,26 @@ pub fn rms_norm_backward(
 ) -> Result<()> {
     guard("rms_norm_backward", || {
         let [dx, dweight] = outputs([dx, dweight], &[&dy, &x, &weight, &inverse])?;
-        let weight = Weight { values: weight.slice(), add_one };
-        let saved = Saved { dy: dy.slice(), x: x.slice(), weight, mean: &[], inverse: inverse.slice() };
+        let weight = Weight {
+            values: weight.slice(),
+            add_one,
+        };
+        let saved = Saved {
+            dy: dy.slice(),
+            x: x.slice(),
+            weight,
+            mean: &[],
+            inverse: inverse.slice(),
+        };
         check_backward(saved, dx, &[("dweight", dweight)])?;
-        norm::norm_backward(saved, dx, WeightGradients { weight: dweight, bias: &mut [] });
+        norm::norm_backward(
+            saved,
+            dx,
+            WeightGradients {
+                weight: dweight,
+                bias: &mut [],
+            },
+        );
         Ok(())
     })
 }
@@ -88,12 +104,28 @@ pub fn layer_norm_backward(
     guard("layer_norm_backward", || {
         let inputs: [&dyn Memory; 5] = [&dy, &x, &weight, &mean, &inverse];
         let [dx, dweight, dbias] = outputs([dx, dweight, dbias], &inputs)?;
-        let weight = Weight { values: weight.slice(), add_one: false };
+        let weight = Weight {
+            values: weight.slice(),
+            add_one: false,
+        };
         let (mean, inverse) = (mean.slice(), inverse.slice());
-        let saved = Saved { dy: dy.slice(), x: x.slice(), weight, mean, inverse };
+        let saved = Saved {
+            dy: dy.slice(),
+            x: x.slice(),
+            weight,
+            mean,
+            inverse,
+        };
         check_backward(saved, dx, &[("dweight", dweight), ("dbias", dbias)])?;
         length("mean", mean, inverse.len())?;
-        norm::norm_backward(saved, dx, WeightGradients { weight: dweight, bias: dbias });
+        norm::norm_backward(
+            saved,
+            dx,
+            WeightGradients {
+                weight: dweight,
+                bias: dbias,
+            },
+        );
         Ok(())
     })
 }
@@ -119,10 +151,23 @@ pub fn rotary(
         }
         let width = row_count("x", x, positions.len())?;
         let heads = heads as usize;
-        if heads == 0 || width % heads != 0 || width / heads < 2 * frequencies.len() {
-            return Err(invalid(format!("a row of {width} has no {heads} heads of {} columns", 2 * frequencies.len())));
+        if heads == 0 || !width.is_multiple_of(heads) || width / heads < 2 * frequencies.len() {
+            return Err(invalid(format!(
+                "a row of {width} has no {heads} heads of {} columns",
+                2 * frequencies.len()
+            )));
         }
-        rotary::rotary(x, Rotation { heads, positions, frequencies, scale: scale as f32, inverse }, y);
+        rotary::rotary(
+            x,
+            Rotation {
+                heads,
+                positions,
+                frequencies,
+                scale: scale as f32,
+                inverse,
+            },
+            y,
+        );
         Ok(())
     })
 }
