@@ -1,4 +1,26 @@
+export {
+  type Dataset,
+  type DatasetOptions,
+  type ImagePolicy,
+  imagesOf,
+  readDataset,
+  readTokenizer,
+  withoutImages,
+} from "./dataset.js";
+export type { FeatureTable } from "./feature-table.js";
+export { cacheFeatures, type FeatureCacheOptions } from "./features.js";
+export {
+  type Channels,
+  fitImage,
+  type ImageProcessor,
+  parseImageProcessor,
+  squareProcessor,
+  toImageBatch,
+} from "./image-processor.js";
+export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
+export { createPixelStore, type PixelStoreOptions } from "./pixel-store.js";
+export { type Filter, type RgbImage, resizeImage } from "./resample.js";
 export { IMAGE_PLACEHOLDER, parseSamples, type Sample, type Turn } from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
 export {
@@ -10,3 +32,10 @@ export {
   type Template,
 } from "./templates.js";
 export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
+export {
+  blind,
+  type ChannelStatistics,
+  type ImageShape,
+  standardised,
+  type VisualStore,
+} from "./visual-store.js";

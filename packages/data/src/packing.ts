@@ -151,8 +151,8 @@ function countRows(sample: TokenSample, imageRows: readonly number[]): number {
   if (slots !== imageRows.length) {
     throw new BasicError(
       "E_IMAGE_TOKENS",
-      `sample "${sample.id}": its text has ${slots} image placeholders, and there are features of ${imageRows.length} images. ` +
-        "Give one image for each placeholder.",
+      `sample "${sample.id}": expected one image for each of the ${slots} <image> in its text, got ${imageRows.length}. ` +
+        "Give an image for each placeholder, or remove what is too many.",
     );
   }
   return sample.ids.length - slots + imageRows.reduce((sum, rows) => sum + rows, 0);

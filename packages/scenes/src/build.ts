@@ -22,9 +22,9 @@ export interface SceneOptions {
   /** Default `solo`. */
   readonly variant?: Variant;
   /** Scenes with captions. Default 8,000. */
-  readonly train1?: number;
+  readonly align?: number;
   /** Scenes with chat. Default 12,000. */
-  readonly train2?: number;
+  readonly finetune?: number;
   /** Scenes of each evaluation set. Default 400. */
   readonly test?: number;
   /** Default 0. */
@@ -64,9 +64,10 @@ export interface BuildTarget {
 }
 
 /**
- * Writes a picture task as PNG files and LLaVA JSON: `stage1.json`, `stage2.json`, `validation.json`,
- * `test-noto.json` (by the name of the test style), `test-train-artists.json`, `held-out.json`, a tokenizer
- * and `manifest.json`. The same options give the same files. A folder that is already there is kept.
+ * Writes a picture task as PNG files and LLaVA JSON: `align.json` (captions), `finetune.json` (chat),
+ * `validation.json` (one training style, to tune on), `unseen-artist.json`, `training-artists.json`,
+ * `held-out-concepts.json`, a tokenizer and `manifest.json`. The same options give the same files. A folder that was
+ * built from the same options is kept.
  *
  * @throws {@link BasicError} `E_CONFIG` when the sheet has too few concepts for the task.
  */
@@ -128,12 +129,12 @@ export function planScenes(sheet: SpriteSheet, given: SceneOptions = {}): SceneP
     seed: options.seed,
   };
   const splits: readonly SplitPlan[] = [
-    { name: "stage1", purpose: "captions", count: options.train1, styles: trainStyles },
-    { name: "stage2", purpose: "chat", count: options.train2, styles: trainStyles },
+    { name: "align", purpose: "captions", count: options.align, styles: trainStyles },
+    { name: "finetune", purpose: "chat", count: options.finetune, styles: trainStyles },
     { name: "validation", purpose: "evaluation", count: test, styles: [validationStyle] },
-    { name: `test-${testStyle}`, purpose: "evaluation", count: test, styles: [testStyle] },
-    { name: "test-train-artists", purpose: "evaluation", count: test, styles: trainStyles },
-    { name: "held-out", purpose: "held-out", count: test, styles: [testStyle] },
+    { name: "unseen-artist", purpose: "evaluation", count: test, styles: [testStyle] },
+    { name: "training-artists", purpose: "evaluation", count: test, styles: trainStyles },
+    { name: "held-out-concepts", purpose: "held-out", count: test, styles: [testStyle] },
   ];
   const manifest = {
     format: FORMAT,
@@ -148,8 +149,8 @@ export function planScenes(sheet: SpriteSheet, given: SceneOptions = {}): SceneP
 
 const DEFAULTS = {
   variant: "solo",
-  train1: 8000,
-  train2: 12_000,
+  align: 8000,
+  finetune: 12_000,
   test: 400,
   seed: 0,
   testStyle: "noto",

@@ -23,7 +23,6 @@ export {
 export {
   buildRegionTexts,
   createRegionData,
-  type PixelScale,
   REGIONS_PER_SIDE,
   type RegionDataOptions,
   type RegionTexts,
@@ -32,7 +31,6 @@ export {
   type ScenePixels,
   type ScenePixelsOptions,
   scenePixels,
-  toImageBatch,
 } from "./regions.js";
 export { BACKGROUNDS, CELLS, type Cell, type Scene, type Variant } from "./scene.js";
 export {

@@ -13,7 +13,10 @@ import {
 } from "./scene.js";
 
 /** What a question asks for. `yes` and `no`: is there a …, by its right answer. */
-export type QuestionType = "name" | "kind" | "where" | "color" | "count" | "objects" | "yes" | "no";
+export type QuestionType = "name" | "kind" | "where" | "color" | "count" | "yes" | "no";
+
+/** A question to draw: `objects` counts all objects, and is of type `count` as well. */
+export type QuestionDraw = QuestionType | "objects";
 
 /** How the absent thing of a `no` question was chosen: any, or one of the same kind as what is there. */
 export type Negative = "random" | "adversarial";
@@ -38,7 +41,7 @@ export interface Topic {
 
 const NUMBERS = ["zero", "one", "two", "three", "four"];
 
-const WEIGHTS: Readonly<Record<Variant, Readonly<Partial<Record<QuestionType, number>>>>> = {
+const WEIGHTS: Readonly<Record<Variant, Readonly<Partial<Record<QuestionDraw, number>>>>> = {
   solo: { name: 4, kind: 2, where: 1, color: 1, yes: 2, no: 2 },
   grid: { name: 4, kind: 2, where: 2, count: 2, objects: 1, color: 1, yes: 2, no: 2 },
 };
@@ -66,9 +69,9 @@ export function captionOf(random: Random, { concepts }: Topic, scene: Scene): st
 /** Draws questions about a scene with the weights of its variant. */
 export function askQuestions(random: Random, topic: Topic, scene: Scene, count: number): readonly Question[] {
   const weights = WEIGHTS[scene.variant];
-  const types = Object.keys(weights) as QuestionType[];
+  const types = Object.keys(weights) as QuestionDraw[];
   return Array.from({ length: count }, () => {
-    const type = types[pickWeighted(random, Object.values(weights))] as QuestionType;
+    const type = types[pickWeighted(random, Object.values(weights))] as QuestionDraw;
     const negative = random.uniform() < ADVERSARIAL_SHARE ? "adversarial" : "random";
     return askQuestion(random, topic, scene, { type, negative });
   });
@@ -76,7 +79,7 @@ export function askQuestions(random: Random, topic: Topic, scene: Scene, count: 
 
 /** Which question {@link askQuestion} asks. */
 export interface QuestionChoice {
-  readonly type: QuestionType;
+  readonly type: QuestionDraw;
   /** Only used with type `no`; default `random`. */
   readonly negative?: Negative;
 }
@@ -104,7 +107,7 @@ export function askQuestion(random: Random, topic: Topic, scene: Scene, choice: 
       return askCount(random, topic, scene);
     case "objects":
       return {
-        type: "objects",
+        type: "count",
         question: "how many objects are there?",
         answer: NUMBERS[presentConcepts(scene).length] ?? "",
       };

@@ -38,17 +38,15 @@ export interface SceneMetadata {
     readonly grid: readonly [number, number];
     readonly words: readonly (readonly string[])[];
   };
-  /** Evaluation sets only. `yes` and `no` are the two answers of yes/no questions. */
+  /** Evaluation sets only: `name`, `kind`, `where`, `color`, `count`, `yes`, `no-random` or `no-adversarial`. */
   readonly question?: string;
-  /** Only with question `no`. */
-  readonly negative?: string;
   /** Evaluation sets only. */
   readonly answer?: string;
 }
 
 /** What a set of pictures is: its name, who draws it, what it says. */
 export interface SplitPlan {
-  /** `stage1`, `stage2`, or an evaluation set. */
+  /** `align`, `finetune`, or an evaluation set. */
   readonly name: string;
   readonly purpose: "captions" | "chat" | "evaluation" | "held-out";
   readonly count: number;
@@ -161,7 +159,7 @@ function recordsOf({ random, world, split, shown, id, image, metadata }: Draft):
   return choices.map((choice, place) => {
     const question = askQuestion(random, topic, shown, choice);
     const { type, answer, negative } = question;
-    const asked = { question: type, answer, ...(negative === undefined ? {} : { negative }) };
+    const asked = { question: negative === undefined ? type : `${type}-${negative}`, answer };
     return {
       id: `${id}-${place}`,
       image,
@@ -196,7 +194,7 @@ function describe(
   });
   const words = scene.cells.map((index) => {
     const concept = sheet.concepts[index];
-    if (concept === undefined) return [background, "nothing"];
+    if (concept === undefined) return [background];
     return [...new Set([concept.name, concept.kind, ...concept.tagWords].flatMap((text) => text.split(" ")))];
   });
   return { variant, background, objects, regions: { grid: [2, 2], words } };

@@ -5,6 +5,7 @@ import {
   type RegionTextBatch,
   type TrainingData,
 } from "@basic-mllm/core";
+import { type ImageProcessor, toImageBatch } from "@basic-mllm/data";
 
 import type { Style } from "./art.js";
 import { composeScene, SCENE_BYTES, SCENE_SIZE } from "./compose.js";
@@ -113,24 +114,14 @@ export function regionTargets(scenes: readonly Scene[], concepts: number): Int32
   return Int32Array.from(targets);
 }
 
-/** How pixels become the encoder's input: `(value / 255 − mean) / std`. */
-export interface PixelScale {
-  readonly mean: readonly [number, number, number];
-  readonly std: readonly [number, number, number];
-}
-
 /** Normalises pictures for an encoder. */
-export function toImageBatch(pixels: Uint8Array, { mean, std }: PixelScale): ImageBatch {
-  const tables = [0, 1, 2].map((channel) =>
-    Float32Array.from({ length: 256 }, (_, value) => {
-      return (value / 255 - (mean[channel] as number)) / (std[channel] as number);
-    }),
-  );
-  const values = new Float32Array(pixels.length);
-  for (let i = 0; i < pixels.length; i++) {
-    values[i] = (tables[i % 3] as Float32Array)[pixels[i] as number] as number;
-  }
-  return { pixels: values, shape: [pixels.length / SCENE_BYTES, SCENE_SIZE, SCENE_SIZE, 3] };
+function toEncoderInput(pixels: Uint8Array, processor: ImageProcessor): ImageBatch {
+  const images = Array.from({ length: pixels.length / SCENE_BYTES }, (_, index) => ({
+    pixels: pixels.subarray(index * SCENE_BYTES, (index + 1) * SCENE_BYTES),
+    width: SCENE_SIZE,
+    height: SCENE_SIZE,
+  }));
+  return toImageBatch(images, processor);
 }
 
 /** What {@link createRegionData} draws. */
@@ -139,7 +130,8 @@ export interface RegionDataOptions {
   /** Styles of the training pictures. */
   readonly styles: readonly Style[];
   readonly seed: number;
-  readonly scale: PixelScale;
+  /** Mean and deviation of the encoder's pixels. */
+  readonly processor: ImageProcessor;
   /** Share of the words of weight 1 that a step leaves out. Default 0.3. */
   readonly wordDropout?: number;
   /** Pictures the data claims to have: only matters for counting epochs. Default one million. */
@@ -152,7 +144,7 @@ export interface RegionDataOptions {
  * A batch depends on the seed, the stage and the step alone; the indices only say how many pictures.
  */
 export function createRegionData(options: RegionDataOptions): TrainingData<RegionTextBatch> {
-  const { sheet, styles, seed, scale, wordDropout = 0.3, size = 1_000_000 } = options;
+  const { sheet, styles, seed, processor, wordDropout = 0.3, size = 1_000_000 } = options;
   const texts = buildRegionTexts(sheet.concepts);
   return {
     size,
@@ -161,7 +153,7 @@ export function createRegionData(options: RegionDataOptions): TrainingData<Regio
       const drawn = scenePixels({ sheet, styles, seed, stream, count: indices.length, augment: true });
       const random = createRandom(seed, "word-dropout", ...stream);
       return {
-        pixels: toImageBatch(drawn.pixels, scale),
+        pixels: toEncoderInput(drawn.pixels, processor),
         targets: regionTargets(drawn.scenes, sheet.concepts.length),
         bank: dropWords(random, texts.weights, wordDropout),
       };
@@ -178,11 +170,11 @@ function dropWords(random: Random, weights: Float32Array, dropout: number): Floa
 
 /** Pictures of one split with their quadrants' texts, all words kept: to measure an encoder. */
 export function regionEvaluation(
-  options: Omit<ScenePixelsOptions, "augment"> & { readonly scale: PixelScale },
+  options: Omit<ScenePixelsOptions, "augment"> & { readonly processor: ImageProcessor },
 ): RegionTextBatch {
   const drawn = scenePixels(options);
   return {
-    pixels: toImageBatch(drawn.pixels, options.scale),
+    pixels: toEncoderInput(drawn.pixels, options.processor),
     targets: regionTargets(drawn.scenes, options.sheet.concepts.length),
     bank: buildRegionTexts(options.sheet.concepts).weights,
   };

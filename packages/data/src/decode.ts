@@ -1,0 +1,51 @@
+import { readFile } from "node:fs/promises";
+
+import { BasicError } from "@basic-mllm/core";
+import sharp from "sharp";
+
+import type { RgbImage } from "./resample.js";
+
+/**
+ * Decodes an image file: rotation of the camera applied, transparency dropped, gray repeated.
+ *
+ * @param name - For the message.
+ * @throws {@link BasicError} `E_IMAGE` naming the file.
+ */
+export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
+  try {
+    const { data, info } = await sharp(bytes)
+      .rotate()
+      .toColourspace("srgb")
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    return { pixels: new Uint8Array(data), width: info.width, height: info.height };
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+    throw new BasicError(
+      "E_IMAGE",
+      `image "${name}": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got ${bytes.length} bytes that cannot be decoded (${reason}). ` +
+        'Replace the file, or set onImageError to "skip-and-count".',
+      { cause },
+    );
+  }
+}
+
+/**
+ * Reads the bytes of an image.
+ *
+ * @throws {@link BasicError} `E_IMAGE` naming the file that is missing.
+ */
+export async function readImageBytes(path: string): Promise<Uint8Array> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    const missing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    throw new BasicError(
+      "E_IMAGE",
+      `image "${path}": ${missing ? "there is no such file" : `cannot be read (${String(cause)})`}. ` +
+        'Correct the image folder or the record, or set onImageError to "skip-and-count".',
+      { cause },
+    );
+  }
+}

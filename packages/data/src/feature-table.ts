@@ -1,0 +1,104 @@
+import { BasicError, type HostVisualRows } from "@basic-mllm/core";
+
+import { decodeRows, type FeatureStorage, readEntry, type ShardEntry } from "./feature-shards.js";
+import type { ChannelStatistics, VisualStore } from "./visual-store.js";
+
+/** Features of a set of images, computed or found on disk. */
+export interface FeatureTable extends VisualStore {
+  readonly width: number;
+  /** Images without features, and why. Empty under the policy `error`. */
+  readonly broken: ReadonlyMap<string, string>;
+  /** Images whose features were computed now, and not found on disk. */
+  readonly computed: number;
+  /** Mean and deviation of each channel over all rows of these images. Default: all images. */
+  statistics(images?: readonly string[]): Promise<ChannelStatistics>;
+  read(images: readonly string[]): Promise<HostVisualRows>;
+}
+
+/** What {@link createFeatureTable} reads from. */
+export interface FeatureTableOptions {
+  readonly entries: ReadonlyMap<string, ShardEntry>;
+  readonly broken: ReadonlyMap<string, string>;
+  readonly computed: number;
+  readonly width: number;
+  readonly storage: FeatureStorage;
+  /** Bytes of features kept in memory; beyond them they are read from disk each time. Default 256 MiB. */
+  readonly memoryBudget?: number;
+}
+
+const DEFAULT_BUDGET = 256 * 2 ** 20;
+const STATISTICS_GROUP = 64;
+
+/** Opens features that lie in shards. */
+export function createFeatureTable(options: FeatureTableOptions): FeatureTable {
+  const { entries, broken, computed, width, storage, memoryBudget = DEFAULT_BUDGET } = options;
+  const kept = new Map<string, Uint8Array>();
+  let keptBytes = 0;
+  const find = (image: string): ShardEntry => {
+    const entry = entries.get(image);
+    if (entry !== undefined) return entry;
+    throw new BasicError(
+      "E_IMAGE",
+      `image "${image}": it has no features: ${broken.get(image) ?? "it was not among the images of the cache"}.`,
+    );
+  };
+  const bytesOf = async (image: string): Promise<Uint8Array> => {
+    const known = kept.get(image);
+    if (known !== undefined) return known;
+    const bytes = await readEntry(find(image), width, storage);
+    if (keptBytes + bytes.length <= memoryBudget && !kept.has(image)) {
+      kept.set(image, bytes);
+      keptBytes += bytes.length;
+    }
+    return bytes;
+  };
+  const read = async (images: readonly string[]): Promise<HostVisualRows> => {
+    const shapes = images.map(find);
+    const offsets = new Int32Array(images.length + 1);
+    for (const [index, { rows }] of shapes.entries()) offsets[index + 1] = (offsets[index] as number) + rows;
+    const values = new Float32Array((offsets[images.length] as number) * width);
+    const stored = await Promise.all(images.map(bytesOf));
+    for (const [index, bytes] of stored.entries()) {
+      decodeRows(bytes, storage, values, (offsets[index] as number) * width);
+    }
+    return { values, width, offsets, grids: shapes.map(({ grid }) => grid) };
+  };
+  return {
+    width,
+    broken,
+    computed,
+    shape: (image) => {
+      const { rows, grid } = find(image);
+      return { rows, grid };
+    },
+    read,
+    statistics: (images = [...entries.keys()]) => channelStatistics(read, width, images),
+  };
+}
+
+async function channelStatistics(
+  read: (images: readonly string[]) => Promise<HostVisualRows>,
+  width: number,
+  images: readonly string[],
+): Promise<ChannelStatistics> {
+  const sum = new Float64Array(width);
+  const squares = new Float64Array(width);
+  let rows = 0;
+  for (let start = 0; start < images.length; start += STATISTICS_GROUP) {
+    const { values } = await read(images.slice(start, start + STATISTICS_GROUP));
+    rows += values.length / width;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
+      const channel = i % width;
+      sum[channel] = (sum[channel] as number) + value;
+      squares[channel] = (squares[channel] as number) + value * value;
+    }
+  }
+  const count = Math.max(1, rows);
+  const mean = Float32Array.from(sum, (total) => total / count);
+  const std = Float32Array.from(squares, (total, channel) => {
+    const average = (sum[channel] as number) / count;
+    return Math.sqrt(Math.max(0, total / count - average * average));
+  });
+  return { mean, std };
+}

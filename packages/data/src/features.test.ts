@@ -1,0 +1,116 @@
+import { readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+import { patchMeans, pictureFolder } from "../test/fixture.js";
+import { rejection } from "../test/rejection.js";
+import { cacheFeatures } from "./features.js";
+import { squareProcessor } from "./image-processor.js";
+import { blind, standardised } from "./visual-store.js";
+
+const processor = squareProcessor(4, { mean: [0, 0, 0], std: [1, 1, 1] });
+let root = "";
+let remove = async (): Promise<void> => {};
+
+beforeEach(async () => {
+  const made = await pictureFolder({
+    "red.png": [255, 0, 0],
+    "a/green.png": [0, 255, 0],
+    "dark.png": [51, 51, 0],
+  });
+  root = made.folder;
+  remove = made.remove;
+});
+afterEach(() => remove());
+
+function options(source = patchMeans()) {
+  const images = ["red.png", "a/green.png", "dark.png"];
+  return {
+    source,
+    processor,
+    imageRoot: root,
+    images,
+    folder: join(root, "cache"),
+    storage: "float32" as const,
+  };
+}
+
+describe("cacheFeatures", () => {
+  it("computes the features of an image once", async () => {
+    const first = patchMeans();
+    const table = await cacheFeatures(options(first));
+    expect([table.computed, first.seen.images]).toEqual([3, 3]);
+    const again = patchMeans();
+    const found = await cacheFeatures(options(again));
+    expect([found.computed, again.seen.images]).toEqual([0, 0]);
+    expect(await found.read(["dark.png"])).toEqual(await table.read(["dark.png"]));
+  });
+
+  it("reads rows in the order asked for, images more than once", async () => {
+    const table = await cacheFeatures(options());
+    const { values, offsets, grids, width } = await table.read(["a/green.png", "red.png", "a/green.png"]);
+    expect([...offsets]).toEqual([0, 4, 8, 12]);
+    expect([...values]).toEqual([0, 1, 0, 2, 0, 3, 0, 4, 1, 0, 1, 1, 1, 2, 1, 3, 0, 1, 0, 2, 0, 3, 0, 4]);
+    expect([width, grids[0], table.shape("red.png")]).toEqual([2, [2, 2], { rows: 4, grid: [2, 2] }]);
+  });
+
+  it("computes again for another encoder and for another picture under the same name", async () => {
+    await cacheFeatures(options());
+    expect((await cacheFeatures(options(patchMeans("other")))).computed).toBe(3);
+    const { folder, remove: removeOther } = await pictureFolder({ "x.png": [9, 9, 9] });
+    await writeFile(
+      join(root, "red.png"),
+      await import("node:fs/promises").then((fs) => fs.readFile(join(folder, "x.png"))),
+    );
+    await removeOther();
+    expect((await cacheFeatures(options())).computed).toBe(3);
+  });
+
+  it("stores half floats within their precision", async () => {
+    const table = await cacheFeatures({ ...options(), storage: "float16" });
+    expect([...(await table.read(["dark.png"])).values][0]).toBeCloseTo(0.2, 3);
+  });
+
+  it("leaves no temporary file behind", async () => {
+    await cacheFeatures(options());
+    const files = (await readdir(join(root, "cache"), { recursive: true })).filter((name) =>
+      name.includes("."),
+    );
+    expect(files.every((name) => name.endsWith(".bin"))).toBe(true);
+  });
+
+  it("gives mean 0 and deviation 1 after standardising", async () => {
+    const table = await cacheFeatures(options());
+    const store = standardised(table, await table.statistics());
+    const read = await store.read(["red.png", "a/green.png", "dark.png"]);
+    const red = "values" in read ? [...read.values].filter((_, i) => i % 2 === 0) : [];
+    expect(red.reduce((sum, value) => sum + value, 0)).toBeCloseTo(0, 5);
+    expect(red.reduce((sum, value) => sum + value ** 2, 0) / red.length).toBeCloseTo(1, 5);
+  });
+
+  it("shows nothing to a blind model", async () => {
+    const read = await blind(await cacheFeatures(options())).read(["red.png"]);
+    expect("values" in read && read.values.every((value) => value === 0)).toBe(true);
+  });
+
+  it("names a broken picture, or skips and counts it, now and from the cache", async () => {
+    await writeFile(join(root, "dark.png"), "not a picture");
+    const text = (await rejection(() => cacheFeatures(options()))).replace(/\(.*\)/, "(…)");
+    expect(text).toMatchInlineSnapshot(
+      `"image "dark.png": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got 13 bytes that cannot be decoded (…). Replace the file, or set onImageError to "skip-and-count". [E_IMAGE]"`,
+    );
+    for (const _ of ["computed", "found"]) {
+      const table = await cacheFeatures({ ...options(), onImageError: "skip-and-count" });
+      expect([...table.broken.keys()]).toEqual(["dark.png"]);
+      expect((await table.read(["red.png"])).values).toHaveLength(8);
+    }
+    expect((await rejection(() => cacheFeatures(options()))).replace(/\(.*\)/, "(…)")).toBe(text);
+  });
+
+  it("names a missing picture", async () => {
+    const missing = { ...options(), images: ["red.png", "blue.png"] };
+    expect((await rejection(() => cacheFeatures(missing))).replaceAll(root, "…")).toMatchInlineSnapshot(
+      `"image "…/blue.png": there is no such file. Correct the image folder or the record, or set onImageError to "skip-and-count". [E_IMAGE]"`,
+    );
+  });
+});

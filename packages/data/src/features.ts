@@ -1,0 +1,172 @@
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+
+import { BasicError, type FeatureSource } from "@basic-mllm/core";
+
+import type { ImagePolicy } from "./dataset.js";
+import { decodeImage, readImageBytes } from "./decode.js";
+import {
+  encodeRows,
+  type FeatureStorage,
+  readShardHeader,
+  type ShardEntry,
+  type ShardImage,
+  type StoredHeader,
+  shardEntries,
+  writeShard,
+} from "./feature-shards.js";
+import { createFeatureTable, type FeatureTable } from "./feature-table.js";
+import { fitImage, type ImageProcessor, toImageBatch } from "./image-processor.js";
+import type { RgbImage } from "./resample.js";
+
+/** What {@link cacheFeatures} computes. */
+export interface FeatureCacheOptions {
+  readonly source: FeatureSource;
+  readonly processor: ImageProcessor;
+  readonly imageRoot: string;
+  /** Image files, each once ({@link imagesOf}). */
+  readonly images: readonly string[];
+  /** Folder of the cache. */
+  readonly folder: string;
+  /** Default `float16`. */
+  readonly storage?: FeatureStorage;
+  /** Default `error`. */
+  readonly onImageError?: ImagePolicy;
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+const FORMAT = 1;
+/** Images of one file of the cache. */
+const SHARD = 256;
+/** Images that go through the encoder at once. */
+const BATCH = 32;
+
+/**
+ * Computes the features of a frozen encoder once and keeps them on disk.
+ *
+ * Files are keyed by the encoder, the processor, the storage and the content of their images; they are written under
+ * a temporary name and renamed, so that an interrupted or a second run does no harm.
+ *
+ * @throws {@link BasicError} `E_IMAGE` naming a missing or broken file, under the policy `error`.
+ */
+export async function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable> {
+  const { images, source, storage = "float16", onProgress } = options;
+  const entries = new Map<string, ShardEntry>();
+  const broken = new Map<string, string>();
+  let computed = 0;
+  for (let start = 0; start < images.length; start += SHARD) {
+    const names = images.slice(start, start + SHARD);
+    const shard = await openShard(options, names);
+    computed += shard.computed ? names.length : 0;
+    const placed = shardEntries(shard.file, shard.header, storage);
+    for (const [index, image] of names.entries()) {
+      const entry = placed[index] ?? null;
+      if (entry !== null) entries.set(image, entry);
+      else broken.set(image, shard.header.images[index]?.broken ?? "no features");
+    }
+    onProgress?.(Math.min(start + SHARD, images.length), images.length);
+  }
+  const [first] = broken;
+  if (first !== undefined && options.onImageError !== "skip-and-count")
+    throw new BasicError("E_IMAGE", first[1]);
+  return createFeatureTable({ entries, broken, computed, width: source.width, storage });
+}
+
+interface OpenShard {
+  readonly file: string;
+  readonly header: StoredHeader;
+  readonly computed: boolean;
+}
+
+/** The content of an image file, or why there is none. */
+type Content = Uint8Array | { readonly broken: string };
+
+async function openShard(options: FeatureCacheOptions, names: readonly string[]): Promise<OpenShard> {
+  const { folder, imageRoot } = options;
+  const contents = await Promise.all(names.map((name) => orReason(readImageBytes(join(imageRoot, name)))));
+  const file = join(folder, shardName(options, contents));
+  const found = await readShardHeader(file);
+  if (found !== null) return { file, header: found, computed: false };
+  const header = await computeShard(options, { file, names, contents });
+  return { file, header, computed: true };
+}
+
+interface ShardWork {
+  readonly file: string;
+  readonly names: readonly string[];
+  readonly contents: readonly Content[];
+}
+
+async function computeShard(options: FeatureCacheOptions, work: ShardWork): Promise<StoredHeader> {
+  const { source, processor, storage = "float16" } = options;
+  const images: ShardImage[] = [];
+  const blocks: Uint8Array[] = [];
+  for (let start = 0; start < work.names.length; start += BATCH) {
+    const group = await Promise.all(
+      work.contents
+        .slice(start, start + BATCH)
+        .map((content, index) => openContent(content, work.names[start + index] ?? "", processor)),
+    );
+    const whole = group.filter((image): image is RgbImage => "pixels" in image);
+    failEarly(group, options.onImageError);
+    const rows = whole.length === 0 ? null : await source.features(toImageBatch(whole, processor));
+    let place = 0;
+    for (const image of group) {
+      if ("broken" in image || rows === null) {
+        images.push({ rows: 0, grid: null, ...("broken" in image && image) });
+        continue;
+      }
+      const first = rows.offsets[place] as number;
+      images.push({ rows: (rows.offsets[place + 1] as number) - first, grid: rows.grids[place] ?? null });
+      blocks.push(encodeRows(rows, place, storage));
+      place++;
+    }
+  }
+  return writeShard(work.file, { width: source.width, images }, blocks);
+}
+
+async function openContent(
+  content: Content,
+  name: string,
+  processor: ImageProcessor,
+): Promise<RgbImage | { readonly broken: string }> {
+  if ("broken" in content) return content;
+  const decoded = await orReason(decodeImage(content, name));
+  return "broken" in decoded ? decoded : fitImage(decoded, processor);
+}
+
+/** Under the policy `error` the encoder need not run on a group with a broken image. */
+function failEarly(
+  group: readonly (RgbImage | { readonly broken: string })[],
+  policy: ImagePolicy | undefined,
+): void {
+  if (policy === "skip-and-count") return;
+  for (const image of group) if ("broken" in image) throw new BasicError("E_IMAGE", image.broken);
+}
+
+/** The result, or the text of the error without its code. */
+async function orReason<Result>(work: Promise<Result>): Promise<Result | { readonly broken: string }> {
+  try {
+    return await work;
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return { broken: text.replace(/ \[E_[A-Z_]+\]$/, "") };
+  }
+}
+
+function shardName(
+  { source, processor, storage = "float16" }: FeatureCacheOptions,
+  contents: readonly Content[],
+): string {
+  const key = createHash("sha256");
+  key.update(JSON.stringify([FORMAT, source.id, source.width, processor, storage]));
+  for (const content of contents) {
+    key.update(
+      createHash("sha256")
+        .update("broken" in content ? content.broken : content)
+        .digest(),
+    );
+  }
+  const name = key.digest("hex");
+  return join("features", name.slice(0, 2), `${name.slice(2, 40)}.bin`);
+}

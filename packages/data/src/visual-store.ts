@@ -1,0 +1,50 @@
+import type { Grid, HostVisualRows, ImageBatch } from "@basic-mllm/core";
+
+/** Rows of an image before the projector, and how they stand. */
+export interface ImageShape {
+  readonly rows: number;
+  readonly grid: Grid;
+}
+
+/** What stands for images in a batch: features that were computed before, or pixels. By file name. */
+export interface VisualStore {
+  shape(image: string): ImageShape;
+  /** In the order given; an image may be asked for more than once. */
+  read(images: readonly string[]): Promise<HostVisualRows | ImageBatch>;
+}
+
+/** Mean and standard deviation of each feature channel over a set of images. */
+export interface ChannelStatistics {
+  readonly mean: Float32Array;
+  readonly std: Float32Array;
+}
+
+/** Features with mean 0 and deviation 1 in each channel, over the images that the statistics come from. */
+export function standardised(store: VisualStore, { mean, std }: ChannelStatistics): VisualStore {
+  const scale = std.map((deviation) => (deviation > 0 ? 1 / deviation : 1));
+  return {
+    shape: (image) => store.shape(image),
+    read: async (images) => {
+      const read = await store.read(images);
+      if ("pixels" in read) return read;
+      const values = read.values.map((value, i) => {
+        const channel = i % read.width;
+        return (value - (mean[channel] as number)) * (scale[channel] as number);
+      });
+      return { ...read, values };
+    },
+  };
+}
+
+/** The same store with every value 0: what a model can do without seeing. */
+export function blind(store: VisualStore): VisualStore {
+  return {
+    shape: (image) => store.shape(image),
+    read: async (images) => {
+      const read = await store.read(images);
+      return "pixels" in read
+        ? { ...read, pixels: new Float32Array(read.pixels.length) }
+        : { ...read, values: new Float32Array(read.values.length) };
+    },
+  };
+}
