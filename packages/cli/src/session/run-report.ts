@@ -1,10 +1,204 @@
-import type { Recipe } from "@basic-mllm/core";
+import { readFile, writeFile } from "node:fs/promises";
+import { availableParallelism, cpus } from "node:os";
+import { extname, join } from "node:path";
+import {
+  type EvaluationResult,
+  type MetricsLine,
+  type Recipe,
+  readMetrics,
+  supervisedDepth,
+  type VlmRecipe,
+} from "@basic-mllm/core";
+import {
+  matchTokens,
+  type PatchPicture,
+  patchAttention,
+  type ReportRun,
+  renderReport,
+  replaceWithNearest,
+  type SamplePicture,
+  score,
+  type TokenMatches,
+} from "@basic-mllm/evaluate";
+import { createDiskStore } from "@basic-mllm/weights";
+import type * as tf from "@tensorflow/tfjs-core";
 
-import type { TaskSession } from "./task.js";
+import { summariseStages } from "./start-table.js";
+import { version } from "./version.js";
+import { answerSet, openFreshProjector, type VlmSession } from "./vlm.js";
+import { questionsOf, type VlmSet } from "./vlm-data.js";
 
-export async function writeReport<Batch>(
-  _session: TaskSession<Batch>,
-  { out }: { out: string; recipe: Recipe },
-): Promise<string> {
-  return out;
+/** Pictures in the gallery and in the patch maps. */
+const GALLERY = 12;
+const PATCH_PICTURES = 6;
+/** Pictures whose visual embeddings are matched with words. */
+const MATCHED = 128;
+const REPLACED = 200;
+
+/** What {@link writeReport} is told about the run. */
+export interface ReportInput {
+  readonly out: string;
+  readonly recipe: VlmRecipe;
+  readonly seconds: number;
+  readonly evaluations: readonly EvaluationResult[];
+  readonly blind: Readonly<Record<string, number>> | null;
+}
+
+/** Measures what the report shows, and writes report.json (for comparisons) and report.html into the run folder. */
+export async function writeReport(session: VlmSession, input: ReportInput): Promise<string> {
+  const run = await describeRun(session, input);
+  const file = join(input.out, "report.html");
+  await writeFile(join(input.out, "report.json"), JSON.stringify(run));
+  const title = `${input.recipe.name}, seed ${input.recipe.seed}`;
+  await writeFile(file, renderReport({ title, date: today(), runs: [run] }));
+  return file;
+}
+
+/** `YYYY-MM-DD`. */
+export function today(): string {
+  return new Date().toISOString().slice(0, 10);
+}
+
+async function describeRun(session: VlmSession, input: ReportInput): Promise<ReportRun> {
+  const { out, recipe, seconds, evaluations, blind } = input;
+  const lines = await readMetrics(createDiskStore(out));
+  const analysis = recipe.evaluation.analysis ? await analyse(session) : EMPTY;
+  return {
+    name: `${recipe.name}, seed ${recipe.seed}`,
+    description: recipe.description,
+    seconds,
+    environment: environment(recipe, lines),
+    parts: summariseStages(recipe, session.parts),
+    recipe,
+    train: lines.filter((line) => line.kind === "train"),
+    evaluations: lines.filter((line) => line.kind === "evaluation"),
+    warnings: lines.filter((line) => line.kind === "warning").map((line) => line.text),
+    final: Object.fromEntries(evaluations.map(({ split, metrics }) => [split, metrics])),
+    ...(blind !== null && { blind }),
+    ...analysis,
+  };
+}
+
+const EMPTY = { samples: [], patches: [], shares: { before: [], after: [] } } satisfies Analysis;
+
+type Analysis = Pick<ReportRun, "samples" | "patches" | "shares" | "replacement">;
+
+/** Everything that needs the model, on the first evaluation set. */
+async function analyse(session: VlmSession): Promise<Analysis> {
+  const [set] = session.sets.evaluation.values();
+  if (set === undefined) return EMPTY;
+  const samples = await gallery(session, set);
+  const captioned = firstPerPicture(set, MATCHED);
+  const after = await match(session, captioned, session.embed);
+  const { embed, dispose } = await openFreshProjector(session);
+  const before = await match(session, captioned, embed);
+  dispose();
+  const replaced = await answerSet(session, set, REPLACED, (batch) => {
+    const visual = session.embed(batch);
+    return visual === null ? null : replaceWithNearest(visual, session.language.vocabulary);
+  });
+  return {
+    samples,
+    patches: await patchPictures(session, captioned, { before, after }),
+    shares: { before: before.shares, after: after.shares },
+    replacement: score(replaced),
+  };
+}
+
+/** Pictures with all their questions answered, in the order of the set. */
+async function gallery(session: VlmSession, set: VlmSet): Promise<readonly SamplePicture[]> {
+  const answers = await answerSet(session, set, GALLERY);
+  const byImage = new Map<string, (typeof answers)[number][]>();
+  for (const [i, answer] of answers.entries()) {
+    const image = set.samples[i]?.images[0] ?? "";
+    byImage.set(image, [...(byImage.get(image) ?? []), answer]);
+  }
+  return Promise.all(
+    [...byImage].slice(0, GALLERY).map(async ([image, questions]) => ({
+      image: await dataAddress(join(set.imageRoot, image)),
+      questions: questions.map(({ type, question, answer, truth, correct }) => ({
+        type,
+        question,
+        answer,
+        truth,
+        correct,
+      })),
+    })),
+  );
+}
+
+/** The set with the first question of each picture only. */
+function firstPerPicture(set: VlmSet, count: number): VlmSet {
+  const seen = new Set<string>();
+  const samples = set.samples.filter(({ images: [image = ""] }) => !seen.has(image) && seen.add(image));
+  return { ...set, samples: samples.slice(0, count) };
+}
+
+type Embed = VlmSession["embed"];
+
+async function match(session: VlmSession, set: VlmSet, embed: Embed): Promise<TokenMatches> {
+  const { language, tokenizer, recipe } = session;
+  const data = session.questions(set);
+  const batches = [];
+  for (let start = 0; start < set.samples.length; start += recipe.evaluation.batchSize) {
+    const length = Math.min(recipe.evaluation.batchSize, set.samples.length - start);
+    const indices = Int32Array.from({ length }, (_, i) => start + i);
+    batches.push(await data.batch(indices, { stage: "analysis", step: 0, steps: 1 }));
+  }
+  const decode = ([id]: readonly number[]): string => (id === undefined ? "" : tokenizer.word(id));
+  return matchTokens({ language, decode, embed: (batch) => embed(batch) as tf.Tensor2D }, batches);
+}
+
+async function patchPictures(
+  session: VlmSession,
+  set: VlmSet,
+  matches: { readonly before: TokenMatches; readonly after: TokenMatches },
+): Promise<readonly PatchPicture[]> {
+  const { language, tokenizer, recipe } = session;
+  const chosen = { ...set, samples: set.samples.slice(0, PATCH_PICTURES) };
+  const indices = Int32Array.from(chosen.samples.keys());
+  const batch = await session.questions(chosen).batch(indices, { stage: "analysis", step: 0, steps: 1 });
+  const model = {
+    language,
+    decode: (ids: readonly number[]) => tokenizer.decode(ids),
+    embed: (own: typeof batch) => session.embed(own) as tf.Tensor2D,
+  };
+  const weights = await patchAttention(
+    model,
+    batch,
+    recipe.supervision.depth ?? supervisedDepth(language.depth),
+  );
+  const items = questionsOf(chosen);
+  const pictures = chosen.samples.map(async ({ images: [image = ""] }, i): Promise<PatchPicture | null> => {
+    const { grid } = set.store.shape(image);
+    const after = grid === null ? null : session.projector.gridAfter(grid, grid[0] * grid[1]).grid;
+    if (after === null) return null;
+    return {
+      image: await dataAddress(join(set.imageRoot, image)),
+      grid: [after[0], after[1]],
+      question: `${items[i]?.question} ${items[i]?.truth}`,
+      weights: weights[i] ?? [],
+      before: matches.before.initial[i] ?? [],
+      after: matches.after.initial[i] ?? [],
+    };
+  });
+  return (await Promise.all(pictures)).filter((picture) => picture !== null);
+}
+
+async function dataAddress(file: string): Promise<string> {
+  const type =
+    { ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif" }[extname(file).toLowerCase()] ?? "png";
+  return `data:image/${type};base64,${(await readFile(file)).toString("base64")}`;
+}
+
+function environment(recipe: Recipe, lines: readonly MetricsLine[]): readonly (readonly [string, string])[] {
+  const steps = lines.filter((line) => line.kind === "train");
+  const mean = steps.reduce((sum, line) => sum + line.stepMs, 0) / Math.max(1, steps.length);
+  return [
+    ["backend", recipe.backend],
+    ["processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} threads`],
+    ["mean step", `${mean.toFixed(1)} ms`],
+    ["node", process.versions.node],
+    ["basic-mllm", version()],
+  ];
 }

@@ -28,3 +28,15 @@ function describeStage(stage: Recipe["stages"][string]): string {
   const total = ["1 language", ...losses.filter((text) => !text.endsWith(" language"))].join(" + ");
   return `${length} of batch ${batch}, learning rate ${JSON.stringify(learningRate)}, loss = ${total}`;
 }
+
+/** Each part with the stages that train it, for the report. */
+export function summariseStages(recipe: Recipe, parts: readonly PartSummary[]) {
+  const stages = Object.entries(recipe.stages);
+  return parts
+    .filter((part) => part.parameters > 0)
+    .map(({ name, parameters }) => ({
+      name,
+      parameters,
+      trains: stages.filter(([, stage]) => stage.train.includes(name)).map(([stage]) => stage),
+    }));
+}

@@ -23,10 +23,12 @@ import { estimateMemory, memoryTable } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { writeJson } from "./region-text.js";
+import { writeReport } from "./run-report.js";
 import { printStartTable } from "./start-table.js";
 import type { TaskSession } from "./task.js";
 import { createEventWriter } from "./tensorboard-writer.js";
 import { version } from "./version.js";
+import type { VlmSession } from "./vlm.js";
 
 /** A run to make or to continue. */
 export interface TrainRunOptions {
@@ -94,7 +96,10 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> 
       out,
     };
     await writeJson(join(out, "evaluation.json"), { ...summary, metrics: evaluations[0]?.metrics ?? {} });
-    const report = options.report && recipe.task === "vlm" ? await writeRunReport(session, options) : null;
+    const report =
+      options.report && isVlm(session)
+        ? await writeReport(session, { ...summary, recipe: session.recipe })
+        : null;
     printResult(terminal, { ...summary, report });
     return { ...summary, metrics: evaluations[0]?.metrics ?? {}, report };
   } finally {
@@ -226,12 +231,8 @@ async function blindBaseline(options: TrainRunOptions): Promise<Readonly<Record<
   return summary.metrics;
 }
 
-async function writeRunReport<Batch>(
-  session: TaskSession<Batch>,
-  { out, recipe }: TrainRunOptions,
-): Promise<string> {
-  const { writeReport } = await import("./run-report.js");
-  return writeReport(session, { out, recipe });
+function isVlm<Batch>(session: TaskSession<Batch> | VlmSession): session is VlmSession {
+  return "sets" in session;
 }
 
 function printResult(terminal: Terminal, summary: Omit<TrainSummary, "metrics">): void {

@@ -41,6 +41,7 @@ import { batchesOf, openVlmSets, questionsOf, type VlmSet, type VlmSets } from "
 /** An opened multimodal recipe: the task, and its parts for analysis and chat. */
 export interface VlmSession extends TaskSession<VlmBatch> {
   readonly recipe: VlmRecipe;
+  readonly encoder: VisionEncoder | FeatureSource;
   readonly language: LanguageModel;
   readonly projector: Projector;
   readonly tokenizer: TextTokenizer;
@@ -66,6 +67,16 @@ export async function openVlm(context: TaskContext<VlmRecipe>, { blind = false }
   const projector = await openProjector(recipe, { encoder, language, sets });
   const objective = objectiveOf(recipe, { encoder, language, projector, tokenizer: source.tokenizer });
   return session({ recipe, encoder, language, projector, source, sets, objective });
+}
+
+/** The projector as it was before training, for comparison; the caller disposes it. */
+export async function openFreshProjector(own: VlmSession): Promise<Pick<VlmSession, "embed" | "dispose">> {
+  const { encoder, language, sets, recipe } = own;
+  const projector = await openProjector(recipe, { encoder, language, sets });
+  return {
+    embed: (batch) => embedBatch(batch, trainable(encoder), projector),
+    dispose: () => projector.parameters.dispose(),
+  };
 }
 
 interface Parts {
@@ -145,6 +156,7 @@ function session(opened: Opened): VlmSession {
   const groups = Object.values(objective.groups);
   const own: VlmSession = {
     recipe,
+    encoder,
     language,
     projector,
     tokenizer,
