@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 
+import { adamw } from "../kernels/adamw.js";
 import { setFallback } from "../kernels/run.js";
 import { Parameter } from "../parameters.js";
 import { decodeTensors } from "../train/state.js";
@@ -47,6 +48,35 @@ function makeTiny(options: { maxNorm?: number; weightDecay?: number; shape?: num
   const { maxNorm = 0, weightDecay = 0 } = options;
   const group = { name: "g", parameters: [parameter], learningRate: 0.1, weightDecay };
   return { parameter, optimizer: createOptimizer({ groups: [group], maxNorm }) };
+}
+
+/** A body for the stock cpu backend that writes into its inputs and returns the same buffers. */
+function registerAdamwInPlace(): { calls: number } {
+  const counter = { calls: 0 };
+  tf.registerKernel({
+    kernelName: "BasicAdamw",
+    backendName: "cpu",
+    kernelFunc: ({ inputs, attrs, backend }) => {
+      counter.calls++;
+      const cpu = backend as unknown as tf.KernelBackend;
+      const named = inputs as Record<"parameter" | "gradient" | "m" | "v" | "control", tf.TensorInfo>;
+      const wrapped = Object.fromEntries(
+        Object.entries(named).map(([name, { dataId, shape }]) => [
+          name,
+          tf.tensor((cpu.readSync(dataId) as Float32Array).slice(), shape),
+        ]),
+      ) as Parameters<typeof adamw.reference>[0];
+      const outputs = adamw.reference(wrapped, attrs as unknown as Parameters<typeof adamw.reference>[1]);
+      const targets = [named.parameter, named.m, named.v];
+      for (const [i, target] of targets.entries()) {
+        (cpu.readSync(target.dataId) as Float32Array).set((outputs[i] as tf.Tensor).dataSync());
+        cpu.incRef(target.dataId);
+      }
+      tf.dispose([wrapped, [...outputs]]);
+      return targets.map(({ dataId, shape }) => ({ dataId, shape, dtype: "float32" as const }));
+    },
+  });
+  return counter;
 }
 
 describe("createOptimizer", () => {
@@ -122,6 +152,33 @@ describe("createOptimizer", () => {
     }
     expect(await right.parameter.value.data()).toEqual(await left.parameter.value.data());
     expect(await right.optimizer.exportState()).toEqual(await left.optimizer.exportState());
+  });
+
+  it("does the same with a backend that updates in place", async () => {
+    const run = async () => {
+      const before = tf.memory().numTensors;
+      const { optimizer, parameter } = makeTiny({ maxNorm: 1 });
+      for (const values of [
+        [3, 4],
+        [-1, 2],
+      ]) {
+        const gradient = tf.tensor(values);
+        tf.dispose([optimizer.update([gradient], { rate: 1 }).norm, gradient]);
+      }
+      const result = { weights: [...(await parameter.value.data())], state: await optimizer.exportState() };
+      optimizer.dispose();
+      parameter.dispose();
+      expect(tf.memory().numTensors).toBe(before);
+      return result;
+    };
+    const expected = await run();
+    const inPlace = registerAdamwInPlace();
+    try {
+      expect(await run()).toEqual(expected);
+      expect(inPlace.calls).toBe(2);
+    } finally {
+      tf.unregisterKernel("BasicAdamw", "cpu");
+    }
   });
 
   it("leaks no tensors", () => {
