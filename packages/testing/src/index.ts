@@ -1,1 +1,13 @@
-export {};
+export { type AnyCase, checkCase } from "./case-check.js";
+export { type Difference, describeDifference, worstDifference } from "./compare.js";
+export {
+  type ConformanceFailure,
+  type ConformanceOptions,
+  type ConformanceResult,
+  type KnownGap,
+  runConformance,
+} from "./conformance.js";
+export { inFloat64 } from "./float64.js";
+export { type HostTensor, hostTensor, normalValues } from "./random-values.js";
+export { implementByReference, REFERENCE_BACKEND, startReferenceBackend } from "./reference-backend.js";
+export { testBackend } from "./test-backend.js";

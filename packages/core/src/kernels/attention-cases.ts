@@ -1,5 +1,5 @@
 import type { AttentionAttrs, AttentionReceivedAttrs } from "./attention.js";
-import { dot, hostLogSumExp, seededValues } from "./case-values.js";
+import { dot, hostLogSumExp, largeLogits, seededValues } from "./case-values.js";
 import type { InputSpec, KernelCase } from "./contract.js";
 
 interface Shape {
@@ -15,6 +15,7 @@ interface Shape {
   readonly window?: number;
   readonly softcap?: number;
   readonly scale?: number;
+  readonly large?: boolean;
 }
 
 type ValueSpec = InputSpec & { readonly values: readonly number[] };
@@ -44,7 +45,7 @@ const shapes: readonly Shape[] = [
   { title: "rows that see no key", queries: [5, 2], keys: [2, 0], heads: 2, kvHeads: 2, width: 3 },
   { title: "keys without queries", queries: [0, 3], keys: [4, 3], heads: 2, kvHeads: 1, width: 3 },
   { title: "one row", queries: [1], heads: 1, kvHeads: 1, width: 1 },
-  { title: "scores around 1e3", queries: [6], heads: 2, kvHeads: 2, width: 8, scale: 20 },
+  { title: "scores around 1e3", queries: [6], heads: 2, kvHeads: 2, width: 8, scale: 20, large: true },
   { title: "wider than a tile", queries: [33, 18], heads: 2, kvHeads: 1, width: 40 },
   { title: "longer than a block of keys", queries: [70], keys: [141], heads: 1, kvHeads: 1, width: 9 },
   { title: "no rows", queries: [0], heads: 2, kvHeads: 1, width: 3 },
@@ -56,6 +57,7 @@ export function attentionCases(): readonly KernelCase<"q" | "k" | "v", Attention
     title: shape.title,
     inputs: operands(shape, seed),
     attrs: attrsOf(shape),
+    ...(shape.large && { tolerance: largeLogits.forward }),
   }));
 }
 
@@ -73,6 +75,7 @@ export function attentionReceivedCases(): readonly KernelCase<"q" | "k" | "v", A
       title: shape.title,
       inputs: operands(shape, seed),
       attrs: { ...attrs, countsAsText, receiveFrom },
+      ...(shape.large && { tolerance: largeLogits.forward }),
     };
   });
 }
@@ -96,6 +99,7 @@ export function attentionBackwardCases(): readonly KernelCase<
         logSumExp: lse,
       },
       attrs,
+      ...(shape.large && { tolerance: largeLogits.backward }),
     };
   });
 }

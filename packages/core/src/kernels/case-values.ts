@@ -1,4 +1,13 @@
 /**
+ * Tolerances of cases with logits around 1e3: float32 stores those to 1e-4, so probabilities are good to 1e-4 and
+ * gradients to that times a weight of about 20.
+ */
+export const largeLogits = {
+  forward: { absolute: 2e-3, relative: 1e-5 },
+  backward: { absolute: 1.6e-2, relative: 1e-4 },
+} as const;
+
+/**
  * Values of a conformance case that depend on each other, such as a log-sum-exp and its logits.
  *
  * Roughly normal (a sum of four uniform values), rounded to float32, the same on every machine.

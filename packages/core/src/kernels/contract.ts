@@ -30,6 +30,8 @@ export interface KernelCase<Name extends string, Attrs extends Attributes> {
   readonly title: string;
   readonly inputs: Readonly<Record<Name, InputSpec>>;
   readonly attrs: Attrs;
+  /** Instead of the contract's, where float32 inputs of this size cannot give more. */
+  readonly tolerance?: Tolerance;
 }
 
 /**

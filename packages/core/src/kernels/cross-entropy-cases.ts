@@ -1,4 +1,4 @@
-import { hostLogits, hostLogSumExp, seededValues } from "./case-values.js";
+import { hostLogits, hostLogSumExp, largeLogits, seededValues } from "./case-values.js";
 import type { InputSpec, KernelCase } from "./contract.js";
 import type { LinearCrossEntropyAttrs, LinearCrossEntropyBackwardAttrs } from "./linear-cross-entropy.js";
 
@@ -11,6 +11,7 @@ interface Sizes {
   readonly scale?: number;
   readonly softcap?: number;
   readonly chunkBytes?: number;
+  readonly large?: boolean;
 }
 
 const sizes: readonly Sizes[] = [
@@ -20,7 +21,7 @@ const sizes: readonly Sizes[] = [
   { title: "one row", rows: 1, width: 3, words: 129, labels: [128] },
   { title: "one word", rows: 2, width: 3, words: 1, labels: [0, -100] },
   { title: "softcap", rows: 5, width: 7, words: 11, labels: [1, 2, 3, -100, 5], softcap: 3, scale: 2 },
-  { title: "logits around 1e3", rows: 4, width: 8, words: 13, labels: [0, 5, 12, 7], scale: 18 },
+  { title: "logits around 1e3", rows: 4, width: 8, words: 13, labels: [0, 5, 12, 7], scale: 18, large: true },
   {
     title: "chunks that do not divide the rows or the words",
     rows: 7,
@@ -41,6 +42,7 @@ export function crossEntropyCases(
     title: size.title,
     inputs: operands(size, seed),
     attrs: attrsOf(size, chunkBytes),
+    ...(size.large && { tolerance: largeLogits.forward }),
   }));
 }
 
@@ -61,6 +63,7 @@ export function crossEntropyBackwardCases(
           logSumExp: { shape: [size.rows], values: logSumExp },
         },
         attrs: { ...attrsOf(size, chunkBytes), needsWeight },
+        ...(size.large && { tolerance: largeLogits.backward }),
       };
     }),
   );

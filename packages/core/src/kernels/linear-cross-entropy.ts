@@ -124,7 +124,11 @@ function capped(logits: tf.Tensor, softcap: number): { value: tf.Tensor; slope: 
 function labelMasks(labels: Int32Array, words: number): { hot: tf.Tensor; counts: tf.Tensor } {
   const safe = labels.map((label) => (label === IGNORED ? 0 : label));
   return {
-    hot: tf.oneHot(tf.tensor1d(safe, "int32"), words, 1, 0, "float32"),
+    // tf.oneHot refuses a single class.
+    hot:
+      words < 2
+        ? tf.ones([labels.length, words])
+        : tf.oneHot(tf.tensor1d(safe, "int32"), words, 1, 0, "float32"),
     counts: tf.tensor1d(
       Array.from(labels, (label) => (label === IGNORED ? 0 : 1)),
       "float32",

@@ -2,7 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { detach } from "../autodiff.js";
 import { bindShapes } from "../shape.js";
-import { hostLogits, hostLogSumExp, seededValues } from "./case-values.js";
+import { hostLogits, hostLogSumExp, largeLogits, seededValues } from "./case-values.js";
 import { DEFAULT_CHUNK_BYTES } from "./chunks.js";
 import type { KernelCase, KernelContract } from "./contract.js";
 import { runKernel } from "./run.js";
@@ -56,6 +56,7 @@ export const linearKl: KernelContract<LinearKlInput, LinearKlAttrs> = {
     title: size.title,
     inputs: operands(size, seed),
     attrs: { chunkBytes: size.chunkBytes ?? DEFAULT_CHUNK_BYTES },
+    ...(size.large && { tolerance: largeLogits.forward }),
   })),
   // A divergence is a difference of two logits, each as large as the largest one.
   tolerance: { absolute: 2e-6, relative: 4e-6 },
@@ -104,6 +105,7 @@ export const linearKlBackward: KernelContract<LinearKlBackwardInput, LinearKlBac
       title: needsRefined ? `${size.title}, with the refined rows' gradient` : size.title,
       inputs: backwardOperands(size, seed),
       attrs: { chunkBytes: size.chunkBytes ?? DEFAULT_CHUNK_BYTES, needsRefined },
+      ...(size.large && { tolerance: largeLogits.backward }),
     })),
   ),
   // p − q cancels where the rows agree, and each carries the rounding of a logit.
@@ -130,6 +132,7 @@ interface KlSize {
   readonly words: number;
   readonly scale?: number;
   readonly chunkBytes?: number;
+  readonly large?: boolean;
 }
 
 function klSizes(): readonly KlSize[] {
@@ -137,7 +140,7 @@ function klSizes(): readonly KlSize[] {
     { title: "odd shape", rows: 5, width: 7, words: 41 },
     { title: "one row", rows: 1, width: 3, words: 129 },
     { title: "one word", rows: 2, width: 3, words: 1 },
-    { title: "logits around 1e3", rows: 4, width: 8, words: 13, scale: 18 },
+    { title: "logits around 1e3", rows: 4, width: 8, words: 13, scale: 18, large: true },
     { title: "rows near zero", rows: 4, width: 8, words: 13, scale: 1e-4 },
     { title: "chunks that do not divide the rows", rows: 7, width: 5, words: 37, chunkBytes: 3 * 37 * 4 },
     { title: "a chunk smaller than one row", rows: 3, width: 5, words: 37, chunkBytes: 64 },
