@@ -1,0 +1,55 @@
+import { registerStockGradients, startBackend } from "@basic-mllm/core";
+
+import { llavaFamily } from "./llava.js";
+import { lossFamily } from "./losses.js";
+import { modelFamily } from "./models.js";
+import { opFamily } from "./ops.js";
+import { type FamilySummary, hasFailed, type KnownGap, runGolden } from "./runner.js";
+
+/** Families that we check. */
+const families = { losses: lossFamily, ops: opFamily, llava: llavaFamily, models: modelFamily };
+
+/** What does not work yet. */
+const gaps: readonly KnownGap[] = [
+  { family: "images", reason: "image preprocessing is not in the runner yet" },
+  { family: "scorers", reason: "benchmark scorers are not built yet" },
+  { family: "gguf", reason: "GGUF files are not read yet" },
+  {
+    family: "models",
+    name: "phi3",
+    reason: "Phi3 (fused products, longrope) is not mapped from its config yet",
+  },
+  ...["dinov2", "dinov2_interpolated", "dinov2_swiglu"].map((name) => ({
+    family: "models",
+    name,
+    reason: "DINOv2 is not among the vision encoders yet",
+  })),
+];
+
+/** Where and on what to run. */
+export interface GoldenSettings {
+  readonly root: string;
+  /** `cpu`, another backend of ours, or `reference`: tfjs's own cpu backend and the slow compositions. */
+  readonly backend: string;
+  readonly wanted: readonly string[];
+  readonly log: (line: string) => void;
+}
+
+/** Runs the goldens; `failed` decides the exit code. */
+export async function main(
+  settings: GoldenSettings,
+): Promise<{ summary: Readonly<Record<string, FamilySummary>>; failed: boolean }> {
+  registerStockGradients();
+  await start(settings.backend);
+  const summary = await runGolden({ ...settings, families, gaps });
+  return { summary, failed: hasFailed(summary) };
+}
+
+async function start(backend: string): Promise<void> {
+  if (backend !== "reference") {
+    await startBackend(backend);
+    return;
+  }
+  await import("@tensorflow/tfjs-backend-cpu");
+  await startBackend("tfjs:cpu", { fallback: "reference" });
+}
