@@ -47,9 +47,15 @@ export async function main(
 
 async function start(backend: string): Promise<void> {
   if (backend !== "reference") {
-    await startBackend(backend);
+    await startBackend(backend, { load: loadBackend });
     return;
   }
   await import("@tensorflow/tfjs-backend-cpu");
   await startBackend("tfjs:cpu", { fallback: "reference" });
+}
+
+/** The embedded backend from its source; others as they are installed. */
+function loadBackend(specifier: string): Promise<unknown> {
+  if (specifier === "@basic-mllm/backend-cpu") return import("@basic-mllm/backend-cpu");
+  return import(/* @vite-ignore */ specifier);
 }
