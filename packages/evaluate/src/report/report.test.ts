@@ -1,0 +1,85 @@
+import { expect, it } from "vitest";
+
+import { chartsOf } from "./charts.js";
+import type { ReportRun } from "./data.js";
+import { html, number, percent } from "./html.js";
+import { renderReport } from "./report.js";
+
+const run: ReportRun = {
+  name: "tiny <run>",
+  description: "A run.",
+  seconds: 12,
+  environment: [["backend", "cpu"]],
+  parts: [{ name: "projector", parameters: 1234, trains: ["align"] }],
+  recipe: { name: "tiny" },
+  train: [0, 1, 2].map((globalStep) => ({
+    stage: "align",
+    globalStep,
+    loss: 2 - globalStep / 10,
+    parts: { language: 2 - globalStep / 10 },
+    learningRate: 0.1,
+    gradientNorm: 1,
+    tokensPerSecond: 100,
+    diagnostics: { cosine: 0.5 },
+  })),
+  evaluations: [],
+  warnings: ["collapse"],
+  final: { test: { vqa: 0.5, name: 0.25 } },
+  blind: { vqa: 0.2 },
+  samples: [
+    {
+      image: "data:,",
+      questions: [{ type: "name", question: "what ?", answer: "</script>", truth: "lion", correct: false }],
+    },
+  ],
+  patches: [
+    {
+      image: "data:,",
+      grid: [1, 2],
+      question: "q",
+      weights: [0.1, 0.2],
+      before: [{ word: "a", meaningful: false }],
+      after: [{ word: "lion", meaningful: true }],
+    },
+  ],
+  shares: {
+    before: [{ block: 0, meaningful: 0, strict: 0, distinct: 1 }],
+    after: [{ block: 0, meaningful: 0.5, strict: 0.5, distinct: 2 }],
+  },
+  replacement: { vqa: 0.3 },
+};
+
+it("is one file that needs no other", () => {
+  const page = renderReport({ title: "t", date: "2026-01-01", runs: [run] });
+  expect(page).not.toMatch(/(src|href)="(?!data:)/);
+  expect(page).toContain("50.0 %");
+  expect(page).toContain("collapse");
+});
+
+it("escapes what a model or a user wrote", () => {
+  const page = renderReport({ title: "t", date: "2026-01-01", runs: [run] });
+  expect(page).toContain("tiny &#60;run&#62;");
+  expect(page).not.toContain("</script></s>");
+});
+
+it("draws a loss part a curve for one run, a run a curve for several", () => {
+  expect(chartsOf([run])[0]?.series.map(({ label }) => label)).toEqual(["language"]);
+  const compared = chartsOf([run, { ...run, name: "other" }])[0];
+  expect(compared?.series.map(({ label }) => label)).toEqual(["tiny <run>", "other"]);
+});
+
+it("leaves out a chart that has no points", () => {
+  const titles = chartsOf([run]).map(({ title }) => title);
+  expect(titles).toContain("cos(v, v̂)");
+  expect(titles).not.toContain("Effective rank");
+});
+
+it("writes numbers for people", () => {
+  expect([percent(0.7025), percent(undefined), number(0.00001234), number(12.5)]).toEqual([
+    "70.3 %",
+    "–",
+    "1.23e-5",
+    "12.5",
+  ]);
+  expect(html`<p>${"a & b"}</p>`.html).toBe("<p>a &#38; b</p>");
+});
