@@ -120,8 +120,7 @@ function featuresOf(visual: HostVisualRows | ImageBatch, encoder: VisionEncoder 
   }
   const encode = (): VisualRows => encoder.encode(tf.tensor4d(visual.pixels, [...visual.shape]));
   if ([...encoder.parameters].some(({ trainable }) => trainable)) return encode();
-  const { rows, ...rest } = frozenRows(encode);
-  return { rows, ...rest };
+  return frozenRows(encode);
 }
 
 /** Keeps the rows of an encoding and frees the rest. */

@@ -64,7 +64,8 @@ function pack(samples: readonly (readonly (number | null)[])[]): PackedRows {
       token === null ? Array.from({ length: PATCHES }, () => -1 - visual++) : [token],
     ),
   );
-  const offsets = rows.reduce((sums, { length }) => [...sums, (sums.at(-1) as number) + length], [0]);
+  const offsets = [0];
+  for (const { length } of rows) offsets.push((offsets.at(-1) as number) + length);
   const images = samples.flatMap((tokens, sample) => {
     const before = tokens.indexOf(null);
     return before < 0 ? [] : [{ sample, start: (offsets[sample] as number) + before, length: PATCHES }];
@@ -227,11 +228,19 @@ describe("createVlmObjective", () => {
     expect(recorded).toEqual([false, true]);
   });
 
-  it("leaks no tensors", () => {
-    const objective = createVlmObjective(parts());
+  it("leaks no tensors, with and without gradients", () => {
+    const options = parts();
+    const objective = createVlmObjective(options);
     const one = mixed();
+    const parameters = [...options.projector.parameters].map(({ value }) => value);
     const before = tf.memory().numTensors;
     tf.dispose(tf.tidy(() => objective.parts(one, position).map(({ sum }) => sum)));
+    expect(tf.memory().numTensors).toBe(before);
+    const { value, gradients } = valueAndGradients(
+      () => tf.addN(objective.parts(one, position).map(({ sum }) => sum)) as tf.Scalar,
+      parameters,
+    );
+    tf.dispose([value, ...gradients]);
     expect(tf.memory().numTensors).toBe(before);
   });
 });
