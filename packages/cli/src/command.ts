@@ -7,7 +7,8 @@ import type { Terminal } from "./terminal.js";
 export interface CliCommand {
   readonly name: string;
   readonly description: string;
-  usage(): Promise<string>;
+  /** @param rawArgs - Arguments after the verb: where it has verbs of its own, they choose. */
+  usage(rawArgs: readonly string[]): Promise<string>;
   /** @param rawArgs - Arguments after the verb. @returns The exit code. */
   execute(rawArgs: readonly string[], terminal: Terminal): Promise<number>;
 }
@@ -92,4 +93,61 @@ function valuesOf(name: string, rawArgs: readonly string[]): readonly string[] {
     const next = rawArgs[i + 1];
     return raw === `--${name}` && next !== undefined ? [next] : [];
   });
+}
+
+/** A verb that has verbs of its own: `basic-mllm data build …`. */
+export function defineCommandGroup(group: {
+  readonly name: string;
+  readonly description: string;
+  readonly commands: readonly CliCommand[];
+}): CliCommand {
+  const find = (word: string | undefined): CliCommand | undefined =>
+    group.commands.find(({ name }) => name === `${group.name} ${word}`);
+  const words = group.commands.map(({ name }) => name.slice(group.name.length + 1));
+  return {
+    name: group.name,
+    description: group.description,
+    usage: async ([word, ...rest]) => {
+      const chosen = find(word);
+      if (chosen !== undefined) return chosen.usage(rest);
+      const usages = await Promise.all(group.commands.map((command) => command.usage([])));
+      return `${group.description}\n\n${usages.join("\n")}`;
+    },
+    execute: async ([word, ...rest], terminal) => {
+      const chosen = find(word);
+      if (chosen !== undefined) return chosen.execute(rest, terminal);
+      throw new BasicError(
+        "E_USAGE",
+        `basic-mllm ${group.name}: expected ${words.join(" or ")}, got ${word === undefined ? "nothing" : `"${word}"`}. See \`basic-mllm ${group.name} --help\`.`,
+      );
+    },
+  };
+}
+
+/**
+ * An option that is a whole number.
+ *
+ * @throws {@link BasicError} `E_USAGE` where it is something else, or below `minimum`.
+ */
+export function wholeNumber(
+  verb: string,
+  name: string,
+  text: string | undefined,
+  minimum = 1,
+): number | undefined {
+  if (text === undefined) return undefined;
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isInteger(value) && value >= minimum) return value;
+  throw new BasicError(
+    "E_USAGE",
+    `basic-mllm ${verb}: --${name} must be a whole number of at least ${minimum}, got "${text}".`,
+  );
+}
+
+/** Values of an option that may be repeated, or given once with commas. */
+export function listOf(values: readonly string[]): readonly string[] {
+  return values
+    .flatMap((value) => value.split(","))
+    .map((value) => value.trim())
+    .filter((value) => value !== "");
 }
