@@ -1,12 +1,14 @@
 import type { KernelBindings } from "./kernels/bindings.js";
 
-/** Memory and threads: native/src/memory.rs, native/src/threads.rs. */
+/** Memory, threads and instruction set: native/src/memory.rs, threads.rs, simd.rs. */
 interface SystemBindings {
   allocateBlock(floats: number): Float32Array;
   freeBlock(block: Float32Array): boolean;
   blockBytes(): number;
   threadCount(): number;
   setThreadCount(count: number): void;
+  /** `baseline`, `avx2` or `avx512`. */
+  instructionSet(): string;
 }
 
 /** Stock operations: native/src/ops, native/src/matmul.rs. `dimensions` are `[size, stride, stride]` per loop. */

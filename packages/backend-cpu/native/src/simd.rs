@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use napi_derive::napi;
+
 /// Instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -27,6 +29,16 @@ pub fn level() -> Level {
         };
         detect().min(limit)
     })
+}
+
+/// Name of the instruction set in use: `baseline`, `avx2` or `avx512`.
+#[napi]
+pub fn instruction_set() -> &'static str {
+    match level() {
+        Level::Baseline => "baseline",
+        Level::Avx2 => "avx2",
+        Level::Avx512 => "avx512",
+    }
 }
 
 #[cfg(target_arch = "x86_64")]
