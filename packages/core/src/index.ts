@@ -1,6 +1,12 @@
 import "./register.js";
 
-export { detach, inputsThatNeedGradient, valueAndGradients } from "./autodiff.js";
+export {
+  type CheckpointPass,
+  checkpoint,
+  detach,
+  inputsThatNeedGradient,
+  valueAndGradients,
+} from "./autodiff.js";
 export { type StartBackendOptions, type StartedBackend, startBackend } from "./backend.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export { registerStockGradients } from "./gradients.js";

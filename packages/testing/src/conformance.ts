@@ -121,13 +121,16 @@ export async function runConformance(options: ConformanceOptions): Promise<Confo
       gaps++;
     }
   }
-  const counts = { cases: planned.length, failed: failures.length, gaps };
+  const cases = planned.length;
+  const failed = failures.length;
   return {
     backend: options.backend,
     device: options.device?.() ?? options.backend,
     contracts: (options.contracts ?? allContracts).length,
-    ...counts,
-    passed: counts.cases - counts.failed - counts.gaps,
+    cases,
+    passed: cases - failed - gaps,
+    failed,
+    gaps,
     failures,
   };
 }
