@@ -140,7 +140,9 @@ describe("das-nce", () => {
 
   it("is sharper for a small temperature, which must be positive", async () => {
     expect(await lossOf(createDasNceLoss({ tau: 0.1, negatives: "sample" }), view)).toBeLessThan(1e-3);
-    expect(() => createDasNceLoss({ tau: 0 })).toThrowErrorMatchingInlineSnapshot(`[BasicError: das-nce: \`tau\` must be greater than 0, got 0. Leave it out for 0.1. [E_CONFIG]]`);
+    expect(() => createDasNceLoss({ tau: 0 })).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: das-nce: \`tau\` must be greater than 0, got 0. Leave it out for 0.1. [E_CONFIG]]`,
+    );
   });
 });
 

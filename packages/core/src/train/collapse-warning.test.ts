@@ -19,7 +19,9 @@ describe("collapseWarning", () => {
   it("names the collapse, its signs and what to change", () => {
     const warning = collapseWarning([start, { cosine: 0.964, distinctMatches: 12, normInitial: 23.64 }]);
     expect(warning?.name).toBe("direction-collapse");
-    expect(warning?.text).toMatchInlineSnapshot(`"Direction collapse: the visual embeddings drift to one common direction. cos(v, v̂) went 0.24 -> 0.96, distinct matched tokens 92 -> 12, |v| 8.3 -> 23.6. Do not trust the meaningful share now. Lower the weight of \`direction\` (0.05 in place of 1), or start it in the finetune stage only; keep \`stopGradient: true\`; or use \`das-nce\` with weight 0.1, which tells rows apart."`);
+    expect(warning?.text).toMatchInlineSnapshot(
+      `"Direction collapse: the visual embeddings drift to one common direction. cos(v, v̂) went 0.24 -> 0.96, distinct matched tokens 92 -> 12, |v| 8.3 -> 23.6. Do not trust the meaningful share now. Lower the weight of \`direction\` (0.05 in place of 1), or start it in the finetune stage only; keep \`stopGradient: true\`; or use \`das-nce\` with weight 0.1, which tells rows apart."`,
+    );
   });
 });
 
@@ -29,6 +31,8 @@ describe("strengthWarning", () => {
   });
 
   it("names the loss that is strong from the start", () => {
-    expect(strengthWarning({ ratioDirection: 0.71, ratioDistribution: 0.01 })?.text).toMatchInlineSnapshot(`"Supervision starts strong against the language loss: ratioDirection 0.71 (λ · loss / language loss, usual below 0.3). Lower its weight, ramp it up, or check \`supervision.normalise\`: \`mean\` multiplies the patch weights by the number of visual rows."`);
+    expect(strengthWarning({ ratioDirection: 0.71, ratioDistribution: 0.01 })?.text).toMatchInlineSnapshot(
+      `"Supervision starts strong against the language loss: ratioDirection 0.71 (λ · loss / language loss, usual below 0.3). Lower its weight, ramp it up, or check \`supervision.normalise\`: \`mean\` multiplies the patch weights by the number of visual rows."`,
+    );
   });
 });

@@ -44,6 +44,8 @@ describe("nearestTokens", () => {
 
   it("refuses rows of another width", async () => {
     const call = nearestTokens(tf.zeros([1, 3]) as tf.Tensor2D, tf.zeros([4, 2]) as tf.Tensor2D);
-    await expect(call).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: nearestTokens: dimension D is 3 in \`rows\` but 2 in \`vocabulary\` [4, 2]. [E_SHAPE]]`);
+    await expect(call).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: nearestTokens: dimension D is 3 in \`rows\` but 2 in \`vocabulary\` [4, 2]. [E_SHAPE]]`,
+    );
   });
 });
