@@ -13,7 +13,7 @@ export const tinyLm = defineRecipe({
   stages: {
     read: {
       train: ["language"],
-      steps: 3000,
+      steps: 1500,
       batchSize: 24,
       learningRate: 2e-3,
       warmup: 60,
