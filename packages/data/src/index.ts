@@ -1,4 +1,5 @@
 export {
+  brokenImages,
   type Dataset,
   type DatasetOptions,
   type ImagePolicy,
@@ -7,6 +8,8 @@ export {
   readTokenizer,
   withoutImages,
 } from "./dataset.js";
+export { decodeImage } from "./decode.js";
+export type { FeatureStorage } from "./feature-shards.js";
 export type { FeatureTable } from "./feature-table.js";
 export { cacheFeatures, type FeatureCacheOptions } from "./features.js";
 export {
@@ -19,7 +22,7 @@ export {
 } from "./image-processor.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
-export { createPixelStore, type PixelStoreOptions } from "./pixel-store.js";
+export { createPixelStore, openImage, type PixelStoreOptions } from "./pixel-store.js";
 export { type Filter, type RgbImage, resizeImage } from "./resample.js";
 export { IMAGE_PLACEHOLDER, parseSamples, type Sample, type Turn } from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
@@ -32,6 +35,12 @@ export {
   type Template,
 } from "./templates.js";
 export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
+export {
+  type DatasetReport,
+  type TemplateReport,
+  type ValidateOptions,
+  validateDataset,
+} from "./validate.js";
 export {
   blind,
   type ChannelStatistics,

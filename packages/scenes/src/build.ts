@@ -11,7 +11,7 @@ import { createTopic } from "./language.js";
 import { encodePng } from "./png.js";
 import { makeSample, type SceneRecord, type SceneWorld, type SplitPlan } from "./records.js";
 import type { Variant } from "./scene.js";
-import type { SpriteSheet } from "./sprites.js";
+import type { SpriteSheet } from "./sprite-sheet.js";
 import { buildTokenizer, buildVocabulary } from "./vocabulary.js";
 
 const FORMAT = 1;
@@ -22,9 +22,9 @@ export interface SceneOptions {
   /** Default `solo`. */
   readonly variant?: Variant;
   /** Scenes with captions. Default 8,000. */
-  readonly align?: number;
+  readonly train1?: number;
   /** Scenes with chat. Default 12,000. */
-  readonly finetune?: number;
+  readonly train2?: number;
   /** Scenes of each evaluation set. Default 400. */
   readonly test?: number;
   /** Default 0. */
@@ -64,9 +64,10 @@ export interface BuildTarget {
 }
 
 /**
- * Writes a picture task as PNG files and LLaVA JSON: `align.json` (captions), `finetune.json` (chat),
- * `validation.json` (one training style, to tune on), `unseen-artist.json`, `training-artists.json`,
- * `held-out-concepts.json`, a tokenizer and `manifest.json`. The same options give the same files. A folder that was
+ * Writes a picture task as PNG files and LLaVA JSON: `stage1.json` (captions), `stage2.json` (chat),
+ * `validation.json` (one training style, to tune on), `test-noto.json` (named after the style that training never
+ * sees), `test-train-artists.json`, `held-out.json` (concepts that training never shows), a tokenizer and
+ * `manifest.json`. The same options give the same files, and fewer scenes are the first of more. A folder that was
  * built from the same options is kept.
  *
  * @throws {@link BasicError} `E_CONFIG` when the sheet has too few concepts for the task.
@@ -129,12 +130,12 @@ export function planScenes(sheet: SpriteSheet, given: SceneOptions = {}): SceneP
     seed: options.seed,
   };
   const splits: readonly SplitPlan[] = [
-    { name: "align", purpose: "captions", count: options.align, styles: trainStyles },
-    { name: "finetune", purpose: "chat", count: options.finetune, styles: trainStyles },
+    { name: "stage1", purpose: "captions", count: options.train1, styles: trainStyles },
+    { name: "stage2", purpose: "chat", count: options.train2, styles: trainStyles },
     { name: "validation", purpose: "evaluation", count: test, styles: [validationStyle] },
-    { name: "unseen-artist", purpose: "evaluation", count: test, styles: [testStyle] },
-    { name: "training-artists", purpose: "evaluation", count: test, styles: trainStyles },
-    { name: "held-out-concepts", purpose: "held-out", count: test, styles: [testStyle] },
+    { name: `test-${testStyle}`, purpose: "evaluation", count: test, styles: [testStyle] },
+    { name: "test-train-artists", purpose: "evaluation", count: test, styles: trainStyles },
+    { name: "held-out", purpose: "held-out", count: test, styles: [testStyle] },
   ];
   const manifest = {
     format: FORMAT,
@@ -149,8 +150,8 @@ export function planScenes(sheet: SpriteSheet, given: SceneOptions = {}): SceneP
 
 const DEFAULTS = {
   variant: "solo",
-  align: 8000,
-  finetune: 12_000,
+  train1: 8000,
+  train2: 12_000,
   test: 400,
   seed: 0,
   testStyle: "noto",

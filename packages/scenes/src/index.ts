@@ -33,12 +33,12 @@ export {
   scenePixels,
 } from "./regions.js";
 export { BACKGROUNDS, CELLS, type Cell, type Scene, type Variant } from "./scene.js";
+export type { SpriteSheet } from "./sprite-sheet.js";
 export {
   defaultCacheFolder,
   loadSprites,
   type SpriteOptions,
   type SpriteProgress,
-  type SpriteSheet,
 } from "./sprites.js";
 export {
   buildTokenizer,

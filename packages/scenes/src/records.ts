@@ -8,12 +8,14 @@ import {
   askQuestion,
   askQuestions,
   captionOf,
+  type Negative,
   type Question,
   type QuestionChoice,
+  type QuestionType,
   type Topic,
 } from "./language.js";
 import { backgroundName, CELLS, drawScene, EMPTY, occupiedCells, type Scene, type Variant } from "./scene.js";
-import type { SpriteSheet } from "./sprites.js";
+import type { SpriteSheet } from "./sprite-sheet.js";
 
 /** A record of the LLaVA format, with what the scene shows as metadata. */
 export interface SceneRecord {
@@ -38,15 +40,17 @@ export interface SceneMetadata {
     readonly grid: readonly [number, number];
     readonly words: readonly (readonly string[])[];
   };
-  /** Evaluation sets only: `name`, `kind`, `where`, `color`, `count`, `yes`, `no-random` or `no-adversarial`. */
-  readonly question?: string;
+  /** Evaluation sets only. `yes` and `no` are the two answers of yes/no questions. */
+  readonly question?: QuestionType;
+  /** Only with question `no`: how the absent thing was chosen. */
+  readonly negative?: Negative;
   /** Evaluation sets only. */
   readonly answer?: string;
 }
 
 /** What a set of pictures is: its name, who draws it, what it says. */
 export interface SplitPlan {
-  /** `align`, `finetune`, or an evaluation set. */
+  /** `stage1`, `stage2`, or an evaluation set. */
   readonly name: string;
   readonly purpose: "captions" | "chat" | "evaluation" | "held-out";
   readonly count: number;
@@ -159,7 +163,7 @@ function recordsOf({ random, world, split, shown, id, image, metadata }: Draft):
   return choices.map((choice, place) => {
     const question = askQuestion(random, topic, shown, choice);
     const { type, answer, negative } = question;
-    const asked = { question: negative === undefined ? type : `${type}-${negative}`, answer };
+    const asked = { question: type, answer, ...(negative === undefined ? {} : { negative }) };
     return {
       id: `${id}-${place}`,
       image,

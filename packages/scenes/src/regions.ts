@@ -11,7 +11,7 @@ import type { Style } from "./art.js";
 import { composeScene, SCENE_BYTES, SCENE_SIZE } from "./compose.js";
 import { type Concept, wordsOf } from "./concepts.js";
 import { BACKGROUNDS, CELLS, drawScene, EMPTY, type Scene, type Variant } from "./scene.js";
-import type { SpriteSheet } from "./sprites.js";
+import type { SpriteSheet } from "./sprite-sheet.js";
 
 const NAME_WEIGHT = 3;
 const TAG_WEIGHT = 1;

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
-import { mkdir, mkdtemp, open, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -8,35 +8,19 @@ import { fileURLToPath } from "node:url";
 
 import { BasicError } from "@basic-mllm/core";
 
-import {
-  type ArtSource,
-  findDrawing,
-  readArtSource,
-  readIconSet,
-  readPackageJson,
-  STYLES,
-  type Style,
-} from "./art.js";
+import { type ArtSource, findDrawing, readArtSource, readIconSet, readPackageJson, STYLES } from "./art.js";
 import { type Concept, type Emoji, readEmoji, toConcept } from "./concepts.js";
-
-/** Widths in pixels that every picture is drawn at. */
-export const SPRITE_SIZES = [24, 28, 32] as const;
-
-/** Pixels along each side of a sprite's cell; smaller sprites stand in the top left. */
-export const SPRITE_CELL = 32;
+import {
+  BYTES_PER_SPRITE,
+  readSheet,
+  SPRITE_CELL,
+  SPRITE_SIZES,
+  SPRITES_PER_CONCEPT,
+  type SpriteSheet,
+  writeSheet,
+} from "./sprite-sheet.js";
 
 const FORMAT = 1;
-const MAGIC = "basic-mllm sprites\n";
-const BYTES_PER_SPRITE = SPRITE_CELL * SPRITE_CELL * 4;
-const SPRITES_PER_CONCEPT = STYLES.length * SPRITE_SIZES.length;
-
-/** Every concept drawn by every team at every size. */
-export interface SpriteSheet {
-  readonly concepts: readonly Concept[];
-  readonly sources: readonly ArtSource[];
-  /** RGBA, premultiplied: `[concepts, styles, sizes, 32, 32, 4]`. */
-  readonly pixels: Uint8Array;
-}
 
 /** Called while sprites are drawn. */
 export type SpriteProgress = (done: number, total: number) => void;
@@ -48,11 +32,6 @@ export interface SpriteOptions {
   readonly onProgress?: SpriteProgress;
   /** Labels of the emoji wanted; default all. */
   readonly labels?: readonly string[];
-}
-
-interface Header {
-  readonly concepts: readonly Concept[];
-  readonly sources: readonly ArtSource[];
 }
 
 /** `$BASIC_MLLM_CACHE`, else `~/.cache/basic-mllm`. */
@@ -77,13 +56,6 @@ export async function loadSprites(options: SpriteOptions = {}): Promise<SpriteSh
   await mkdir(folder, { recursive: true });
   await writeSheet(path, sheet);
   return sheet;
-}
-
-/** First byte of a sprite in {@link SpriteSheet.pixels}. */
-export function spriteOffset(concept: number, style: Style, size: number): number {
-  return (
-    (concept * SPRITES_PER_CONCEPT + STYLES.indexOf(style) * SPRITE_SIZES.length + size) * BYTES_PER_SPRITE
-  );
 }
 
 /** Changes with the art, the renderer and the file format. */
@@ -225,25 +197,4 @@ async function drawFrom({ jobFile, outFile, first, onLine }: ChildTask): Promise
     }
   }
   return { ...(await ended), last, skipped };
-}
-
-async function writeSheet(path: string, { concepts, sources, pixels }: SpriteSheet): Promise<void> {
-  const header = Buffer.from(JSON.stringify({ concepts, sources } satisfies Header));
-  const start = Buffer.from(`${MAGIC}${header.length}\n`);
-  const temporary = `${path}.${randomUUID()}`;
-  await writeFile(temporary, Buffer.concat([start, header, pixels]));
-  await rename(temporary, path);
-}
-
-/** The sheet of a cache file; null where there is none or it is not whole. */
-async function readSheet(path: string): Promise<SpriteSheet | null> {
-  const bytes = await readFile(path).catch(() => null);
-  if (bytes === null || !bytes.subarray(0, MAGIC.length).equals(Buffer.from(MAGIC))) return null;
-  const newline = bytes.indexOf(10, MAGIC.length);
-  const length = Number(bytes.subarray(MAGIC.length, newline).toString());
-  const end = newline + 1 + length;
-  const header = JSON.parse(bytes.subarray(newline + 1, end).toString()) as Header;
-  const pixels = new Uint8Array(bytes.buffer, bytes.byteOffset + end, bytes.length - end);
-  const whole = pixels.length === header.concepts.length * SPRITES_PER_CONCEPT * BYTES_PER_SPRITE;
-  return whole ? { ...header, pixels } : null;
 }

@@ -1,0 +1,30 @@
+// What needs no files and no image decoder: the entry of the package in a browser.
+export {
+  type Channels,
+  fitImage,
+  type ImageProcessor,
+  parseImageProcessor,
+  squareProcessor,
+  toImageBatch,
+} from "./image-processor.js";
+export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
+export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
+export { type Filter, type RgbImage, resizeImage } from "./resample.js";
+export { IMAGE_PLACEHOLDER, parseSamples, type Sample, type Turn } from "./samples.js";
+export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
+export {
+  conversationSegments,
+  encodePrompt,
+  encodeSample,
+  findTemplate,
+  TEMPLATES,
+  type Template,
+} from "./templates.js";
+export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
+export {
+  blind,
+  type ChannelStatistics,
+  type ImageShape,
+  standardised,
+  type VisualStore,
+} from "./visual-store.js";

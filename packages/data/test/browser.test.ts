@@ -1,0 +1,21 @@
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+import { describe, expect, it } from "vitest";
+
+describe("the browser entry", () => {
+  it("needs nothing of Node", async () => {
+    const { metafile } = await build({
+      entryPoints: [fileURLToPath(new URL("../src/browser.ts", import.meta.url))],
+      bundle: true,
+      platform: "browser",
+      format: "esm",
+      conditions: ["@basic-mllm/source"],
+      write: false,
+      metafile: true,
+      logLevel: "silent",
+    });
+    const inputs = Object.keys(metafile.inputs);
+    expect(inputs.some((name) => name.includes("loader.ts"))).toBe(true);
+    expect(inputs.filter((name) => name.includes("sharp") || name.startsWith("node:"))).toEqual([]);
+  });
+});
