@@ -30,7 +30,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     const command = findCommand(verb);
     if (rest.includes("--help") || rest.includes("-h")) {
-      process.stdout.write(await command.usage());
+      process.stdout.write(await command.usage(rest));
       return EXIT.ok;
     }
     return await command.execute(rest, terminal);

@@ -7,6 +7,8 @@ export interface Terminal {
   readonly interactive: boolean;
   /** One line for people. */
   line(text?: string): void;
+  /** Text without a line end, for what comes piece by piece. */
+  write(text: string): void;
   /** One line for people about something that needs attention. */
   warn(text: string): void;
   /** The result for machines: the last line of stdout under `--json`. */
@@ -32,6 +34,9 @@ export function createTerminal(options: { readonly json: boolean }): Terminal {
   return {
     interactive,
     line,
+    write: (text) => {
+      stream.write(text);
+    },
     warn: (text) => line(`${pc.yellow("warning")} ${text}`),
     result: (value) => {
       if (options.json) process.stdout.write(`${JSON.stringify(value)}\n`);

@@ -12,7 +12,14 @@ import { scorePerplexity } from "@basic-mllm/evaluate";
 import { createCorpus } from "@basic-mllm/scenes";
 import { saveHuggingFace } from "@basic-mllm/weights";
 
-import { openLanguage, openTokenizer, requireBuilder, summarise, type TokenizerSource } from "./models.js";
+import {
+  openLanguage,
+  openTokenizer,
+  requireBuilder,
+  summarise,
+  type TokenizerSource,
+  withVocabulary,
+} from "./models.js";
 import { writeJson } from "./region-text.js";
 import { openSprites, sceneOptions } from "./scenes.js";
 import type { Provenance, TaskContext, TaskSession } from "./task.js";
@@ -46,13 +53,6 @@ export async function openLanguageTask(context: TaskContext<LanguageRecipe>): Pr
     save: (folder, provenance) => saveLanguage(folder, language, source, provenance),
     dispose: () => language.parameters.dispose(),
   };
-}
-
-/** A model from scratch takes its vocabulary from the tokenizer. */
-function withVocabulary(component: LanguageRecipe["model"]["language"], size: number) {
-  const config = component.options["config"];
-  if (typeof config !== "object" || config === null || "vocab_size" in config) return component;
-  return { ...component, options: { ...component.options, config: { ...config, vocab_size: size } } };
 }
 
 function requireDecoder(language: unknown): Decoder {

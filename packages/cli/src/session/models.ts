@@ -48,6 +48,13 @@ export async function openLanguage(component: Component, seed: number): Promise<
   return languageModels.get(name)({ random: createRandom(seed, "language"), options });
 }
 
+/** A model from scratch takes its vocabulary from the tokenizer, unless its config says another. */
+export function withVocabulary(component: Component, size: number): Component {
+  const config = component.options["config"];
+  if (typeof config !== "object" || config === null || "vocab_size" in config) return component;
+  return { ...component, options: { ...component.options, config: { ...config, vocab_size: size } } };
+}
+
 /** Where the files of a named model lie, for its tokenizer and image processor. */
 function filesOf(component: Component): string | undefined {
   if (component.name === "tiny-llama") return tinyWeights("language");

@@ -1,9 +1,16 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { BasicError, type ComponentOptions, type Recipe } from "@basic-mllm/core";
-import { buildScenes, loadSprites, type SceneOptions, type SpriteSheet } from "@basic-mllm/scenes";
+import {
+  buildScenes,
+  loadSprites,
+  type SceneManifest,
+  type SceneOptions,
+  type SpriteSheet,
+} from "@basic-mllm/scenes";
 import { z } from "zod";
 
+import type { Progress, Terminal } from "../terminal.js";
 import type { TaskContext } from "./task.js";
 
 const schema = z
@@ -20,17 +27,14 @@ const schema = z
   })
   .partial();
 
+/** Where drawings and pictures are kept, and who is told how far they are. */
+type SceneContext = Pick<TaskContext, "terminal" | "cache">;
+
 /** The drawings of the six teams: read from the cache, or drawn once with a progress bar. */
-export async function openSprites({ terminal, cache }: TaskContext): Promise<SpriteSheet> {
-  let progress: ReturnType<typeof terminal.progress> | undefined;
-  const sheet = await loadSprites({
-    cacheFolder: cache,
-    onProgress: (done, total) => {
-      progress ??= terminal.progress("drawings", total);
-      progress.update(done);
-    },
-  });
-  progress?.stop();
+export async function openSprites({ terminal, cache }: SceneContext): Promise<SpriteSheet> {
+  const progress = lateProgress(terminal, "drawings");
+  const sheet = await loadSprites({ cacheFolder: cache, onProgress: progress.update });
+  progress.stop();
   return sheet;
 }
 
@@ -39,18 +43,33 @@ export async function openScenes(context: TaskContext): Promise<string> {
   const options = sceneOptions(context.recipe.data.builder?.options ?? {});
   const key = createHash("sha256").update(JSON.stringify(options)).digest("hex").slice(0, 12);
   const folder = context.recipe.data.folder ?? join(context.cache, `scenes-${key}`);
+  await writeScenes(context, folder, options);
+  return folder;
+}
+
+/** Builds a picture task into a folder; one that was built from the same options is kept. */
+export async function writeScenes(
+  context: SceneContext,
+  folder: string,
+  options: SceneOptions,
+): Promise<SceneManifest> {
   const sheet = await openSprites(context);
-  let progress: ReturnType<typeof context.terminal.progress> | undefined;
-  await buildScenes(folder, {
-    sheet,
-    options,
-    onProgress: (done, total) => {
-      progress ??= context.terminal.progress("pictures", total);
+  const progress = lateProgress(context.terminal, "pictures");
+  const manifest = await buildScenes(folder, { sheet, options, onProgress: progress.update });
+  progress.stop();
+  return manifest;
+}
+
+/** A progress bar that appears with the first progress. */
+function lateProgress(terminal: Terminal, title: string) {
+  let progress: Progress | undefined;
+  return {
+    update: (done: number, total: number): void => {
+      progress ??= terminal.progress(title, total);
       progress.update(done);
     },
-  });
-  progress?.stop();
-  return folder;
+    stop: () => progress?.stop(),
+  };
 }
 
 /** @throws {@link BasicError} `E_RECIPE_INVALID` where an option of the builder is wrong. */

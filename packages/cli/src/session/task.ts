@@ -27,6 +27,8 @@ export interface Provenance {
   /** SHA-256 of the expanded recipe. */
   readonly recipeHash: string;
   readonly version: string;
+  /** Commit of the sources, where the run was started inside of a clone. */
+  readonly commit: string | null;
   readonly steps: number;
   readonly metrics: Readonly<Record<string, Readonly<Record<string, number>>>>;
 }

@@ -27,7 +27,7 @@ import { writeReport } from "./run-report.js";
 import { printStartTable } from "./start-table.js";
 import type { TaskSession } from "./task.js";
 import { createEventWriter } from "./tensorboard-writer.js";
-import { version } from "./version.js";
+import { commit, version } from "./version.js";
 import type { VlmSession } from "./vlm.js";
 
 /** A run to make or to continue. */
@@ -203,7 +203,14 @@ async function saveModel<Batch>(
   await mkdir(folder, { recursive: true });
   const recipeHash = createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
   const metrics = Object.fromEntries(evaluations.map(({ split, metrics: values }) => [split, values]));
-  await session.save(folder, { recipe: recipe.name, recipeHash, version: version(), steps, metrics });
+  await session.save(folder, {
+    recipe: recipe.name,
+    recipeHash,
+    version: version(),
+    commit: commit(),
+    steps,
+    metrics,
+  });
 }
 
 /** The same recipe trained without ever seeing a picture, in a folder of its own; kept once it is there. */

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 /** Version of this package. */
@@ -7,4 +8,11 @@ export function version(): string {
     import.meta.url,
   );
   return (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version;
+}
+
+/** Commit of the clone that these sources are in; null outside of one. */
+export function commit(): string | null {
+  const cwd = new URL(".", import.meta.url);
+  const { status, stdout } = spawnSync("git", ["rev-parse", "HEAD"], { cwd, encoding: "utf8" });
+  return status === 0 ? stdout.trim() : null;
 }

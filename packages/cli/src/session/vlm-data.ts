@@ -11,6 +11,7 @@ import {
 } from "@basic-mllm/core";
 import {
   blind as blindStore,
+  type ChannelStatistics,
   cacheFeatures,
   createPixelStore,
   createVlmData,
@@ -42,6 +43,8 @@ export interface VlmSet {
 
 /** All sets of a recipe, ready for batches. */
 export interface VlmSets {
+  /** What features are standardised with; null where they are used as they are. */
+  readonly statistics: ChannelStatistics | null;
   readonly train: ReadonlyMap<string, VlmSet>;
   readonly evaluation: ReadonlyMap<string, VlmSet>;
 }
@@ -68,10 +71,10 @@ export async function openVlmSets(context: TaskContext<VlmRecipe>, options: VlmS
     );
   const train = await read(recipe.data.train);
   const evaluation = await read(recipe.data.evaluation);
-  const stores = await openStores(context, options, [...train, ...evaluation]);
+  const { stores, statistics } = await openStores(context, options, [...train, ...evaluation]);
   const bySet = (sets: typeof train): ReadonlyMap<string, VlmSet> =>
     new Map(sets.map(({ name, data }) => [name, setWith(name, data, stores(data.imageRoot))]));
-  return { train: bySet(train), evaluation: bySet(evaluation) };
+  return { train: bySet(train), evaluation: bySet(evaluation), statistics };
 }
 
 async function readSet(
@@ -101,7 +104,7 @@ async function openStores(
   context: TaskContext<VlmRecipe>,
   options: VlmSetOptions,
   sets: readonly NamedData[],
-): Promise<(imageRoot: string) => OpenStore> {
+): Promise<{ stores: (imageRoot: string) => OpenStore; statistics: ChannelStatistics | null }> {
   const roots = [...new Set(sets.map(({ data }) => data.imageRoot))];
   const opened = new Map<string, OpenStore>();
   const source = await featureSource(context.recipe, options.encoder);
@@ -111,15 +114,16 @@ async function openStores(
   }
   const [first] = sets;
   const table = first && opened.get(first.data.imageRoot)?.store;
-  const scaled =
+  const statistics =
     context.recipe.features.standardise && table !== undefined && "statistics" in table
       ? await (table as FeatureTable).statistics(imagesOf(first?.data.samples ?? []))
-      : undefined;
-  return (root) => {
+      : null;
+  const stores = (root: string): OpenStore => {
     const found = opened.get(root) as OpenStore;
-    const store = scaled === undefined ? found.store : standardised(found.store, scaled);
+    const store = statistics === null ? found.store : standardised(found.store, statistics);
     return { ...found, store: options.blind ? blindStore(store) : store };
   };
+  return { stores, statistics };
 }
 
 /** The encoder as a source of features, where no stage trains it. */

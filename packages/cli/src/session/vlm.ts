@@ -21,7 +21,7 @@ import {
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import type { TextTokenizer } from "@basic-mllm/data";
+import type { ImageProcessor, TextTokenizer } from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
 import { encodeSafetensors, saveHuggingFace } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
@@ -33,6 +33,7 @@ import {
   openTokenizer,
   summarise,
   type TokenizerSource,
+  withVocabulary,
 } from "./models.js";
 import { writeJson } from "./region-text.js";
 import type { Provenance, TaskContext, TaskSession } from "./task.js";
@@ -42,6 +43,8 @@ import { batchesOf, openVlmSets, questionsOf, type VlmSet, type VlmSets } from "
 export interface VlmSession extends TaskSession<VlmBatch> {
   readonly recipe: VlmRecipe;
   readonly encoder: VisionEncoder | FeatureSource;
+  /** How a picture becomes the encoder's input. */
+  readonly processor: ImageProcessor;
   readonly language: LanguageModel;
   readonly projector: Projector;
   readonly tokenizer: TextTokenizer;
@@ -59,14 +62,14 @@ export async function openVlm(context: TaskContext<VlmRecipe>, { blind = false }
   const { recipe } = context;
   const { model, seed } = recipe;
   const encoder = await openEncoder(model.vision, { seed, layer: model.visionLayer });
-  const language = await openLanguage(model.language, seed);
   const source = await openTokenizer(context, model.tokenizer, model.language);
+  const language = await openLanguage(withVocabulary(model.language, source.tokenizer.size), seed);
   const imageSize = "imageSize" in encoder ? encoder.imageSize : 0;
   const processor = openProcessor(model.vision, imageSize);
   const sets = await openVlmSets(context, { encoder, processor, blind });
   const projector = await openProjector(recipe, { encoder, language, sets });
   const objective = objectiveOf(recipe, { encoder, language, projector, tokenizer: source.tokenizer });
-  return session({ recipe, encoder, language, projector, source, sets, objective });
+  return session({ recipe, encoder, processor, language, projector, source, sets, objective });
 }
 
 /** The projector as it was before training, for comparison; the caller disposes it. */
@@ -142,6 +145,7 @@ function objectiveOf(
 interface Opened {
   readonly recipe: VlmRecipe;
   readonly encoder: VisionEncoder | FeatureSource;
+  readonly processor: ImageProcessor;
   readonly language: LanguageModel;
   readonly projector: Projector;
   readonly source: TokenizerSource;
@@ -150,13 +154,14 @@ interface Opened {
 }
 
 function session(opened: Opened): VlmSession {
-  const { recipe, encoder, language, projector, source, sets, objective } = opened;
+  const { recipe, encoder, processor, language, projector, source, sets, objective } = opened;
   const { tokenizer } = source;
   const template = Object.values(recipe.stages).at(-1)?.template ?? "plain";
   const groups = Object.values(objective.groups);
   const own: VlmSession = {
     recipe,
     encoder,
+    processor,
     language,
     projector,
     tokenizer,

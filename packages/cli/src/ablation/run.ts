@@ -1,0 +1,153 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { BasicError, diffRecipes, formatDifferences, RECIPE_FILE } from "@basic-mllm/core";
+
+import { writeJson } from "../session/region-text.js";
+import { trainRun } from "../session/train-run.js";
+import type { Terminal } from "../terminal.js";
+import type { PlannedRun } from "./plan.js";
+
+/** How one run of an ablation ended. */
+export type RunOutcome = "trained" | "kept" | "not-finite";
+
+/** What {@link runAll} needs besides the plan. */
+export interface RunAllOptions {
+  readonly terminal: Terminal;
+  readonly cache: string;
+  readonly signal: AbortSignal;
+  /** Runs at a time; more than one: each in a process of its own. */
+  readonly jobs: number;
+  readonly threads?: number;
+  readonly onDone: (run: PlannedRun, outcome: RunOutcome) => void;
+}
+
+/** What a run folder holds before its turn. */
+type RunState = "absent" | "started" | "finished";
+
+/**
+ * Trains what is missing of a plan. A finished run is kept, a started one goes on from its last checkpoint, and one
+ * whose loss becomes NaN does not stop the others.
+ *
+ * @throws {@link BasicError} `E_RESUME_CHANGED` before anything is trained, where a folder holds a run of another
+ * recipe; `E_INTERRUPTED`.
+ */
+export async function runAll(
+  plan: readonly PlannedRun[],
+  options: RunAllOptions,
+): Promise<ReadonlyMap<PlannedRun, RunOutcome>> {
+  const states = new Map<PlannedRun, RunState>();
+  for (const run of plan) states.set(run, await stateOf(run));
+  const outcomes = new Map<PlannedRun, RunOutcome>();
+  const waiting = [...plan];
+  const work = async (): Promise<void> => {
+    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
+      const outcome = await runOne(run, states.get(run) ?? "absent", options);
+      outcomes.set(run, outcome);
+      options.onDone(run, outcome);
+    }
+  };
+  const workers = Array.from({ length: Math.min(options.jobs, plan.length) }, work);
+  const ended = await Promise.allSettled(
+    workers.map((worker) =>
+      worker.catch((error: unknown) => {
+        waiting.length = 0;
+        throw error;
+      }),
+    ),
+  );
+  const failed = ended.find((result) => result.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  return outcomes;
+}
+
+/** @throws {@link BasicError} `E_RESUME_CHANGED`. */
+async function stateOf({ out, recipe }: PlannedRun): Promise<RunState> {
+  const file = join(out, RECIPE_FILE);
+  if (!existsSync(file)) return "absent";
+  const stored: unknown = JSON.parse(await readFile(file, "utf8"));
+  const differences = diffRecipes(stored, JSON.parse(JSON.stringify(recipe))).filter(
+    ({ path }) => path !== "description",
+  );
+  if (differences.length > 0) {
+    throw new BasicError(
+      "E_RESUME_CHANGED",
+      `${out} holds a run of another recipe:\n${formatDifferences(differences)}\n` +
+        "Use the same recipe, --seeds and --steps as before, remove that folder, or choose another --out.",
+    );
+  }
+  return existsSync(join(out, "evaluation.json")) ? "finished" : "started";
+}
+
+async function runOne(run: PlannedRun, state: RunState, options: RunAllOptions): Promise<RunOutcome> {
+  if (state === "finished") return "kept";
+  try {
+    await (options.jobs > 1 ? runChild(run, state, options) : runHere(run, state, options));
+    return "trained";
+  } catch (error) {
+    if (!(error instanceof BasicError) || error.code !== "E_NOT_FINITE") throw error;
+    options.terminal.warn(`${run.out}: ${error.message}`);
+    return "not-finite";
+  }
+}
+
+async function runHere(run: PlannedRun, state: RunState, options: RunAllOptions): Promise<void> {
+  const { terminal, cache, signal, threads } = options;
+  await trainRun({
+    recipe: run.recipe,
+    out: run.out,
+    terminal,
+    cache,
+    signal,
+    report: false,
+    ...(threads !== undefined && { threads }),
+    ...(state === "started" && { resume: "last" as const }),
+  });
+}
+
+/** Exit codes of `train`, as errors of this process. */
+const CHILD_ERRORS: Readonly<Record<number, "E_NOT_FINITE" | "E_INTERRUPTED">> = {
+  3: "E_NOT_FINITE",
+  130: "E_INTERRUPTED",
+};
+
+async function runChild(run: PlannedRun, state: RunState, options: RunAllOptions): Promise<void> {
+  const { out, recipe } = run;
+  const { terminal, signal, jobs, cache } = options;
+  if (signal.aborted)
+    throw new BasicError("E_INTERRUPTED", `Stopped before ${out}. Run the same command to go on.`);
+  await mkdir(out, { recursive: true });
+  const file = join(out, "planned.json");
+  await writeJson(file, recipe);
+  const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / jobs));
+  const command = ["train", file, "--out", out, "--no-report", "--threads", String(threads)];
+  const child = spawn(
+    process.execPath,
+    [...process.execArgv, process.argv[1] ?? "", ...command, ...(state === "started" ? ["--resume"] : [])],
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, BASIC_MLLM_CACHE: cache } },
+  );
+  const stop = (): void => {
+    child.kill("SIGINT");
+  };
+  signal.addEventListener("abort", stop);
+  const last: string[] = [];
+  for (const stream of [child.stdout, child.stderr]) {
+    createInterface({ input: stream }).on("line", (line) => {
+      terminal.line(`${recipe.name}-${recipe.seed} │ ${line}`);
+      if (line.trim() !== "") last.splice(0, last.length, line.trim());
+    });
+  }
+  const code = await new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (status) => resolve(status ?? 1));
+  });
+  signal.removeEventListener("abort", stop);
+  if (code === 0) return;
+  throw new BasicError(
+    CHILD_ERRORS[code] ?? "E_USAGE",
+    `The run in ${out} stopped with exit code ${code}: ${last[0] ?? "it said nothing"} Run the same command to go on.`,
+  );
+}

@@ -1,0 +1,61 @@
+import { recipeJsonSchema } from "@basic-mllm/core";
+import pc from "picocolors";
+
+import { defineCliCommand } from "../command.js";
+import { checkRecipe, type StageCheck } from "../session/check-recipe.js";
+import { cacheFolder } from "../session/folders.js";
+import { loadRecipe } from "../session/load-recipe.js";
+import { printStartTable } from "../session/start-table.js";
+import { prepare } from "../session/train-run.js";
+import { decimals } from "../tables.js";
+import { table } from "../terminal.js";
+
+/** `basic-mllm check`: everything that can be wrong with a recipe, found before the first step. */
+export const check = defineCliCommand({
+  name: "check",
+  description:
+    "Check a recipe: fields, backend, models, data, labels and lengths. Exit code 1 where a run would stop.",
+  args: {
+    recipe: { type: "positional", description: "Recipe, or a file.", required: true },
+    set: { type: "string", valueHint: "path=value", description: "Change a field first; may be repeated." },
+    expand: { type: "boolean", description: "Print the recipe with every field." },
+    schema: { type: "boolean", description: "Print the JSON Schema of recipes, for editors, and stop." },
+  },
+  examples: [
+    "basic-mllm check my-recipe.yaml",
+    "basic-mllm check quickstart --expand",
+    "basic-mllm check quickstart --schema > recipe.schema.json",
+  ],
+  run: async ({ args, repeated, terminal }) => {
+    if (args.schema === true) {
+      terminal.line(JSON.stringify(recipeJsonSchema(), null, 2));
+      return 0;
+    }
+    const recipe = await loadRecipe(args.recipe, repeated("set"));
+    if (args.expand === true) terminal.line(JSON.stringify(recipe, null, 2));
+    await prepare(recipe);
+    const found = await checkRecipe({ recipe, terminal, cache: cacheFolder() });
+    printStartTable(terminal, recipe, found.parts);
+    if (found.stages.length > 0) terminal.line(stageTable(found.stages));
+    for (const problem of found.problems) terminal.warn(problem);
+    if (found.problems.length === 0) terminal.line(pc.green("  no problems found"));
+    terminal.result({ ...found, ...(args.expand === true && { recipe }) });
+    return found.problems.length === 0 ? 0 : 1;
+  },
+});
+
+function stageTable(stages: readonly StageCheck[]): string {
+  const rows = stages.map((found) => [
+    found.stage,
+    found.template,
+    String(found.samples),
+    String(found.imageRows),
+    `${found.rows.min} to ${found.rows.max}`,
+    `${found.batchRows} of ${found.rowBudget}`,
+    decimals(found.maskedShare, 2),
+  ]);
+  return table(
+    ["STAGE", "TEMPLATE", "LOOKED AT", "ROWS A PICTURE", "ROWS A SAMPLE", "ROWS A BATCH", "MASKED SHARE"],
+    rows,
+  );
+}

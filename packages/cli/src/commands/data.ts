@@ -1,0 +1,152 @@
+import { dirname } from "node:path";
+import { BasicError, didYouMean } from "@basic-mllm/core";
+import {
+  type DatasetReport,
+  findTemplate,
+  parseSamples,
+  readTokenizer,
+  TEMPLATES,
+  validateDataset,
+} from "@basic-mllm/data";
+import pc from "picocolors";
+
+import { defineCliCommand, defineCommandGroup, listOf, wholeNumber } from "../command.js";
+import { cacheFolder } from "../session/folders.js";
+import { sceneOptions, writeScenes } from "../session/scenes.js";
+import { readTextFile } from "../session/text-file.js";
+import { decimals } from "../tables.js";
+import { type Terminal, table } from "../terminal.js";
+
+const BUILDERS = ["scenes"];
+
+const build = defineCliCommand({
+  name: "data build",
+  description: "Build a data set: PNG pictures, LLaVA JSON and a tokenizer.",
+  args: {
+    builder: { type: "positional", description: `What to build: ${BUILDERS.join(", ")}.`, required: true },
+    out: { type: "string", valueHint: "dir", description: "Folder to write.", required: true },
+    variant: {
+      type: "string",
+      valueHint: "name",
+      description: "solo: one thing; grid: up to four. Default: solo.",
+    },
+    train1: { type: "string", valueHint: "n", description: "Pictures with captions. Default: 8000." },
+    train2: { type: "string", valueHint: "n", description: "Pictures with chat. Default: 12000." },
+    test: { type: "string", valueHint: "n", description: "Pictures of each evaluation set. Default: 400." },
+    seed: { type: "string", valueHint: "n", description: "Seed of all choices. Default: 0." },
+    "test-style": {
+      type: "string",
+      valueHint: "name",
+      description: "Artists that training never sees. Default: noto.",
+    },
+  },
+  examples: [
+    "basic-mllm data build scenes --out my-scenes",
+    "basic-mllm data build scenes --out harder --variant grid --train1 20000 --train2 30000",
+  ],
+  run: async ({ args, terminal }) => {
+    if (!BUILDERS.includes(args.builder)) {
+      throw new BasicError(
+        "E_NAME_UNKNOWN",
+        `There is no data builder "${args.builder}".${didYouMean(args.builder, BUILDERS)} Known: ${BUILDERS.join(", ")}.`,
+      );
+    }
+    const given = {
+      variant: args.variant,
+      train1: wholeNumber("data build", "train1", args.train1),
+      train2: wholeNumber("data build", "train2", args.train2),
+      test: wholeNumber("data build", "test", args.test),
+      seed: wholeNumber("data build", "seed", args.seed, 0),
+      testStyle: args["test-style"],
+    };
+    const options = sceneOptions(
+      Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    );
+    const { sets } = await writeScenes({ terminal, cache: cacheFolder() }, args.out, options);
+    const rows = Object.entries(sets).map(([name, set]) => [name, String(set.scenes), String(set.records)]);
+    terminal.line(table(["SET", "PICTURES", "RECORDS"], rows));
+    terminal.line(`  in ${pc.cyan(args.out)}`);
+    terminal.result({ folder: args.out, sets });
+    return 0;
+  },
+});
+
+const validate = defineCliCommand({
+  name: "data validate",
+  description: "Look through a LLaVA JSON file before training: pictures, turns, lengths, labels.",
+  args: {
+    file: { type: "positional", description: "LLaVA JSON or JSON lines.", required: true },
+    images: { type: "string", valueHint: "dir", description: "Folder of the pictures. Default: the file's." },
+    template: {
+      type: "string",
+      valueHint: "name",
+      description: `Template; may be repeated: ${Object.keys(TEMPLATES).join(", ")}. Default: all.`,
+    },
+    tokenizer: {
+      type: "string",
+      valueHint: "dir",
+      description: "Folder with tokenizer.json.",
+      required: true,
+    },
+    decode: { type: "boolean", description: "Also decode every picture." },
+  },
+  examples: [
+    "basic-mllm data validate chat.json --images pictures --template chat --tokenizer models/llama",
+    "basic-mllm data validate my-scenes/stage2.json --tokenizer my-scenes --decode --json",
+  ],
+  run: async ({ args, repeated, terminal }) => {
+    const templates = listOf(repeated("template")).map(findTemplate);
+    const found = await validateDataset({
+      samples: parseSamples(await readTextFile(args.file), args.file),
+      imageRoot: args.images ?? dirname(args.file),
+      tokenizer: await readTokenizer(args.tokenizer),
+      decodeImages: args.decode === true,
+      ...(templates.length > 0 && { templates }),
+    });
+    const problems = datasetProblems(found);
+    printReport(terminal, found, problems);
+    terminal.result({ file: args.file, ...found, problems });
+    return problems.length === 0 ? 0 : 1;
+  },
+});
+
+/** `basic-mllm data`: build a data set, or look through one. */
+export const data = defineCommandGroup({
+  name: "data",
+  description: "Build a data set, or look through one before training.",
+  commands: [build, validate],
+});
+
+/** What would stop a training run, one sentence each. */
+function datasetProblems(found: DatasetReport): readonly string[] {
+  const lists: readonly (readonly [readonly string[], string])[] = [
+    [found.missingImages, "pictures are missing"],
+    [found.brokenImages, "pictures cannot be decoded"],
+    [found.placeholderMismatches, "samples have another number of <image> than of pictures"],
+    [found.duplicateIds, "ids occur more than once"],
+  ];
+  return [
+    ...lists.flatMap(([names, text]) =>
+      names.length === 0 ? [] : [`${names.length} ${text}, for example ${names[0]}`],
+    ),
+    ...found.templates.flatMap(({ template, unusable }) =>
+      unusable.map(({ count, first }) => `template ${template}: ${count} samples cannot be used: ${first}`),
+    ),
+  ];
+}
+
+function printReport(terminal: Terminal, found: DatasetReport, problems: readonly string[]): void {
+  const { samples, images, textOnly, turns } = found;
+  terminal.line(`  ${samples} samples, ${images} pictures, ${textOnly} samples without a picture`);
+  terminal.line(`  turns ${turns.min} to ${turns.max}, median ${turns.median}`);
+  const rows = found.templates.map(({ template, tokens, maskedShare }) => [
+    template,
+    String(tokens.min),
+    String(tokens.median),
+    String(tokens.max),
+    decimals(maskedShare, 2),
+  ]);
+  terminal.line(table(["TEMPLATE", "TOKENS MIN", "MEDIAN", "MAX", "MASKED SHARE"], rows));
+  for (const problem of problems) terminal.warn(problem);
+  if (problems.length === 0) terminal.line(pc.green("  no problems found"));
+}

@@ -1,0 +1,118 @@
+import { BasicError, createFeatureSource, type HostVisualRows, type ImageBatch } from "@basic-mllm/core";
+import {
+  encodePrompt,
+  findTemplate,
+  IMAGE_PLACEHOLDER,
+  openImage,
+  packSamples,
+  standardised,
+  type Turn,
+  toImageBatch,
+} from "@basic-mllm/data";
+import { generate } from "@basic-mllm/evaluate";
+import * as tf from "@tensorflow/tfjs-core";
+
+import type { VlmSession } from "./vlm.js";
+
+/** How {@link Conversation.ask} answers. */
+export interface AnswerOptions {
+  readonly maxTokens: number;
+  /** 0: the likeliest token. */
+  readonly temperature: number;
+  readonly seed: number;
+  /** Called with each new piece of text. */
+  readonly onText: (text: string) => void;
+}
+
+/** What {@link Conversation.ask} gives back. */
+export interface Answer {
+  readonly answer: string;
+  readonly tokens: number;
+}
+
+/** Questions and answers about one picture. */
+export interface Conversation {
+  /** The answer, with everything said before as context. */
+  ask(question: string, options: AnswerOptions): Promise<Answer>;
+  /** Starts again with the same picture. */
+  forget(): void;
+}
+
+/**
+ * Opens a picture for questions: decoded, fitted for the encoder, turned into features once.
+ *
+ * @throws {@link BasicError} `E_IMAGE` where the file is missing or no picture.
+ */
+export async function openConversation(session: VlmSession, image: string): Promise<Conversation> {
+  const visual = await seePicture(session, image);
+  const { projector, tokenizer, language } = session;
+  const template = findTemplate(session.template);
+  const shape = projector.gridAfter(visual.grids[0] ?? null, visual.offsets[1] ?? 0);
+  let turns: readonly Turn[] = [];
+  return {
+    forget: () => {
+      turns = [];
+    },
+    ask: async (question, { onText, ...options }) => {
+      const value = turns.length === 0 ? `${IMAGE_PLACEHOLDER}\n${question}` : question;
+      const conversations = [...turns, { from: "human" as const, value }];
+      const sample = { id: image, images: [image], conversations, metadata: {} };
+      const tokens = encodePrompt(template, tokenizer, sample);
+      const packed = packSamples([tokens], [[shape.rows]], { requireLabels: false });
+      const embedded = tf.tidy(() => session.embed({ packed, visual, sampleIds: [image] }) as tf.Tensor2D);
+      const stream = streamText((ids) => tokenizer.decode(ids), onText);
+      const endOfSequence = tokenizer.special.eos;
+      const prompt = { packed, visual: embedded };
+      try {
+        const ids = await generate(language, prompt, { ...options, endOfSequence, onToken: stream });
+        const answer = tokenizer.decode(ids).trim();
+        turns = [...conversations, { from: "gpt", value: answer }];
+        return { answer, tokens: ids.length };
+      } finally {
+        embedded.dispose();
+      }
+    },
+  };
+}
+
+/** Features of one picture as the model was trained on them. */
+async function seePicture(session: VlmSession, image: string): Promise<HostVisualRows> {
+  const { encoder, processor, sets } = session;
+  const pixels = toImageBatch([await openImage(image, processor)], processor);
+  const source = "encode" in encoder ? await createFeatureSource(encoder, "chat") : encoder;
+  const rows = await source.features(pixels);
+  if (sets.statistics === null) return rows;
+  const shape = { rows: rows.offsets[1] ?? 0, grid: rows.grids[0] ?? null };
+  return asRows(
+    await standardised({ shape: () => shape, read: async () => rows }, sets.statistics).read([image]),
+  );
+}
+
+function asRows(visual: HostVisualRows | ImageBatch): HostVisualRows {
+  if ("values" in visual) return visual;
+  throw new BasicError(
+    "E_CONFIG",
+    "Standardised features became pixels again. Set features.standardise to false.",
+  );
+}
+
+/** Gives text as soon as it is whole: a token may change how the ones before it read. */
+function streamText(decode: (ids: readonly number[]) => string, onText: (text: string) => void) {
+  const ids: number[] = [];
+  let shown = "";
+  return (id: number): void => {
+    ids.push(id);
+    const text = decode(ids).trimStart();
+    if (!text.startsWith(shown) || text.endsWith("\ufffd")) return;
+    onText(text.slice(shown.length));
+    shown = text;
+  };
+}
+
+/** Words of a text that the tokenizer cannot spell: the model sees the same unknown token for all of them. */
+export function unknownWords({ tokenizer }: Pick<VlmSession, "tokenizer">, text: string): readonly string[] {
+  const { unk } = tokenizer.special;
+  if (unk === null) return [];
+  const words = new Set(text.match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? []);
+  return [...words].filter((word) => tokenizer.encode(word).includes(unk));
+}

@@ -1,0 +1,87 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  BasicError,
+  type Groups,
+  loadCheckpoint,
+  type ParameterSet,
+  parseRecipe,
+  RECIPE_FILE,
+  type Recipe,
+  restoreParameters,
+} from "@basic-mllm/core";
+import { createDiskStore, loadHuggingFace } from "@basic-mllm/weights";
+import * as tf from "@tensorflow/tfjs-core";
+
+/** Where the weights of a run came from. */
+export interface RestoredWeights {
+  /** `checkpoints/step-00000200`, or `model`. */
+  readonly from: string;
+  /** Optimizer steps behind them, where a checkpoint says so. */
+  readonly globalStep: number | null;
+}
+
+/**
+ * The recipe that a run folder was trained with.
+ *
+ * @throws {@link BasicError} `E_USAGE` where the folder holds no run.
+ */
+export async function readRunRecipe(folder: string): Promise<Recipe> {
+  const path = join(folder, RECIPE_FILE);
+  if (!existsSync(path)) {
+    throw new BasicError(
+      "E_USAGE",
+      `There is no run in ${folder}: expected ${path}. Give the folder that \`basic-mllm train\` wrote, for example runs/quickstart-0.`,
+    );
+  }
+  return parseRecipe(JSON.parse(await readFile(path, "utf8")));
+}
+
+/** A recipe that opens what its trained model needs, and no more: the first training set has the statistics of features. */
+export function withoutTraining<R extends Recipe>(recipe: R, use: { readonly evaluation: boolean }): R {
+  const [first] = Object.entries(recipe.data.train);
+  const needsStatistics = recipe.task === "vlm" && recipe.features.standardise;
+  const train =
+    first === undefined ? {} : { [first[0]]: { ...first[1], ...(!needsStatistics && { limit: 1 }) } };
+  const evaluation = use.evaluation ? recipe.data.evaluation : {};
+  return { ...recipe, data: { ...recipe.data, train, evaluation } };
+}
+
+/**
+ * Puts the trained weights of a run into its opened model: those of the last checkpoint, else of `model/`.
+ *
+ * @throws {@link BasicError} `E_CHECKPOINT_MISSING` where the run has neither.
+ */
+export async function restoreRun(folder: string, groups: Groups): Promise<RestoredWeights> {
+  const checkpoint = await loadCheckpoint(createDiskStore(folder), "last");
+  if (checkpoint !== null) {
+    restoreParameters(checkpoint, groups);
+    return { from: checkpoint.folder, globalStep: checkpoint.position.globalStep };
+  }
+  const model = join(folder, "model");
+  if (!existsSync(join(model, "config.json"))) {
+    throw new BasicError(
+      "E_CHECKPOINT_MISSING",
+      `The run in ${folder} has no trained weights: neither a checkpoint nor ${model}. Train it first, or resume it.`,
+    );
+  }
+  await restoreModel(model, groups);
+  return { from: "model", globalStep: null };
+}
+
+async function restoreModel(folder: string, groups: Groups): Promise<void> {
+  const loaded = await loadHuggingFace(folder);
+  const parts = Object.entries(loaded).flatMap(([name, part]) =>
+    typeof part === "object" && "parameters" in part ? [[name, part.parameters] as const] : [],
+  );
+  for (const [name, parameters] of parts) {
+    const group = groups[name];
+    if (group !== undefined) copyParameters(parameters, group);
+    parameters.dispose();
+  }
+}
+
+function copyParameters(from: ParameterSet, to: ParameterSet): void {
+  for (const parameter of from) to.get(parameter.name).assign(tf.clone(parameter.value));
+}

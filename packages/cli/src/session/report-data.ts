@@ -1,0 +1,77 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  BasicError,
+  type EvaluationResult,
+  type MetricsLine,
+  type Recipe,
+  readMetrics,
+} from "@basic-mllm/core";
+import type { ReportRun } from "@basic-mllm/evaluate";
+import { createDiskStore } from "@basic-mllm/weights";
+
+import { readRunRecipe } from "./open-run.js";
+
+/** What `train` leaves in evaluation.json. */
+export interface RunEvaluation {
+  readonly seconds: number;
+  readonly steps: number;
+  readonly evaluations: readonly EvaluationResult[];
+  readonly blind: Readonly<Record<string, number>> | null;
+}
+
+/**
+ * What the report shows of a run: its report.json; for a finished run without one (`--no-report`, `ablate`), its
+ * curves and figures without pictures.
+ *
+ * @throws {@link BasicError} `E_USAGE` where the folder holds no finished run.
+ */
+export async function readReportRun(folder: string): Promise<ReportRun> {
+  const file = join(folder, "report.json");
+  if (existsSync(file)) return JSON.parse(await readFile(file, "utf8")) as ReportRun;
+  const finished = await readEvaluation(folder);
+  if (finished !== null) return describe(await readRunRecipe(folder), finished, await linesOf(folder));
+  throw new BasicError(
+    "E_USAGE",
+    `${folder} has nothing to report: expected ${file} or evaluation.json, which \`basic-mllm train\` writes at its end. ` +
+      "Give the folder of a finished run, or finish this one with --resume.",
+  );
+}
+
+/** The figures of a finished run; null where it has not come to its end. */
+export async function readEvaluation(folder: string): Promise<RunEvaluation | null> {
+  const file = join(folder, "evaluation.json");
+  return existsSync(file) ? (JSON.parse(await readFile(file, "utf8")) as RunEvaluation) : null;
+}
+
+/** The lines of a run's metrics.jsonl. */
+export function linesOf(folder: string): Promise<readonly MetricsLine[]> {
+  return readMetrics(createDiskStore(folder));
+}
+
+function describe(recipe: Recipe, evaluation: RunEvaluation, lines: readonly MetricsLine[]): ReportRun {
+  const { seconds, evaluations, blind } = evaluation;
+  const stages = lines.filter((line) => line.kind === "stage");
+  const sizes = new Map(stages.flatMap((line) => Object.entries({ ...line.frozen, ...line.trains })));
+  return {
+    name: `${recipe.name}, seed ${recipe.seed}`,
+    description: recipe.description,
+    seconds,
+    environment: [["backend", recipe.backend]],
+    parts: [...sizes].map(([name, parameters]) => ({
+      name,
+      parameters,
+      trains: stages.filter((line) => name in line.trains).map((line) => line.stage),
+    })),
+    recipe,
+    train: lines.filter((line) => line.kind === "train"),
+    evaluations: lines.filter((line) => line.kind === "evaluation"),
+    warnings: lines.filter((line) => line.kind === "warning").map((line) => line.text),
+    final: Object.fromEntries(evaluations.map(({ split, metrics }) => [split, metrics])),
+    ...(blind !== null && { blind }),
+    samples: [],
+    patches: [],
+    shares: { before: [], after: [] },
+  };
+}
