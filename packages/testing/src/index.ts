@@ -11,3 +11,6 @@ export { inFloat64 } from "./float64.js";
 export { type HostTensor, hostTensor, normalValues } from "./random-values.js";
 export { implementByReference, REFERENCE_BACKEND, startReferenceBackend } from "./reference-backend.js";
 export { testBackend } from "./test-backend.js";
+export { type EncoderSuite, testEncoder } from "./test-encoder.js";
+export { type LossField, type LossSuite, testLoss } from "./test-loss.js";
+export { type ProjectorSuite, testProjector } from "./test-projector.js";
