@@ -1,4 +1,4 @@
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, didYouMean } from "@basic-mllm/core";
 import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs, parseArgs, renderUsage } from "citty";
 
 import type { Terminal } from "./terminal.js";
@@ -20,6 +20,8 @@ export interface CliCommandSpec<Args extends ArgsDef> {
   readonly args: Args;
   /** Shown at the end of `--help`: what people copy. */
   readonly examples: readonly string[];
+  /** Shown before the examples: lists that are too long for an option's line. */
+  readonly notes?: readonly string[];
   /** @returns The exit code, 0 where nothing is returned. */
   readonly run: (call: {
     args: ParsedArgs<Args>;
@@ -43,8 +45,10 @@ export function defineCliCommand<Args extends ArgsDef>(spec: CliCommandSpec<Args
     name: spec.name,
     description: spec.description,
     usage: async () => {
+      const usage = (await renderUsage(command)).replace(/ +$/gm, "").trimEnd();
+      const notes = spec.notes === undefined ? "" : `${spec.notes.join("\n")}\n\n`;
       const examples = spec.examples.map((example) => `  ${example}`).join("\n");
-      return `${(await renderUsage(command)).trimEnd()}\n\nEXAMPLES\n\n${examples}\n`;
+      return `${usage}\n\n${notes}EXAMPLES\n\n${examples}\n`;
     },
     execute: async (rawArgs, terminal) => {
       checkOptions(spec.name, rawArgs, args);
@@ -60,9 +64,13 @@ function parse(verb: string, rawArgs: readonly string[], args: ArgsDef): ParsedA
     return parseArgs([...rawArgs], args);
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    throw new BasicError("E_USAGE", `basic-mllm ${verb}: ${text} See \`basic-mllm ${verb} --help\`.`, {
-      cause: error,
-    });
+    throw new BasicError(
+      "E_USAGE",
+      `basic-mllm ${verb}: ${text.replace(/\.?$/, ".")} See \`basic-mllm ${verb} --help\`.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 
@@ -74,10 +82,11 @@ function checkOptions(verb: string, rawArgs: readonly string[], args: ArgsDef): 
     const match = /^--?([a-zA-Z][\w-]*)/.exec(raw);
     const name = match?.[1];
     if (name === undefined || known.includes(name) || known.includes(name.replace(/^no-/, ""))) continue;
-    const options = known.filter((candidate) => candidate.length > 1).map((candidate) => `--${candidate}`);
+    const names = known.filter((candidate) => candidate.length > 1 && args[candidate]?.type !== "positional");
+    const options = names.map((candidate) => `--${candidate}`).join(", ");
     throw new BasicError(
       "E_USAGE",
-      `basic-mllm ${verb}: there is no option "--${name}". Options are ${options.join(", ")}. See \`basic-mllm ${verb} --help\`.`,
+      `basic-mllm ${verb}: there is no option "--${name}".${didYouMean(name, names)} Options are ${options}. See \`basic-mllm ${verb} --help\`.`,
     );
   }
 }

@@ -1,4 +1,4 @@
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, didYouMean } from "@basic-mllm/core";
 import pc from "picocolors";
 
 import type { CliCommand } from "./command.js";
@@ -42,8 +42,11 @@ export async function main(argv: readonly string[]): Promise<number> {
 function findCommand(verb: string): CliCommand {
   const found = commands.find((command) => command.name === verb);
   if (found !== undefined) return found;
-  const names = commands.map((command) => command.name).join(", ");
-  throw new BasicError("E_USAGE", `basic-mllm: there is no command "${verb}". Commands are ${names}.`);
+  const names = commands.map((command) => command.name);
+  throw new BasicError(
+    "E_USAGE",
+    `basic-mllm: there is no command "${verb}".${didYouMean(verb, names)} Commands are ${names.join(", ")}.`,
+  );
 }
 
 /** @internal */
@@ -72,6 +75,7 @@ function report(error: unknown, terminal: Terminal, json: boolean): number {
     case "E_USAGE":
     case "E_RECIPE_INVALID":
     case "E_RECIPE_UNKNOWN":
+    case "E_NAME_UNKNOWN":
       return EXIT.usage;
     case "E_NOT_FINITE":
       return EXIT.notFinite;

@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { BasicError, diffRecipes, formatDifferences, RECIPE_FILE } from "@basic-mllm/core";
+import { BasicError, diffRecipes, type ErrorCode, formatDifferences, RECIPE_FILE } from "@basic-mllm/core";
 
 import { writeJson } from "../session/region-text.js";
 import { trainRun } from "../session/train-run.js";
@@ -108,22 +108,17 @@ async function runHere(run: PlannedRun, state: RunState, options: RunAllOptions)
   });
 }
 
-/** Exit codes of `train`, as errors of this process. */
-const CHILD_ERRORS: Readonly<Record<number, "E_NOT_FINITE" | "E_INTERRUPTED">> = {
-  3: "E_NOT_FINITE",
-  130: "E_INTERRUPTED",
-};
-
 async function runChild(run: PlannedRun, state: RunState, options: RunAllOptions): Promise<void> {
-  const { out, recipe } = run;
+  const { out, recipe, seed } = run;
   const { terminal, signal, jobs, cache } = options;
-  if (signal.aborted)
+  if (signal.aborted) {
     throw new BasicError("E_INTERRUPTED", `Stopped before ${out}. Run the same command to go on.`);
-  await mkdir(out, { recursive: true });
-  const file = join(out, "planned.json");
+  }
+  await mkdir(dirname(out), { recursive: true });
+  const file = `${out}.recipe.json`;
   await writeJson(file, recipe);
   const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / jobs));
-  const command = ["train", file, "--out", out, "--no-report", "--threads", String(threads)];
+  const command = ["train", file, "--out", out, "--no-report", "--json", "--threads", String(threads)];
   const child = spawn(
     process.execPath,
     [...process.execArgv, process.argv[1] ?? "", ...command, ...(state === "started" ? ["--resume"] : [])],
@@ -133,21 +128,28 @@ async function runChild(run: PlannedRun, state: RunState, options: RunAllOptions
     child.kill("SIGINT");
   };
   signal.addEventListener("abort", stop);
-  const last: string[] = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    createInterface({ input: stream }).on("line", (line) => {
-      terminal.line(`${recipe.name}-${recipe.seed} │ ${line}`);
-      if (line.trim() !== "") last.splice(0, last.length, line.trim());
-    });
-  }
-  const code = await new Promise<number>((resolve, reject) => {
+  let result = "";
+  createInterface({ input: child.stdout }).on("line", (line) => {
+    result = line;
+  });
+  createInterface({ input: child.stderr }).on("line", (line) => {
+    terminal.line(`${recipe.name}-${seed} │ ${line}`);
+  });
+  const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (status) => resolve(status ?? 1));
+    child.once("close", resolve);
   });
   signal.removeEventListener("abort", stop);
-  if (code === 0) return;
-  throw new BasicError(
-    CHILD_ERRORS[code] ?? "E_USAGE",
-    `The run in ${out} stopped with exit code ${code}: ${last[0] ?? "it said nothing"} Run the same command to go on.`,
-  );
+  await rm(file, { force: true });
+  if (code !== 0) throw childError(out, code, result);
+}
+
+/** The error that a child printed as its last line; a child that died has none. */
+function childError(out: string, code: number | null, result: string): Error {
+  const parsed = result.startsWith("{")
+    ? (JSON.parse(result) as { error?: { code: ErrorCode; message: string } })
+    : {};
+  if (parsed.error === undefined) return new Error(`The process of ${out} ended with ${code ?? "a signal"}.`);
+  const { code: name, message } = parsed.error;
+  return new BasicError(name, `${out}: ${message.replace(` [${name}]`, "")}`);
 }

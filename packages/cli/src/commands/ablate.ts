@@ -25,7 +25,7 @@ export const ablate = defineCliCommand({
     losses: {
       type: "string",
       valueHint: "a,b,c",
-      description: `Loss variants; the first is what the others are compared with: ${lossVariants.map(({ name }) => name).join(", ")}.`,
+      description: "Variants of the losses; the first is what the others are compared with.",
     },
     preset: {
       type: "string",
@@ -56,6 +56,11 @@ export const ablate = defineCliCommand({
       description: "Threads of each run. Default: all, shared by the jobs.",
     },
   },
+  notes: [
+    "LOSSES",
+    "",
+    ...lossVariants.map(({ name, description }) => `  ${name.padEnd(18)}  ${description}`),
+  ],
   examples: [
     "basic-mllm ablate quickstart --losses none,das,sds,both --seeds 0,1,2",
     "basic-mllm ablate quickstart --preset paper:layer-weights --seeds 0,1,2 --jobs 2",

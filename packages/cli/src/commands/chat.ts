@@ -114,7 +114,13 @@ async function answer(
 
 async function converse(talk: Talk, first: Conversation): Promise<readonly ToldTurn[]> {
   const { session, terminal } = talk;
-  const lines = createInterface({ input: process.stdin, terminal: false });
+  const typed = process.stdin.isTTY === true;
+  const lines = createInterface({
+    input: process.stdin,
+    terminal: typed,
+    ...(typed && { output: process.stderr }),
+  });
+  lines.on("SIGINT", () => lines.close());
   const turns: ToldTurn[] = [];
   let conversation = first;
   terminal.line(pc.dim(HELP));
@@ -136,10 +142,14 @@ async function converse(talk: Talk, first: Conversation): Promise<readonly ToldT
 
 /** Lines of input, each after a prompt. */
 async function* prompted(lines: Interface, terminal: Terminal): AsyncGenerator<string> {
-  terminal.write(pc.cyan("> "));
+  const ask = (): void => {
+    if (lines.terminal) lines.prompt();
+    else terminal.write("> ");
+  };
+  ask();
   for await (const line of lines) {
     yield line;
-    terminal.write(pc.cyan("> "));
+    ask();
   }
   terminal.line();
 }

@@ -1,6 +1,6 @@
 import { applyOverrides } from "@basic-mllm/core";
 
-import { defineCliCommand } from "../command.js";
+import { defineCliCommand, wholeNumber } from "../command.js";
 import { cacheFolder, defaultRunFolder } from "../session/folders.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
 import { loadRecipe } from "../session/load-recipe.js";
@@ -67,6 +67,7 @@ export const train = defineCliCommand({
         : Object.keys(written.stages).map((name) => `stages.${name}.steps=${args.steps}`)),
     ];
     const recipe = changes.length === 0 ? written : applyOverrides(written, changes);
+    const threads = wholeNumber("train", "threads", args.threads);
     const interrupt = abortOnInterrupt(terminal);
     const options = {
       recipe,
@@ -75,7 +76,7 @@ export const train = defineCliCommand({
       out: args.out ?? defaultRunFolder(recipe),
       signal: interrupt.signal,
       report: args.report !== false,
-      ...(args.threads !== undefined && { threads: Number(args.threads) }),
+      ...(threads !== undefined && { threads }),
       ...(args.resume === true && {
         resume: args.previous === true ? ("previous" as const) : ("last" as const),
       }),

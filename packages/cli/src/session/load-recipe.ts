@@ -39,7 +39,9 @@ async function readRecipeFile(file: string): Promise<unknown> {
 
 async function importRecipe(file: string): Promise<Record<string, unknown>> {
   try {
-    return await createJiti(import.meta.url).import<Record<string, unknown>>(resolve(file));
+    return await createJiti(import.meta.url, { interopDefault: false }).import<Record<string, unknown>>(
+      resolve(file),
+    );
   } catch (error) {
     if (error instanceof Error && error.name === "BasicError") throw error;
     throw new BasicError("E_RECIPE_INVALID", `${file} could not be loaded: ${text(error)}`, { cause: error });

@@ -1,0 +1,252 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { quickstart } from "@basic-mllm/recipes";
+
+import { afterEach, describe, expect, it } from "vitest";
+
+import { cli } from "../test/run-cli.js";
+import { loadRecipe } from "./session/load-recipe.js";
+
+const folders: string[] = [];
+
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "basic-mllm-main-"));
+  folders.push(folder);
+  return folder;
+}
+
+async function failure(...argv: readonly string[]): Promise<readonly [code: number, text: string]> {
+  const { code, out } = await cli(argv);
+  return [code, out.trimEnd()];
+}
+
+describe("wrong usage exits with 2 and says what is possible", () => {
+  it("for an unknown command", async () => {
+    expect(await failure("trian")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm: there is no command "trian". Did you mean "train"? Commands are ls, train, eval, chat, ablate, report, check, cp, data, doctor. [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("for an unknown option", async () => {
+    expect(await failure("eval", "runs/x", "--verbose")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm eval: there is no option "--verbose". Options are --set-name, --limit, --threads, --json, --help. See \`basic-mllm eval --help\`. [E_USAGE]",
+      ]
+    `);
+    expect(await failure("train", "quickstart", "--step", "5")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm train: there is no option "--step". Did you mean "steps"? Options are --backend, --seed, --steps, --out, --resume, --previous, --set, --threads, --dry, --report, --json, --help. See \`basic-mllm train --help\`. [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("for a missing argument", async () => {
+    expect(await failure("train")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm train: Missing required positional argument: RECIPE. See \`basic-mllm train --help\`. [E_USAGE]",
+      ]
+    `);
+    expect(await failure("chat", "runs/x")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm chat: Missing required argument: --image. See \`basic-mllm chat --help\`. [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("for an unknown recipe", async () => {
+    expect(await failure("train", "quikstart")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is no recipe "quikstart". Did you mean "quickstart"? Known: quickstart, smoke, tiny-encoder, tiny-lm; or give a file that ends in .ts, .mts, .js, .mjs, .yaml, .yml, .json. [E_RECIPE_UNKNOWN]",
+      ]
+    `);
+  });
+
+  it("for an unknown field of a recipe and a value out of range", async () => {
+    expect(await failure("train", "quickstart", "--set", "stages.align.step=5")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error Recipe "quickstart" is not valid.
+      ✖ Unrecognized key: "step"
+        → at stages.align
+        "step": Did you mean "steps"? [E_RECIPE_INVALID]",
+      ]
+    `);
+    expect(await failure("train", "quickstart", "--set", "stages.align.batchSize=0")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error Recipe "quickstart" is not valid.
+      ✖ Too small: expected number to be >0
+        → at stages.align.batchSize [E_RECIPE_INVALID]",
+      ]
+    `);
+    expect(await failure("train", "quickstart", "--set", "seed")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error "seed" does not change a field. Write it as path=value, for example stages.align.steps=100. [E_RECIPE_INVALID]",
+      ]
+    `);
+  });
+
+  it("for two backends", async () => {
+    expect(await failure("train", "quickstart", "--backend", "cpu,webgpu")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error Recipe "quickstart" is not valid.
+      ✖ use one backend name such as cpu, webgpu or cuda
+        → at backend [E_RECIPE_INVALID]",
+      ]
+    `);
+  });
+
+  it("for a number that is none", async () => {
+    expect(await failure("train", "quickstart", "--threads", "0")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm train: --threads must be a whole number of at least 1, got "0". [E_USAGE]",
+      ]
+    `);
+    expect(await failure("eval", "runs/x", "--limit", "few")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm eval: --limit must be a whole number of at least 1, got "few". [E_USAGE]",
+      ]
+    `);
+    expect(await failure("chat", "runs/x", "--image", "a.png", "--temperature", "-1")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm chat: --temperature must be a number of at least 0, got "-1". [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("for a folder without a run", async () => {
+    expect(await failure("eval", "runs/none")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is no run in runs/none: expected runs/none/recipe.json. Give the folder that \`basic-mllm train\` wrote, for example runs/quickstart-0. [E_USAGE]",
+      ]
+    `);
+    expect(await failure("report", "runs/none")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error runs/none has nothing to report: expected runs/none/report.json or evaluation.json, which \`basic-mllm train\` writes at its end. Give the folder of a finished run, or finish this one with --resume. [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("for an ablation of nothing, of something unknown, and of a recipe without visual losses", async () => {
+    expect(await failure("ablate", "quickstart")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm ablate: give either --losses or --preset. Losses: none, das, das-weak, sds, both, both-finetune-only, das-nce, emu-l2, vw-kl, viral-cos, viral-gram, smooth-l1. Presets: paper:losses, paper:layer-weights, paper:patch-weights. [E_USAGE]",
+      ]
+    `);
+    expect(await failure("ablate", "tiny-lm", "--losses", "none")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm ablate: recipe "tiny-lm" (task language) has no visual losses to compare. Give a multimodal recipe. [E_USAGE]",
+      ]
+    `);
+    expect(await failure("ablate", "quickstart", "--losses", "none,das-nec")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is no loss variant "das-nec". Did you mean "das"? Known: none, das, das-weak, sds, both, both-finetune-only, das-nce, emu-l2, vw-kl, viral-cos, viral-gram, smooth-l1. [E_NAME_UNKNOWN]",
+      ]
+    `);
+    expect(await failure("ablate", "quickstart", "--preset", "paper:loses")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is no preset "paper:loses". Did you mean "paper:losses"? Known: paper:losses, paper:layer-weights, paper:patch-weights. [E_NAME_UNKNOWN]",
+      ]
+    `);
+  });
+
+  it("for data without a verb, with another builder, or with an option out of range", async () => {
+    expect(await failure("data")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm data: expected build or validate, got nothing. See \`basic-mllm data --help\`. [E_USAGE]",
+      ]
+    `);
+    expect(await failure("data", "build", "scene", "--out", "x")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is no data builder "scene". Did you mean "scenes"? Known: scenes. [E_NAME_UNKNOWN]",
+      ]
+    `);
+    expect(
+      await failure("data", "build", "scenes", "--out", "x", "--variant", "cube"),
+    ).toMatchInlineSnapshot(`
+      [
+        2,
+        "error Options of the builder "scenes" are not valid.
+      ✖ Invalid option: expected one of "solo"|"grid"
+        → at variant
+      Known: variant, train1, train2, test, seed, testStyle, validationStyle, excludeValidationStyle, heldOut. [E_RECIPE_INVALID]",
+      ]
+    `);
+  });
+});
+
+describe("--json", () => {
+  it("gives an error as the last line of stdout, and text for people on stderr", async () => {
+    const { code, out, err } = await cli(["train", "quikstart", "--json"]);
+    expect(code).toBe(2);
+    expect(JSON.parse(out)).toEqual({
+      error: { code: "E_RECIPE_UNKNOWN", message: expect.stringContaining('Did you mean "quickstart"?') },
+    });
+    expect(err).toContain("error There is no recipe");
+  });
+});
+
+describe("the verbs that only look", () => {
+  it("ls lists recipes, parts and backends with the reason why one does not run", async () => {
+    const { code, json, err } = await cli(["ls", "--json"]);
+    expect([code, err]).toEqual([0, expect.stringContaining("quickstart")]);
+    expect(json()).toMatchObject({
+      recipes: expect.arrayContaining([expect.objectContaining({ name: "quickstart", runs: true })]),
+      losses: expect.arrayContaining(["language", "direction", "distribution", "das-nce"]),
+      backends: [
+        { name: "cpu", works: true },
+        { name: "webgpu", works: false, reason: expect.stringContaining("not installed") },
+        { name: "cuda", works: false },
+      ],
+    });
+  });
+
+  it("doctor checks the machine", async () => {
+    const { json } = await cli(["doctor", "--json"]);
+    const { checks } = json<{ checks: { name: string; ok: boolean }[] }>();
+    expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(["Node", "memory", "backend cpu"]));
+    expect(checks.find(({ name }) => name === "backend cpu")?.ok).toBe(true);
+  });
+
+  it("check prints the schema of recipes for editors", async () => {
+    const { out } = await cli(["check", "quickstart", "--schema"]);
+    expect(JSON.parse(out)).toHaveProperty("anyOf");
+  });
+
+  it("cp writes the same recipe under the file's name, and does not overwrite it", async () => {
+    const file = join(await temporaryFolder(), "mine.ts");
+    expect((await cli(["cp", "quickstart", file])).code).toBe(0);
+    const text = await readFile(file, "utf8");
+    // Outside of a project our packages are not found.
+    await writeFile(`${file}.mjs`, text.replace(/^import .*$/m, "const defineRecipe = (recipe) => recipe;"));
+    expect(await loadRecipe(`${file}.mjs`)).toEqual({ ...quickstart, name: "mine" });
+    const again = await cli(["cp", "quickstart", file]);
+    expect([again.code, again.out]).toEqual([2, expect.stringContaining("overwrite it with --force")]);
+  });
+});

@@ -1,0 +1,104 @@
+// What the documents claim, held against the code.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import * as core from "@basic-mllm/core";
+import * as data from "@basic-mllm/data";
+import * as recipes from "@basic-mllm/recipes";
+import { describe, expect, it, vi } from "vitest";
+
+import { renderDocuments } from "../../../scripts/docs.mjs";
+import { resultTables } from "../../../scripts/docs-results.mjs";
+import { commands } from "../src/commands/index.js";
+import { loadRecipe } from "../src/session/load-recipe.js";
+
+const root = join(import.meta.dirname, "../../..");
+const read = (path) => readFileSync(join(root, path), "utf8");
+
+const pages = [
+  "README.md",
+  "CONTRIBUTING.md",
+  "benchmarks/README.md",
+  ...readdirSync(join(root, "docs"))
+    .filter((name) => name.endsWith(".md"))
+    .map((name) => `docs/${name}`),
+];
+
+it("has tables, examples and a schema that are those of the sources", () => {
+  for (const [path, text] of renderDocuments({ core, data, recipes })) {
+    expect(read(path), `${path} is stale: run \`npm run docs:tables\``).toBe(text);
+  }
+});
+
+describe.each(pages)("%s", (page) => {
+  const text = read(page);
+
+  it("links to files that exist", () => {
+    const links = [...text.matchAll(/(?<!!)\[[^\]]*\]\(([^)#]+)(?:#[^)]*)?\)/g)].map(([, target]) => target);
+    const local = links.filter((target) => !/^https?:/.test(target));
+    const missing = local.filter((target) => !existsSync(join(root, dirname(page), target)));
+    expect(missing).toEqual([]);
+  });
+
+  it("names npm scripts that exist", () => {
+    const { scripts } = JSON.parse(read("package.json"));
+    const named = [...text.matchAll(/npm (?:run ([\w:]+)|(test)\b)/g)].map(
+      ([, script, test]) => script ?? test,
+    );
+    expect(named.filter((name) => !(name in scripts) && name !== "build:native")).toEqual([]);
+  });
+
+  it("uses commands and options that exist", async () => {
+    for (const [, verb, rest] of text.matchAll(/^(?:.*[`\s])?basic-mllm ([a-z]+)([^\n`#]*)/gm)) {
+      const command = commands.find(({ name }) => name === verb);
+      expect(command, `basic-mllm ${verb}`).toBeDefined();
+      const words = rest.trim().split(/\s+/);
+      const usage = await command.usage(words);
+      const options = words.filter((word) => word.startsWith("--")).map((word) => word.split("=")[0]);
+      for (const option of options) expect(usage, `${verb} ${option}`).toContain(option);
+    }
+  });
+});
+
+describe("the examples of the documents", () => {
+  it("are one recipe in TypeScript and in YAML", async () => {
+    const [typescript, yaml] = await Promise.all(
+      ["recipe.ts", "recipe.yaml"].map((name) => loadRecipe(join(root, "docs/examples", name))),
+    );
+    expect(typescript).toEqual(yaml);
+  });
+
+  it("train a step with core and a backend alone", async () => {
+    const lines = [];
+    const write = vi.spyOn(process.stdout, "write").mockImplementation((line) => lines.push(line) > 0);
+    await import("../../../docs/examples/library.mjs");
+    write.mockRestore();
+    const losses = lines.map((line) => Number(/loss ([\d.]+)/.exec(line)?.[1])).filter(Number.isFinite);
+    expect(losses).toHaveLength(20);
+    expect(losses.at(-1)).toBeLessThan(losses[0]);
+  });
+});
+
+describe("the tables of results", () => {
+  it("say so where nothing was measured", () => {
+    expect(resultTables([])).toBe("not measured yet");
+  });
+
+  it("show the newest row of each variant and case", () => {
+    const row = {
+      kind: "accuracy",
+      recipe: "quickstart",
+      set: "unseen-artist",
+      seeds: [0, 1],
+      commit: "abc",
+    };
+    const step = { case: "quickstart/align", mode: "train", threads: 2, device: "a CPU", commit: "abc" };
+    const rows = [
+      { ...row, variant: "none", metrics: { vqa: 0.5 } },
+      { ...row, variant: "none", metrics: { vqa: { mean: 0.7, spread: 0.01 }, nll: 2 } },
+      { ...step, ours_ms: 99, ours_mb: null },
+      { ...step, ours_ms: 41.26, ours_mb: null },
+      { ...step, case: "attention/R=128", mode: "forward and backward", ours_ms: 1 },
+    ];
+    expect(resultTables(rows)).toMatchInlineSnapshot();
+  });
+});

@@ -1,0 +1,215 @@
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+import { writeMiniTask } from "./mini.js";
+import { cli } from "./run-cli.js";
+
+describe("a recipe from its first step to its comparison", () => {
+  let folder: string;
+  let recipe: string;
+  let run: string;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "basic-mllm-cli-"));
+    vi.stubEnv("BASIC_MLLM_CACHE", join(folder, "cache"));
+    recipe = await writeMiniTask(folder);
+    run = join(folder, "run");
+    const trained = await cli(["train", recipe, "--out", run, "--json"]);
+    if (trained.code !== 0) throw new Error(trained.err);
+    expect(trained.json()).toMatchObject({
+      recipe: "mini",
+      steps: 8,
+      out: run,
+      report: join(run, "report.html"),
+    });
+  });
+
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("trains into a run folder with metrics, model, evaluation and report", () => {
+    const files = [
+      "recipe.json",
+      "metrics.jsonl",
+      "evaluation.json",
+      "model/config.json",
+      "report.html",
+      "blind",
+    ];
+    for (const file of files) expect(existsSync(join(run, file)), file).toBe(true);
+  });
+
+  it("eval measures the trained weights: the same figures as at the end of training", async () => {
+    const { code, json, err } = await cli(["eval", run, "--json"]);
+    expect([code, err]).toEqual([0, expect.stringContaining("COLOR")]);
+    const trained = JSON.parse(await readFile(join(run, "evaluation.json"), "utf8"));
+    expect(json()).toEqual({
+      run,
+      recipe: "mini",
+      weights: "checkpoints/step-00000008",
+      evaluations: trained.evaluations,
+    });
+  });
+
+  it("eval uses the saved model where there is no checkpoint", async () => {
+    const copy = join(folder, "copy");
+    const { cp } = await import("node:fs/promises");
+    await cp(run, copy, { recursive: true });
+    await rm(join(copy, "checkpoints"), { recursive: true });
+    const [kept, gone] = [await cli(["eval", run, "--json"]), await cli(["eval", copy, "--json"])];
+    expect(gone.json()).toEqual({ ...kept.json(), run: copy, weights: "model" });
+    await rm(join(copy, "model"), { recursive: true });
+    const nothing = await cli(["eval", copy]);
+    expect([nothing.code, nothing.out]).toEqual([1, expect.stringContaining("E_CHECKPOINT_MISSING")]);
+  });
+
+  it("eval takes a set by name and offers the nearest one", async () => {
+    const limited = await cli(["eval", run, "--set-name", "test", "--limit", "1", "--json"]);
+    expect(limited.json<{ evaluations: unknown[] }>().evaluations).toHaveLength(1);
+    const wrong = await cli(["eval", run, "--set-name", "tset"]);
+    expect([wrong.code, wrong.out]).toEqual([2, expect.stringContaining('Did you mean "test"?')]);
+  });
+
+  it("chat answers one question about a picture and names words that it does not know", async () => {
+    const image = join(folder, "pictures/red.png");
+    const asked = ["chat", run, "--image", image, "--question", "what colour is this ?"];
+    const { code, json, err } = await cli([...asked, "--max-tokens", "4", "--json"]);
+    expect(code).toBe(0);
+    expect(err).toContain("not in the model's vocabulary: colour");
+    const { answer, tokens, unknownWords } = json();
+    expect(unknownWords).toEqual(["colour"]);
+    expect(tokens).toBeLessThanOrEqual(4);
+    expect(err.trimEnd().split("\n").at(-1)).toBe(answer === "" ? "(no answer)" : answer);
+  });
+
+  it("chat goes on until /quit, shows other pictures and survives a wrong file", async () => {
+    const image = join(folder, "pictures/red.png");
+    const typed = [
+      "what color is this ?",
+      "/new",
+      "/image none.png",
+      `/image ${join(folder, "pictures/blue.png")}`,
+      "is this red ?",
+      "/quit",
+      "never asked",
+    ];
+    const { code, json, err } = await cli(
+      ["chat", run, "--image", image, "--max-tokens", "3", "--json"],
+      typed,
+    );
+    expect(code).toBe(0);
+    expect(err).toContain('image "none.png"');
+    const { turns } = json<{ turns: { question: string }[] }>();
+    expect(turns.map(({ question }) => question)).toEqual(["what color is this ?", "is this red ?"]);
+  });
+
+  it("report writes one file for a run, and compares several", async () => {
+    const one = await cli(["report", run, "--out", join(folder, "one.html"), "--json"]);
+    expect(one.json()).toEqual({ file: join(folder, "one.html"), runs: [run] });
+    expect(await readFile(join(folder, "one.html"), "utf8")).toContain("mini, seed 0");
+    const two = await cli(["report", run, join(run, "blind"), "--out", join(folder, "two.html")]);
+    expect(two.code).toBe(0);
+    expect(await readFile(join(folder, "two.html"), "utf8")).toContain("2 runs compared");
+    const none = await cli(["report", folder]);
+    expect([none.code, none.out.replaceAll(folder, "FOLDER")]).toEqual([
+      2,
+      expect.stringContaining("FOLDER has nothing to report: expected FOLDER/report.json or evaluation.json"),
+    ]);
+  });
+
+  it("ablate trains variants and seeds, keeps what is finished, resumes what is not", async () => {
+    const out = join(folder, "ablation");
+    const command = [
+      "ablate",
+      recipe,
+      "--losses",
+      "none,das",
+      "--seeds",
+      "0,1",
+      "--steps",
+      "3",
+      "--out",
+      out,
+    ];
+    const first = await cli([...command, "--json"]);
+    expect(first.code, first.err).toBe(0);
+    const { baseline, seeds, sets, variants, runs } = first.json<{
+      baseline: string;
+      seeds: number[];
+      sets: string[];
+      variants: {
+        name: string;
+        metrics: Record<string, Record<string, { n: number; difference: unknown }>>;
+      }[];
+      runs: { outcome: string }[];
+    }>();
+    expect([baseline, seeds, sets]).toEqual(["none", [0, 1], ["test"]]);
+    expect(runs.map(({ outcome }) => outcome)).toEqual(["trained", "trained", "trained", "trained"]);
+    expect(variants[1]?.metrics["test"]?.["nll"]).toMatchObject({ n: 2, difference: { df: 1 } });
+    const table = await readFile(join(out, "table.md"), "utf8");
+    expect(table).toMatch(/\| das \| \d\.\d{3} ± \d\.\d{3}<br>[+−]\d/);
+    expect(table).toContain("| variant |  | meaningfulShare | strictShare | distinctMatches | cosine |");
+    await rm(join(out, "das-1/evaluation.json"));
+    const again = await cli([...command, "--json"]);
+    expect(again.err).toContain("none, seed 1: kept");
+    expect(again.err).toContain("das, seed 1: trained");
+    expect(again.json<typeof first>()).toMatchObject({ variants });
+    const changed = await cli([...command.slice(0, -4), "--steps", "4", "--out", out]);
+    expect([changed.code, changed.out]).toEqual([1, expect.stringContaining("stages.align.steps: 3 → 4")]);
+  });
+
+  it("check looks at fields, data and lengths of a recipe", async () => {
+    const good = await cli(["check", recipe, "--json"]);
+    expect(good.json()).toMatchObject({
+      problems: [],
+      stages: [
+        { stage: "align", template: "plain", imageRows: 4, samples: 3 },
+        { stage: "finetune", template: "chat", imageRows: 4, rows: { min: 16, max: 16 }, batchRows: 48 },
+      ],
+    });
+    expect(good.code).toBe(0);
+    const tight = await cli(["check", recipe, "--set", "stages.finetune.rowBudget=20", "--expand"]);
+    expect(tight.code).toBe(1);
+    expect(tight.out).toContain('"rowBudget": 20');
+    expect(tight.out).toContain("a batch of the 3 longest samples has 48 rows, and rowBudget is 20.");
+  });
+
+  it("data validate reports what is wrong with a file", async () => {
+    const tokenizer = join(folder, "tokenizer");
+    const good = await cli([
+      "data",
+      "validate",
+      join(folder, "chat.json"),
+      "--tokenizer",
+      tokenizer,
+      "--decode",
+    ]);
+    expect([good.code, good.out]).toEqual([0, expect.stringContaining("no problems found")]);
+    const file = join(folder, "bad.json");
+    const conversations = [{ from: "human", value: "<image> what ?" }];
+    await writeFile(file, JSON.stringify([{ id: "a", image: "gone.png", conversations }]));
+    const command = [
+      "data",
+      "validate",
+      file,
+      "--images",
+      folder,
+      "--template",
+      "chat",
+      "--tokenizer",
+      tokenizer,
+    ];
+    const bad = await cli([...command, "--json"]);
+    expect(bad.code).toBe(1);
+    expect(bad.json<{ problems: string[] }>().problems).toEqual([
+      "1 pictures are missing, for example gone.png",
+      expect.stringContaining("template chat: 1 samples cannot be used"),
+    ]);
+  });
+});

@@ -1,0 +1,117 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+import { BIN, NODE_ARGUMENTS, startCli } from "./child.js";
+import { writeMiniTask } from "./mini.js";
+import { cli } from "./run-cli.js";
+
+describe("runs in processes of their own", () => {
+  let folder: string;
+  let recipe: string;
+  let env: { BASIC_MLLM_CACHE: string };
+  const long = ["--set", "stages.align.steps=1000000", "--set", "stages.align.checkpointEvery=1000000"];
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "basic-mllm-cli-"));
+    env = { BASIC_MLLM_CACHE: join(folder, "cache") };
+    vi.stubEnv("BASIC_MLLM_CACHE", env.BASIC_MLLM_CACHE);
+    recipe = await writeMiniTask(folder);
+  });
+
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("Ctrl-C leaves a checkpoint, exit code 130 and a run that resumes; meanwhile nobody else may use its folder", async () => {
+    const out = join(folder, "stopped");
+    const child = startCli(["train", recipe, "--out", out, ...long], env);
+    await vi.waitFor(async () => expect(await readdir(out)).toContain("metrics.jsonl"), { timeout: 40_000 });
+
+    const second = await cli(["train", recipe, "--out", out, ...long]);
+    const text = second.out
+      .replaceAll(folder, "FOLDER")
+      .replace(/process \d+ on \S+ since \S+Z/, "process N on HOST since TIME");
+    expect([second.code, text.slice(text.indexOf("error"))]).toMatchInlineSnapshot(`
+      [
+        1,
+        "error The run folder FOLDER/stopped is in use by process N on HOST since TIME. Wait for it, choose another folder, or, if that process is gone, remove FOLDER/stopped/lock. [E_RUN_LOCKED]
+      ",
+      ]
+    `);
+
+    child.process.kill("SIGINT");
+    expect(await child.ended).toBe(130);
+    expect(child.output()).toContain("Stopping after this step, with a checkpoint.");
+    expect(child.output()).toMatch(/Stopped after step \d+ of 1000000 of stage "align"/);
+    const [checkpoint = ""] = await readdir(join(out, "checkpoints"));
+    expect(checkpoint).toMatch(/^step-\d{8}$/);
+    expect(await readdir(out)).not.toContain("lock");
+    const lines = await linesOf(out);
+
+    const resumed = cli(["train", recipe, "--out", out, "--resume", ...long]);
+    await vi.waitFor(async () => expect(await linesOf(out)).toBeGreaterThan(lines), { timeout: 40_000 });
+    process.emit("SIGINT");
+    expect((await resumed).code).toBe(130);
+    const checkpoints = await readdir(join(out, "checkpoints"));
+    expect([checkpoints.length, checkpoints[0]]).toEqual([2, checkpoint]);
+
+    const changed = await cli(["train", recipe, "--out", out, "--resume", "--seed", "5", ...long]);
+    expect([changed.code, tail(changed.out, folder)]).toMatchInlineSnapshot(`
+      [
+        1,
+        "error The recipe is not the one that the run in FOLDER/stopped was started with:
+        seed: 0 → 5
+      Resume with the old values, or start a new run in another folder. [E_RESUME_CHANGED]
+      ",
+      ]
+    `);
+  });
+
+  it("a run that exists is not overwritten", async () => {
+    const out = join(folder, "stopped");
+    const again = await cli(["train", recipe, "--out", out]);
+    expect([again.code, tail(again.out, folder)]).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is a run in FOLDER/stopped already. Resume it, remove it, or choose another folder. [E_USAGE]
+      ",
+      ]
+    `);
+    const none = await cli(["train", recipe, "--out", join(folder, "none"), "--resume"]);
+    expect([none.code, tail(none.out, folder)]).toMatchInlineSnapshot(`
+      [
+        1,
+        "error There is no run in FOLDER/none to resume. Start one without resume, or name its folder. [E_CHECKPOINT_MISSING]
+      ",
+      ]
+    `);
+  });
+
+  it("ablate trains several runs at a time, each in its own process", async () => {
+    const out = join(folder, "jobs");
+    const command = ["ablate", recipe, "--losses", "none,das", "--seeds", "0", "--steps", "2", "--jobs", "2"];
+    const [argv, execArgv] = [process.argv, process.execArgv];
+    process.argv = [process.execPath, BIN];
+    process.execArgv = [...NODE_ARGUMENTS];
+    const { code, out: printed } = await cli([...command, "--out", out, "--threads", "1"]).finally(() => {
+      process.argv = argv;
+      process.execArgv = execArgv;
+    });
+    expect(code, printed).toBe(0);
+    expect(printed).toContain("mini-das-0 │");
+    const table = JSON.parse(await readFile(join(out, "table.json"), "utf8"));
+    expect(table.runs.map(({ outcome }: { outcome: string }) => outcome)).toEqual(["trained", "trained"]);
+  });
+});
+
+function tail(text: string, folder: string): string {
+  return text.slice(text.indexOf("error")).replaceAll(folder, "FOLDER");
+}
+
+async function linesOf(run: string): Promise<number> {
+  return (await readFile(join(run, "metrics.jsonl"), "utf8")).split("\n").length;
+}
