@@ -1,0 +1,91 @@
+// npm run docs:tables: writes what the documentation takes from the sources: tables of recipes, kernels, templates and
+// results, the examples, and docs/recipe.schema.json. `--check` fails where a file is stale.
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { parseRows, resultTables, timingTable } from "./docs-results.mjs";
+import { ablationTables, fieldTables, kernelTable, recipeTable, templateTable } from "./docs-tables.mjs";
+import { root } from "./steps.mjs";
+
+/** Files with generated blocks: `<!-- generated: name -->` to `<!-- /generated -->`. */
+const PAGES = ["README.md", "docs/recipes.md", "docs/kernels.md", "benchmarks/README.md"];
+
+/** All documents as they should be, by path. `sources`: exports of core, data and recipes. */
+export function renderDocuments({ core, data, recipes }) {
+  const results = parseRows(resultTexts());
+  const example = (name, language) => fenced(read(`docs/examples/${name}`), language);
+  const schema = core.recipeJsonSchema();
+  const blocks = {
+    results: () => resultTables(results),
+    "kernel results": () => timingTable(results.filter(({ mode }) => mode !== "train")),
+    library: () => example("library.mjs", "js"),
+    "recipe.ts": () => example("recipe.ts", "ts"),
+    "recipe.yaml": () => example("recipe.yaml", "yaml"),
+    recipes: () => recipeTable(recipes.recipes),
+    ablation: () => ablationTables(recipes.lossVariants, recipes.presets),
+    fields: () => fieldTables(schema),
+    templates: () => templateTable(data.TEMPLATES, data.conversationSegments),
+    kernels: () => kernelTable(core.allContracts),
+  };
+  const pages = PAGES.map((path) => [path, fill(read(path), blocks, path)]);
+  const title = { $id: "recipe.schema.json", title: "basic-mllm recipe", ...schema };
+  return new Map([...pages, ["docs/recipe.schema.json", `${JSON.stringify(title, null, 2)}\n`]]);
+}
+
+function read(path) {
+  return readFileSync(join(root, path), "utf8");
+}
+
+function resultTexts() {
+  const folder = "benchmarks/results";
+  if (!existsSync(join(root, folder))) return [];
+  const files = readdirSync(join(root, folder)).filter((name) => name.endsWith(".jsonl"));
+  return files.sort().map((name) => read(`${folder}/${name}`));
+}
+
+function fenced(text, language) {
+  return `\`\`\`${language}\n${text.trimEnd()}\n\`\`\``;
+}
+
+/** Puts each block between its markers. */
+function fill(text, blocks, path) {
+  return text.replace(
+    /(<!-- (?:generated: )?([^/>]+?) -->\n)[\s\S]*?(<!-- \/(?:generated|results) -->)/g,
+    (_, open, name, close) => {
+      const block = blocks[name];
+      if (block === undefined) throw new Error(`${path}: there is no generated block "${name}"`);
+      return `${open}\n${block()}\n\n${close}`;
+    },
+  );
+}
+
+/** Paths of the documents that differ from what they should be; they are written unless `check`. */
+export function updateDocuments(sources, { check }) {
+  const stale = [...renderDocuments(sources)].filter(([path, text]) => readIfThere(path) !== text);
+  if (!check) for (const [path, text] of stale) writeFileSync(join(root, path), text);
+  return stale.map(([path]) => path);
+}
+
+function readIfThere(path) {
+  try {
+    return read(path);
+  } catch {
+    return "";
+  }
+}
+
+async function main() {
+  const { withSource } = await import("./sources.mjs");
+  const load = (name) => withSource(join(root, "packages", name, "src/index.ts"), (exported) => exported);
+  const sources = { core: await load("core"), data: await load("data"), recipes: await load("recipes") };
+  const check = process.argv.includes("--check");
+  const stale = updateDocuments(sources, { check });
+  if (stale.length === 0) return;
+  if (!check) process.stdout.write(`Wrote ${stale.join(", ")}\n`);
+  else {
+    process.stderr.write(`Stale: ${stale.join(", ")}. Run \`npm run docs:tables\` and commit the result.\n`);
+    process.exitCode = 1;
+  }
+}
+
+if (process.argv[1] === import.meta.filename) await main();
