@@ -30,7 +30,9 @@ describe("worstDifference", () => {
 describe("describeDifference", () => {
   it("names the place, both values, the difference and the limit", () => {
     const difference = worstDifference([1, 2.5], [1, 2], tolerance);
-    expect(describeDifference("dx", difference)).toMatchInlineSnapshot(`"dx[1] is 2.5, expected 2: difference 5.00e-1 is over 1.20e-1"`);
+    expect(describeDifference("dx", difference)).toMatchInlineSnapshot(
+      `"dx[1] is 2.5, expected 2: difference 5.00e-1 is over 1.20e-1"`,
+    );
     expect(describeDifference("dx", undefined)).toBeUndefined();
   });
 });

@@ -1,8 +1,9 @@
 import { setFallback } from "@basic-mllm/core";
-import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
+import type { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { erf } from "./erf.js";
+import { QuietCpu } from "./quiet-cpu.js";
 
 const BACKEND = "float64";
 
@@ -80,12 +81,4 @@ function registerBackend(): void {
       return cpu.makeTensorInfo(x.shape, x.dtype, values);
     },
   });
-}
-
-/** Without tfjs's greeting. */
-class QuietCpu extends MathBackendCPU {
-  constructor() {
-    super();
-    Reflect.set(this, "firstUse", false);
-  }
 }

@@ -1,6 +1,7 @@
 import { allContracts, BasicError, findKernel, implementKernel, type KernelContract } from "@basic-mllm/core";
-import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
+
+import { QuietCpu } from "./quiet-cpu.js";
 
 /** Name of {@link startReferenceBackend} in tfjs's registry. */
 export const REFERENCE_BACKEND = "reference";
@@ -16,7 +17,7 @@ export const REFERENCE_BACKEND = "reference";
  */
 export async function startReferenceBackend(contracts = allContracts): Promise<string> {
   if (tf.findBackendFactory(REFERENCE_BACKEND) === null) {
-    tf.registerBackend(REFERENCE_BACKEND, () => new MathBackendCPU(), 0);
+    tf.registerBackend(REFERENCE_BACKEND, () => new QuietCpu(), 0);
     tf.copyRegisteredKernels("cpu", REFERENCE_BACKEND);
   }
   for (const contract of contracts) {
