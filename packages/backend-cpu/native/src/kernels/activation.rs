@@ -2,6 +2,7 @@
 
 use napi::Result;
 
+use super::support::{Shared, block, tasks};
 use crate::args::invalid;
 use crate::math::{erf, exp, tanh};
 use crate::multiversion;
@@ -182,13 +183,13 @@ pub fn gated_activation_backward(
     [gate, up]: [&[f32]; 2],
     [dgate, dup]: [&mut [f32]; 2],
 ) {
-    activation_backward_scaled(kind, dy, [gate, up], dgate);
-    gated_activation(kind, gate, dy, dup);
-}
-
-fn activation_backward_scaled(kind: Kind, dy: &[f32], [gate, up]: [&[f32]; 2], dgate: &mut [f32]) {
-    par_rows_out(dgate, 1, CHUNK, |r, out| {
-        with_activation!(kind, gate_slope(&dy[r.clone()], &gate[r.clone()], &up[r], out))
+    let (dgate, dup) = (Shared::new(dgate), Shared::new(dup));
+    tasks(dy.len().div_ceil(CHUNK), dy.len() * 16, |task| {
+        let (start, count) = block(task, CHUNK, dy.len());
+        // SAFETY: tasks own disjoint elements.
+        let (dgate, dup) = unsafe { (dgate.part(start, count), dup.part(start, count)) };
+        let [dy, gate, up] = [dy, gate, up].map(|all| &all[start..start + count]);
+        with_activation!(kind, gated_slope(dy, gate, up, dgate, dup))
     });
 }
 
@@ -232,9 +233,11 @@ multiversion! {
 }
 
 multiversion! {
-    fn gate_slope[A: Activation](dy: &[f32], gate: &[f32], up: &[f32], dgate: &mut [f32]) {
-        for (((out, &dy), &gate), &up) in dgate.iter_mut().zip(dy).zip(gate).zip(up) {
-            *out = dy * up * A::slope::<FMA>(gate);
+    fn gated_slope[A: Activation](dy: &[f32], gate: &[f32], up: &[f32], dgate: &mut [f32], dup: &mut [f32]) {
+        let outputs = dgate.iter_mut().zip(dup);
+        for ((((dgate, dup), &dy), &gate), &up) in outputs.zip(dy).zip(gate).zip(up) {
+            *dgate = dy * up * A::slope::<FMA>(gate);
+            *dup = dy * A::value::<FMA>(gate);
         }
     }
 }

@@ -268,3 +268,72 @@ multiversion! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(causal: bool, window: usize) -> Layout<'static> {
+        Layout {
+            query_offsets: &[0, 3],
+            key_offsets: &[0, 5],
+            heads: 2,
+            key_heads: 1,
+            head_width: 1,
+            scale: 1.0,
+            causal,
+            window,
+            softcap: 0.0,
+        }
+    }
+
+    #[test]
+    fn the_last_query_stands_at_the_last_key() {
+        let seen = |layout: Layout| [0, 1, 2].map(|t| layout.seen(layout.sample(0), t));
+        assert_eq!(seen(layout(true, 0)), [(0, 3), (0, 4), (0, 5)]);
+        assert_eq!(seen(layout(true, 2)), [(1, 3), (2, 4), (3, 5)]);
+        assert_eq!(seen(layout(false, 0)), [(0, 5); 3]);
+    }
+
+    #[test]
+    fn queries_before_the_first_key_see_nothing() {
+        let few = Layout {
+            key_offsets: &[0, 1],
+            ..layout(true, 0)
+        };
+        assert_eq!(
+            [0, 1, 2].map(|t| few.seen(few.sample(0), t)),
+            [(0, 0), (0, 0), (0, 1)]
+        );
+    }
+
+    #[test]
+    fn received_sums_over_heads_and_counted_rows() {
+        let (mut y, mut log_sum_exp, mut received) = ([0.0; 6], [0.0; 6], [9.0; 5]);
+        let (counts_as_text, receive_from) = (&[1, 0, 1], &[0, 1, 2, 3, 0]);
+        let out = Outputs {
+            y: &mut y,
+            log_sum_exp: &mut log_sum_exp,
+        };
+        let counting = Counting {
+            counts_as_text,
+            receive_from,
+            received: &mut received,
+        };
+        attention(
+            &layout(false, 0),
+            [&[0.0; 6], &[1.0; 5], &[2.0; 5]],
+            out,
+            Some(counting),
+        );
+        // Every probability is 1/5; two heads; rows 0 and 2 count.
+        let expected = [0.8, 0.4, 0.4, 0.0, 0.8];
+        assert!(
+            received
+                .iter()
+                .zip(expected)
+                .all(|(a, b): (&f32, f32)| (a - b).abs() < 1e-6)
+        );
+        assert!(y.iter().all(|y| (y - 2.0).abs() < 1e-6));
+    }
+}

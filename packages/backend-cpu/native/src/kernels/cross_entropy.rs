@@ -108,4 +108,3 @@ multiversion! {
         [most, fold_lanes(lanes, |a, b| a + b)]
     }
 }
-

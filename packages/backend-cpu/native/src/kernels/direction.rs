@@ -74,3 +74,21 @@ pub fn direction_backward(dloss: &[f32], [v, r, a]: [&[f32]; 3], width: usize, [
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zero_row_has_a_loss_of_a_and_no_gradient() {
+        let (v, r, a) = ([0.0, 0.0, 3.0, 4.0], [1.0, 0.0, 4.0, -3.0], [0.5, 1.0]);
+        let (mut loss, mut dv, mut dr) = ([0.0; 2], [9.0; 4], [9.0; 4]);
+        direction([&v, &r, &a], 2, &mut loss);
+        assert_eq!(loss, [0.5, 2.0]);
+        direction_backward(&[1.0, 1.0], [&v, &r, &a], 2, [&mut dv, &mut dr]);
+        assert_eq!(dv[..2], [0.0, 0.0]);
+        assert!(dr.iter().all(|value| value.is_finite()));
+        // -2 (rhat - 0) / 5
+        assert!((dv[2] + 0.32).abs() < 1e-6 && (dv[3] - 0.24).abs() < 1e-6);
+    }
+}

@@ -29,13 +29,24 @@ pub fn linear_kl_backward(inputs: Inputs, saved: Saved, dv: &mut [f32], dr: &mut
     let columns = vocabulary.min(CHUNK_COLUMNS).min(floats).max(1);
     let rows = (floats / columns).min(all).max(1);
     let mut gradients = [vec![0f32; rows * columns], vec![0f32; rows * columns]];
-    let backward = Backward { inputs, saved, needs_refined: !dr.is_empty() };
+    let backward = Backward {
+        inputs,
+        saved,
+        needs_refined: !dr.is_empty(),
+    };
     let out = [dv, dr].map(Shared::new);
     for i in 0..all.div_ceil(rows) {
         for j in 0..vocabulary.div_ceil(columns) {
-            let chunk = Chunk { rows: block(i, rows, all), columns: block(j, columns, vocabulary) };
+            let chunk = Chunk {
+                rows: block(i, rows, all),
+                columns: block(j, columns, vocabulary),
+            };
             backward.logit_gradients(chunk, &mut gradients);
-            for (out, gradient) in out.iter().zip(&gradients).take(1 + usize::from(backward.needs_refined)) {
+            for (out, gradient) in out
+                .iter()
+                .zip(&gradients)
+                .take(1 + usize::from(backward.needs_refined))
+            {
                 backward.add_product(chunk, gradient, *out);
             }
         }
@@ -64,26 +75,34 @@ impl Backward<'_> {
         let k = inputs.sizes[0];
         let strips = columns.div_ceil(tile[1]);
         let out = gradients.each_mut().map(|gradient| Shared::new(gradient));
-        tasks(count.div_ceil(tile[0]) * strips, 2 * count * columns * k, |task| {
-            let (start, m) = block(task / strips, tile[0], count);
-            let (offset, n) = block(task % strips, tile[1], columns);
-            let vocabulary = &inputs.vocabulary[(column + offset) * k..(column + offset + n) * k];
-            for (out, x) in out.into_iter().zip([inputs.v, inputs.r]) {
-                let x = &x[(first + start) * k..(first + start + m) * k];
-                let tile = Columns { out, start: start * columns + offset, width: columns };
-                let (x, vocabulary) = ((x, row_major(k)), (vocabulary, transposed(k)));
-                // SAFETY: tasks own disjoint tiles.
-                unsafe { multiply_into(Size { m, n, k }, x, vocabulary, tile, 1.0, false) };
-            }
-            for i in 0..m {
-                let row = first + start + i;
-                let scale = saved.dloss[row] * inputs.a[row];
-                let scales = [scale, saved.kl[row], saved.lse_v[row], saved.lse_r[row]];
-                // SAFETY: as above.
-                let [v, r] = out.map(|out| unsafe { out.part((start + i) * columns + offset, n) });
-                row_gradients(v, r, scales, self.needs_refined);
-            }
-        });
+        tasks(
+            count.div_ceil(tile[0]) * strips,
+            2 * count * columns * k,
+            |task| {
+                let (start, m) = block(task / strips, tile[0], count);
+                let (offset, n) = block(task % strips, tile[1], columns);
+                let vocabulary = &inputs.vocabulary[(column + offset) * k..(column + offset + n) * k];
+                for (out, x) in out.into_iter().zip([inputs.v, inputs.r]) {
+                    let x = &x[(first + start) * k..(first + start + m) * k];
+                    let tile = Columns {
+                        out,
+                        start: start * columns + offset,
+                        width: columns,
+                    };
+                    let (x, vocabulary) = ((x, row_major(k)), (vocabulary, transposed(k)));
+                    // SAFETY: tasks own disjoint tiles.
+                    unsafe { multiply_into(Size { m, n, k }, x, vocabulary, tile, 1.0, false) };
+                }
+                for i in 0..m {
+                    let row = first + start + i;
+                    let scale = saved.dloss[row] * inputs.a[row];
+                    let scales = [scale, saved.kl[row], saved.lse_v[row], saved.lse_r[row]];
+                    // SAFETY: as above.
+                    let [v, r] = out.map(|out| unsafe { out.part((start + i) * columns + offset, n) });
+                    row_gradients(v, r, scales, self.needs_refined);
+                }
+            },
+        );
     }
 
     /// Adds a chunk to the gradient of its rows.
@@ -94,9 +113,26 @@ impl Backward<'_> {
             let (start, m) = block(task, GRADIENT_ROWS, count);
             let gradient = (&gradient[start * columns..], row_major(columns));
             let vocabulary = (&self.inputs.vocabulary[column * width..], row_major(width));
-            let rows = Columns { out, start: (first + start) * width, width };
+            let rows = Columns {
+                out,
+                start: (first + start) * width,
+                width,
+            };
             // SAFETY: tasks own disjoint rows.
-            unsafe { multiply_into(Size { m, n: width, k: columns }, gradient, vocabulary, rows, 1.0, true) };
+            unsafe {
+                multiply_into(
+                    Size {
+                        m,
+                        n: width,
+                        k: columns,
+                    },
+                    gradient,
+                    vocabulary,
+                    rows,
+                    1.0,
+                    true,
+                )
+            };
         });
     }
 }

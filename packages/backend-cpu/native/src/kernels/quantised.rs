@@ -103,3 +103,30 @@ multiversion! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_decode_from_any_block_on() {
+        let mut packed = vec![0u8; 36];
+        for block in 0..2 {
+            packed[block * 18..block * 18 + 2].copy_from_slice(&f16::from_f32(0.5).to_le_bytes());
+            packed[block * 18 + 2] = if block == 0 { 0x1f } else { 0x80 };
+        }
+        let mut out = [0.0; 32];
+        Storage::Q4.decode(&packed, 0, &mut out);
+        assert_eq!([out[0], out[16], out[1]], [3.5, -3.5, -4.0]);
+        Storage::Q4.decode(&packed, 32, &mut out);
+        assert_eq!([out[0], out[16], out[1]], [-4.0, 0.0, -4.0]);
+        assert!(Storage::Q4.words(33).is_err());
+    }
+
+    #[test]
+    fn bfloat16_is_the_upper_half_of_a_float() {
+        let mut out = [0.0; 1];
+        Storage::Bf16.decode(&[0, 0, 0x40, 0xc0], 1, &mut out);
+        assert_eq!(out, [-3.0]);
+    }
+}

@@ -1,5 +1,8 @@
 //! BasicRotary: half rotation of the first columns of each head.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::support::{Shared, block, tasks};
 use crate::multiversion;
 
@@ -27,6 +30,7 @@ pub fn rotary(x: &[f32], rotation: Rotation, y: &mut [f32]) {
         return;
     }
     let table = Table::new(rotation);
+    let (table, sign) = (&*table, if rotation.inverse { -1.0 } else { 1.0 });
     let width = x.len() / rows;
     let y = Shared::new(y);
     tasks(rows.div_ceil(ROWS), x.len() * 4, |task| {
@@ -39,6 +43,7 @@ pub fn rotary(x: &[f32], rotation: Rotation, y: &mut [f32]) {
                 &x[row * width..(row + 1) * width],
                 cosines,
                 sines,
+                sign,
                 width / rotation.heads,
                 y,
             );
@@ -52,23 +57,53 @@ struct Table {
     first: Option<i32>,
 }
 
+/// What the table of dense positions depends on.
+#[derive(PartialEq)]
+struct Key {
+    range: (i32, i32),
+    frequencies: Vec<f32>,
+    scale: f32,
+}
+
+thread_local! {
+    /// The last dense table: every block of a model turns by the same one.
+    static LAST: RefCell<Option<(Key, Rc<Table>)>> = const { RefCell::new(None) };
+}
+
 impl Table {
-    fn new(rotation: Rotation) -> Self {
-        let Rotation { positions, .. } = rotation;
+    fn new(rotation: Rotation) -> Rc<Self> {
+        let Rotation {
+            positions,
+            frequencies,
+            scale,
+            ..
+        } = rotation;
         let (first, last) = positions
             .iter()
             .fold((i32::MAX, i32::MIN), |(a, b), &p| (a.min(p), b.max(p)));
-        if i64::from(last) - i64::from(first) < positions.len() as i64 {
-            Self {
-                values: angles(first..=last, rotation),
-                first: Some(first),
-            }
-        } else {
-            Self {
+        if i64::from(last) - i64::from(first) >= positions.len() as i64 {
+            return Rc::new(Self {
                 values: angles(positions.iter().copied(), rotation),
                 first: None,
-            }
+            });
         }
+        let key = Key {
+            range: (first, last),
+            frequencies: frequencies.to_vec(),
+            scale,
+        };
+        LAST.with_borrow_mut(|cached| match cached {
+            Some((known, table)) if *known == key => table.clone(),
+            _ => {
+                let values = angles(first..=last, rotation);
+                let table = Rc::new(Self {
+                    values,
+                    first: Some(first),
+                });
+                *cached = Some((key, table.clone()));
+                table
+            }
+        })
     }
 
     fn row(&self, rotation: Rotation, row: usize) -> (&[f32], &[f32]) {
@@ -82,11 +117,10 @@ impl Table {
 
 /// Per position all cosines, then all sines.
 fn angles(positions: impl Iterator<Item = i32>, rotation: Rotation) -> Vec<f32> {
-    let sign = if rotation.inverse { -1.0 } else { 1.0 };
+    let scale = f64::from(rotation.scale);
     let mut values = Vec::new();
     for position in positions {
         let angle = |frequency: &f32| f64::from(position) * f64::from(*frequency);
-        let scale = f64::from(rotation.scale);
         values.extend(
             rotation
                 .frequencies
@@ -97,14 +131,14 @@ fn angles(positions: impl Iterator<Item = i32>, rotation: Rotation) -> Vec<f32> 
             rotation
                 .frequencies
                 .iter()
-                .map(|f| (angle(f).sin() * scale * sign) as f32),
+                .map(|f| (angle(f).sin() * scale) as f32),
         );
     }
     values
 }
 
 multiversion! {
-    fn turn(x: &[f32], cosines: &[f32], sines: &[f32], head_width: usize, y: &mut [f32]) {
+    fn turn(x: &[f32], cosines: &[f32], sines: &[f32], sign: f32, head_width: usize, y: &mut [f32]) {
         let half = cosines.len();
         for (x, y) in x.chunks_exact(head_width).zip(y.chunks_exact_mut(head_width)) {
             let (x_low, x_rest) = x.split_at(half);
@@ -112,10 +146,46 @@ multiversion! {
             let (y_low, y_rest) = y.split_at_mut(half);
             let (y_high, y_rest) = y_rest.split_at_mut(half);
             for i in 0..half {
-                y_low[i] = x_low[i] * cosines[i] - x_high[i] * sines[i];
-                y_high[i] = x_high[i] * cosines[i] + x_low[i] * sines[i];
+                let sine = sines[i] * sign;
+                y_low[i] = x_low[i] * cosines[i] - x_high[i] * sine;
+                y_high[i] = x_high[i] * cosines[i] + x_low[i] * sine;
             }
             y_rest.copy_from_slice(x_rest);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turned(x: &[f32], positions: &[i32], inverse: bool) -> Vec<f32> {
+        let frequencies = &[1.0, 0.1];
+        let mut y = vec![0.0; x.len()];
+        rotary(
+            x,
+            Rotation {
+                heads: 2,
+                positions,
+                frequencies,
+                scale: 1.0,
+                inverse,
+            },
+            &mut y,
+        );
+        y
+    }
+
+    #[test]
+    fn turning_back_gives_the_rows_again_and_columns_beyond_pass_through() {
+        let x: Vec<f32> = (0..30).map(|i| (i as f32 * 0.7).sin()).collect();
+        // Heads of 5 columns, 4 of which turn; the second set of positions is too far apart for a dense table.
+        for positions in [[3, 4, 3], [7, 1000, -20]] {
+            let y = turned(&x, &positions, false);
+            assert_eq!(y[4], x[4]);
+            assert!((y[0] - x[0]).abs() > 1e-3);
+            let back = turned(&y, &positions, true);
+            assert!(x.iter().zip(&back).all(|(a, b)| (a - b).abs() < 1e-6));
         }
     }
 }

@@ -97,3 +97,34 @@ multiversion! {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_changes_without_an_update() {
+        let (mut p, mut m, mut v) = ([1.0], [2.0], [3.0]);
+        let settings = Adamw {
+            learning_rate: 0.1,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.5,
+            step: 1.0,
+        };
+        adamw([&mut p, &mut m, &mut v], &[f32::NAN], settings, [0.0, 0.0]);
+        assert_eq!((p, m, v), ([1.0], [2.0], [3.0]));
+        // The first step moves by the learning rate against the sign of the gradient, after the decay.
+        let (mut m, mut v) = ([0.0], [0.0]);
+        adamw([&mut p, &mut m, &mut v], &[-4.0], settings, [0.5, 1.0]);
+        assert!((p[0] - (0.95 + 0.1)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn the_squared_norm_of_many_equal_values_is_exact_enough() {
+        let x = vec![0.1f32; 100_000];
+        let expected = f64::from(0.1f32).powi(2) * 100_000.0;
+        assert!((squared_norm(&x) / expected - 1.0).abs() < 1e-6);
+    }
+}

@@ -30,7 +30,12 @@ impl Tiling {
         let floats = (chunk_bytes / size_of::<f32>() / arrays).max(1);
         let columns = vocabulary.min(TILE).min(floats).max(1);
         let tile = [(floats / columns).clamp(1, TILE), columns];
-        Self { width, vocabulary, rows, tile }
+        Self {
+            width,
+            vocabulary,
+            rows,
+            tile,
+        }
     }
 
     /// Blocks of rows.
@@ -119,5 +124,39 @@ impl LogSum {
 
     pub fn value(self) -> f64 {
         self.most + self.sum.ln()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stripes_cover_the_vocabulary_once() {
+        for (vocabulary, chunk_bytes) in [(1, 1 << 24), (1300, 1 << 24), (1300, 64), (513, 4)] {
+            let tiling = Tiling::new([7, 3, vocabulary], 2, chunk_bytes);
+            let columns: Vec<(usize, usize)> = (0..tiling.stripes()).flat_map(|i| tiling.stripe(i)).collect();
+            let mut next = 0;
+            for (start, count) in columns {
+                assert_eq!(start, next);
+                next += count;
+            }
+            assert_eq!(next, vocabulary);
+            assert!(tiling.tile[0] * tiling.tile[1] * 2 * 4 <= chunk_bytes.max(8));
+        }
+    }
+
+    #[test]
+    fn log_sums_merge_in_any_order() {
+        let part = |logit: f64| LogSum {
+            most: logit,
+            sum: 1.0,
+        };
+        let all = [part(-3.0), part(1000.0), part(999.0)];
+        let expected = 1000.0 + (1.0 + (-1.0f64).exp()).ln();
+        let forward = all.into_iter().fold(LogSum::EMPTY, LogSum::merge);
+        let backward = all.into_iter().rev().fold(LogSum::EMPTY, LogSum::merge);
+        assert!((forward.value() - expected).abs() < 1e-12);
+        assert!((backward.value() - expected).abs() < 1e-12);
     }
 }
