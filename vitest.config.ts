@@ -2,5 +2,5 @@ import { defineConfig } from "vitest/config";
 
 /** The fast lane: every package and example. */
 export default defineConfig({
-  test: { projects: ["packages/*", "examples/*"], maxWorkers: 2 },
+  test: { projects: ["packages/*", "examples/*", "conformance"], maxWorkers: 2 },
 });

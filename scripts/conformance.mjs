@@ -10,9 +10,7 @@ await install("stderr");
 if (backend === "cpu") await buildNative("stderr");
 
 const { withSource } = await import("./sources.mjs");
-const result = await withSource(join(root, "packages/testing/test/conformance-main.ts"), ({ main }) =>
-  main(backend),
-);
+const result = await withSource(join(root, "conformance/main.ts"), ({ main }) => main(backend));
 for (const { contract, title, messages } of result.failures) {
   console.log(`✖ ${contract}: ${title}\n${messages.map((message) => `    ${message}`).join("\n")}`);
 }

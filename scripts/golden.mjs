@@ -9,21 +9,8 @@ const backend = process.env.BASIC_MLLM_BACKEND ?? "cpu";
 await install("stderr");
 if (backend === "cpu") await buildNative("stderr");
 
-const { createViteServer } = await import("vitest/node");
-const conditions = ["@basic-mllm/source"];
-const server = await createViteServer({
-  root,
-  configFile: false,
-  appType: "custom",
-  logLevel: "error",
-  server: { middlewareMode: true, watch: null, hmr: false, ws: false },
-  resolve: { conditions },
-  ssr: { resolve: { conditions, externalConditions: ["node"] } },
-  optimizeDeps: { noDiscovery: true },
-});
-try {
-  const entry = join(root, "packages/testing/test/golden/main.ts");
-  const { main } = await server.ssrLoadModule(entry);
+const { withSource } = await import("./sources.mjs");
+await withSource(join(root, "conformance/golden/main.ts"), async ({ main }) => {
   const { summary, failed } = await main({
     root: resolve(process.env.BASIC_MLLM_GOLDEN ?? join(root, "golden")),
     backend,
@@ -32,6 +19,4 @@ try {
   });
   console.log(JSON.stringify(summary));
   process.exitCode = failed ? 1 : 0;
-} finally {
-  await server.close();
-}
+});

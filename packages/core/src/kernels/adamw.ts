@@ -24,8 +24,8 @@ type AdamwInput = "parameter" | "gradient" | "m" | "v" | "control";
  * p' = p (1 − lr wd) − lr (m' / (1 − β₁ᵗ)) / (√(v' / (1 − β₂ᵗ)) + ε)
  * ```
  *
- * `parameter`, `gradient`, `m`, `v` have one shape; outputs are `parameter'`, `m'`, `v'`. `control` `[2]` is
- * [gradient scale, update]: with `update` 0 everything comes back unchanged, whatever the gradient holds.
+ * `parameter`, `gradient`, `m`, `v` have one shape; outputs are `parameter'`, `m'`, `v'`. `control` `[2]` holds the
+ * gradient's scale and whether to update: with 0 there, everything comes back unchanged, whatever the gradient holds.
  * An update contract: never differentiated. A backend may write in place and return the same buffers.
  * Source: arXiv:1711.05101, with PyTorch's order of operations.
  */

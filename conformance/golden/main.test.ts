@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 
 import { main } from "./main.js";
 
-const root = fileURLToPath(new URL("../../../../golden", import.meta.url));
+const root = fileURLToPath(new URL("../../golden", import.meta.url));
 
 describe("the goldens on the embedded backend", () => {
   it("hold for the losses, the operations and LLaVA from pixels to training runs", async () => {

@@ -1,7 +1,11 @@
 import { BasicError, startBackend } from "@basic-mllm/core";
 
-import { type ConformanceResult, runConformance } from "../src/conformance.js";
-import { REFERENCE_BACKEND, startReferenceBackend } from "../src/reference-backend.js";
+import {
+  type ConformanceResult,
+  REFERENCE_BACKEND,
+  runConformance,
+  startReferenceBackend,
+} from "@basic-mllm/testing";
 
 /** What `npm run test:conformance` runs. */
 export async function main(backend: string): Promise<ConformanceResult> {
@@ -11,7 +15,8 @@ export async function main(backend: string): Promise<ConformanceResult> {
   if (!["cpu", "webgpu", "cuda"].includes(backend)) {
     throw new BasicError("E_USAGE", `There is no backend "${backend}" to test. Known: cpu, reference.`);
   }
-  const load = () => import(/* @vite-ignore */ `../../backend-${backend}/src/index.ts`);
+  const load = (specifier: string): Promise<unknown> =>
+    backend === "cpu" ? import("@basic-mllm/backend-cpu") : import(/* @vite-ignore */ specifier);
   const { tfjsName } = await startBackend(backend, { load });
   return runConformance({ backend: tfjsName, start: async () => tfjsName });
 }
