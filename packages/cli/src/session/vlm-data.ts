@@ -156,7 +156,7 @@ async function openStore(
     folder: cache,
     onImageError: recipe.data.onImageError,
     onProgress: (done, total) => {
-      if (progress === undefined && Date.now() - start < 500 && done < total) return;
+      if (progress === undefined && Date.now() - start < 500) return;
       progress ??= terminal.progress("features", total);
       progress.update(done);
     },

@@ -1,0 +1,163 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+
+import { writeMiniTask } from "./mini.js";
+import { cli } from "./run-cli.js";
+
+describe("a run that cannot go on says why", () => {
+  let folder: string;
+  let recipe: string;
+  let runs = 0;
+
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "basic-mllm-bad-"));
+    vi.stubEnv("BASIC_MLLM_CACHE", join(folder, "cache"));
+    recipe = await writeMiniTask(folder, { evaluation: { blind: false } });
+  });
+
+  afterAll(async () => {
+    vi.unstubAllEnvs();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  /** Trains with changed fields. @returns Exit code and the error's text. */
+  async function train(...argv: readonly string[]): Promise<readonly [code: number, text: string]> {
+    const out = argv.includes("--out") ? [] : ["--out", join(folder, `run-${runs++}`)];
+    const { code, out: printed } = await cli(["train", recipe, "--no-report", ...out, ...argv]);
+    const start = printed.indexOf("error ");
+    return [code, start < 0 ? printed : printed.slice(start).trimEnd().replaceAll(folder, "FOLDER")];
+  }
+
+  async function set(name: string, records: readonly unknown[]): Promise<readonly string[]> {
+    await writeFile(join(folder, `${name}.json`), JSON.stringify(records));
+    return ["--set", `data.train.finetune.file=${name}`];
+  }
+
+  const asked = { from: "human", value: "<image>\nwhat color is this ?" };
+  const good = {
+    id: "good",
+    image: "pictures/red.png",
+    conversations: [asked, { from: "gpt", value: "red" }],
+  };
+
+  it("an infinite loss: step, group, parameter; exit code 3", async () => {
+    const [code, text] = await train(
+      "--set",
+      "stages.finetune.learningRate=1e30",
+      "--set",
+      "stages.finetune.maxNorm=0",
+    );
+    expect(code).toBe(3);
+    expect(text).toMatch(
+      /Training stopped: step \d of stage "finetune" gave NaN or infinite numbers\. Bad losses: "language"/,
+    );
+    expect(text).toMatch(/the first bad gradient is that of "\S+" of group "\w+"/);
+    expect(text).toContain("The last good checkpoint is kept: checkpoints/step-00000002.");
+  });
+
+  it("a missing picture: which one; or it is left out", async () => {
+    const missing = await set("missing", [good, { ...good, id: "lost", image: "pictures/lost.png" }]);
+    expect(await train(...missing)).toMatchInlineSnapshot(`
+      [
+        1,
+        "error sample "lost" of FOLDER/missing.json: there is no image "FOLDER/pictures/lost.png"; 1 of 2 samples miss theirs. Correct the image folder, or set onImageError to "skip-and-count". [E_IMAGE]",
+      ]
+    `);
+    const [code] = await train(...missing, "--set", "data.onImageError=skip-and-count");
+    expect(code).toBe(0);
+  });
+
+  it("a broken picture: which one; or it is left out with a warning", async () => {
+    await writeFile(join(folder, "pictures/broken.png"), "no picture");
+    const broken = await set("broken", [good, { ...good, id: "bad", image: "pictures/broken.png" }]);
+    expect(await train(...broken)).toMatchInlineSnapshot(`
+      [
+        1,
+        "error image "pictures/broken.png": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got 10 bytes that cannot be decoded (Input buffer contains unsupported image format). Replace the file, or set onImageError to "skip-and-count". [E_IMAGE]",
+      ]
+    `);
+    const [code, text] = await train(...broken, "--set", "data.onImageError=skip-and-count");
+    expect([code, text]).toEqual([0, expect.stringContaining("1 broken pictures are left out")]);
+  });
+
+  it("an empty data set", async () => {
+    expect(await train(...(await set("nothing", [])))).toMatchInlineSnapshot(`
+      [
+        1,
+        "error FOLDER/nothing.json: expected at least one record, got none. Give a JSON array of {"id", "image", "conversations"}, or one such record a line. [E_DATA_EMPTY]",
+      ]
+    `);
+  });
+
+  it("answers that are all masked: which template, and why", async () => {
+    const silent = { ...good, conversations: [asked, { from: "gpt", value: " " }] };
+    expect(await train(...(await set("silent", [silent])))).toMatchInlineSnapshot(`
+      [
+        1,
+        "error sample "good": template "chat" trains answers, and all its answers are empty. Remove the sample, correct its answers, or choose another template. [E_LABELS_MASKED]",
+      ]
+    `);
+  });
+
+  it("a sample longer than the row budget", async () => {
+    expect(await train("--set", "stages.finetune.rowBudget=10")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error sample "blue": expected at most 10 rows (the row budget), got 16. Shorten or remove the sample, or raise rowBudget. [E_ROW_BUDGET]",
+      ]
+    `);
+  });
+
+  it("another number of images than of places for them", async () => {
+    const two = { ...good, conversations: [{ ...asked, value: "<image> <image> ?" }, good.conversations[1]] };
+    expect(await train(...(await set("two", [two])))).toMatchInlineSnapshot(`
+      [
+        1,
+        "error sample "good": expected 1 × <image> in its text, one for each image, got 2. Put <image> where each image belongs. [E_IMAGE_TOKENS]",
+      ]
+    `);
+  });
+
+  it("a damaged checkpoint: the previous one is used only when the user says so", async () => {
+    const out = ["--out", join(folder, "damaged")];
+    expect((await train(...out, "--set", "stages.finetune.checkpointEvery=2"))[0]).toBe(0);
+    const checkpoints = join(folder, "damaged/checkpoints");
+    const last = join(checkpoints, (await readdir(checkpoints)).sort().at(-1) ?? "", "state.safetensors");
+    const bytes = await readFile(last);
+    bytes[bytes.length - 1] = (bytes.at(-1) ?? 0) ^ 1;
+    await writeFile(last, bytes);
+    const same = [...out, "--set", "stages.finetune.checkpointEvery=2", "--resume"];
+    expect(await train(...same)).toMatchInlineSnapshot(`
+      [
+        1,
+        "error Checkpoint checkpoints/step-00000008 is damaged: the SHA-256 of state.safetensors differs. The one before it is checkpoints/step-00000006: to continue from there, resume with "previous". [E_CHECKPOINT_CORRUPT]",
+      ]
+    `);
+    expect((await train(...same, "--previous"))[0]).toBe(0);
+  });
+
+  it("a second backend in one process", async () => {
+    expect(await train("--backend", "webgpu")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error startBackend: asked for "webgpu", but "cpu" runs in this process. A process has one backend: start another process for "webgpu". [E_BACKEND_CONFLICT]",
+      ]
+    `);
+  });
+
+  it("ablate goes on after a variant whose loss becomes infinite, and says so in the table", async () => {
+    const out = join(folder, "ablation");
+    const weights = ["--set", "stages.finetune.learningRate=1e30", "--set", "stages.finetune.maxNorm=0"];
+    const command = ["ablate", recipe, "--losses", "none,das", "--seeds", "0", "--steps", "3", "--out", out];
+    const { code, json } = await cli([...command, ...weights, "--json"]);
+    expect(code).toBe(0);
+    const { runs: results } = json<{ runs: { outcome: string }[] }>();
+    expect(results.map(({ outcome }) => outcome)).toEqual(["not-finite", "not-finite"]);
+    expect(await readFile(join(out, "table.md"), "utf8")).toContain(
+      "Loss became NaN or infinite: none (seed 0), das (seed 0).",
+    );
+  });
+});
