@@ -1,0 +1,94 @@
+// npm run bench -- [filter]: see README.md beside this file.
+import { execFileSync, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+import { rowsOfRuns, rowsOfTable } from "./accuracy.mjs";
+import { kernelCases } from "./kernels/cases.mjs";
+import { provenance, report, root } from "./rows.mjs";
+import { rowsOfRun, trainForRows } from "./steps.mjs";
+
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    list: { type: "boolean" },
+    dry: { type: "boolean", default: false },
+    build: { type: "boolean", default: true },
+    threads: { type: "string" },
+    repeats: { type: "string", default: "3" },
+    run: { type: "string", multiple: true, default: [] },
+    table: { type: "string" },
+    recipe: { type: "string", default: "quickstart" },
+  },
+  allowNegative: true,
+});
+const [filter = ""] = positionals;
+const threads = options.threads === undefined ? undefined : Number(options.threads);
+
+/** Children run the built packages. */
+function build(name) {
+  if (!options.build) return;
+  const args = ["turbo", "run", "build", "--output-logs=errors-only", `--filter=@basic-mllm/${name}`];
+  execFileSync("npx", args, { cwd: root, stdio: ["ignore", 2, 2] });
+}
+
+/** Allocations that come from the system and go back to it, so that resident memory shows them (glibc). */
+const HONEST_MEMORY = { MALLOC_MMAP_THRESHOLD_: "65536", MALLOC_TRIM_THRESHOLD_: "65536" };
+
+/** Memory and time come from two processes: an allocator that hides nothing is slower. */
+function runKernels(cases) {
+  build("backend-cpu");
+  const where = provenance(threads);
+  for (const { name, mode, ...chosen } of cases) {
+    const { ours_ms: _, ...memory } = runChild(name, { ...chosen, repeats: 0 }, HONEST_MEMORY);
+    const { ours_ms } = runChild(name, { ...chosen, repeats: Number(options.repeats) });
+    report("kernels", { kind: "timing", case: name, mode, ours_ms, ...memory, ...where }, options);
+  }
+}
+
+function runChild(name, call, env = {}) {
+  const child = fileURLToPath(new URL("./kernels/child.mjs", import.meta.url));
+  const args = ["--expose-gc", child, JSON.stringify({ ...call, threads })];
+  const { status, stdout } = spawnSync(process.execPath, args, {
+    cwd: join(root, "benchmarks"),
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { ...process.env, ...env },
+  });
+  if (status !== 0) throw new Error(`${name} ended with exit code ${status}; see above`);
+  return JSON.parse(stdout.trim().split("\n").at(-1));
+}
+
+async function runSteps() {
+  if (options.run.length === 0) build("cli");
+  const rows =
+    options.run.length === 0
+      ? await trainForRows(options.recipe, { threads })
+      : options.run.flatMap((folder) => rowsOfRun(folder));
+  for (const row of rows) report("steps", { kind: "timing", ...row, ...provenance(threads) }, options);
+}
+
+function runAccuracy() {
+  if (options.table === undefined && options.run.length === 0) {
+    throw new Error("bench accuracy needs --table FILE (of an ablation) or --run DIR, once per seed.");
+  }
+  const rows = options.table === undefined ? rowsOfRuns(options.run) : rowsOfTable(options.table);
+  for (const row of rows) report("accuracy", { ...row, ...provenance(threads) }, options);
+}
+
+const chosen = kernelCases.filter(({ name }) => name.includes(filter));
+try {
+  if (options.list) process.stdout.write(`${[...kernelCases.map(({ name }) => name), "steps"].join("\n")}\n`);
+  else if (filter === "accuracy") runAccuracy();
+  else if (filter === "steps") await runSteps();
+  else if (chosen.length === 0)
+    throw new Error(`No case contains "${filter}". \`npm run bench -- --list\` has all.`);
+  else {
+    runKernels(chosen);
+    if (filter === "") await runSteps();
+  }
+} catch (error) {
+  process.stderr.write(`${error.message}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,75 @@
+// The rows that benchmarks make of what real runs wrote.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { smoke } from "@basic-mllm/recipes";
+import { afterAll, beforeAll, expect, it } from "vitest";
+
+import { rowsOfRuns, rowsOfTable } from "../../../benchmarks/accuracy.mjs";
+import { kernelCases } from "../../../benchmarks/kernels/cases.mjs";
+import { rowsOfRun } from "../../../benchmarks/steps.mjs";
+
+let folder;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "basic-mllm-rows-"));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function writeRun(seed, vqa) {
+  const run = join(folder, `smoke-${seed}`);
+  mkdirSync(run);
+  const train = (stage, stepMs) => ({ kind: "train", stage, stepMs });
+  const lines = [
+    train("align", 90),
+    train("align", 10),
+    train("align", 14),
+    { kind: "stage" },
+    train("finetune", 30),
+  ];
+  writeFileSync(join(run, "metrics.jsonl"), `${lines.map((line) => JSON.stringify(line)).join("\n")}\n{"cut`);
+  writeFileSync(join(run, "recipe.json"), JSON.stringify({ ...smoke, seed }));
+  const metrics = { vqa };
+  const evaluations = [{ split: "unseen-artist", metrics }];
+  writeFileSync(join(run, "evaluation.json"), JSON.stringify({ metrics, evaluations, blind: { vqa: 0.2 } }));
+  return run;
+}
+
+it("take step times from a run's metrics, without the first line of a stage", () => {
+  expect(rowsOfRun(writeRun(0, 0.5))).toEqual([
+    { case: "smoke/align", mode: "train", ours_ms: 12, ours_mb: null },
+    { case: "smoke/finetune", mode: "train", ours_ms: 30, ours_mb: null },
+  ]);
+});
+
+it("take mean accuracies over seeds, and the baseline without pictures", () => {
+  const common = { kind: "accuracy", recipe: "smoke", set: "unseen-artist", seeds: [1, 2] };
+  const rows = rowsOfRuns([writeRun(1, 0.5), writeRun(2, 0.75)]);
+  expect(rows.map(({ metrics, ...rest }) => rest)).toEqual([
+    { ...common, variant: "none" },
+    { ...common, variant: "no pictures" },
+  ]);
+  expect(rows[0].metrics.vqa.mean).toBeCloseTo(0.625, 12);
+  expect(rows[0].metrics.vqa.spread).toBeCloseTo(Math.SQRT1_2 / 4, 12);
+});
+
+it("take the headline set of an ablation", () => {
+  const metric = { mean: 0.5, spread: 0.1, difference: null };
+  const variants = [{ name: "das", metrics: { test: { vqa: metric }, other: { vqa: metric } } }];
+  const table = { recipe: "quickstart", seeds: [0, 1], sets: ["test", "other"], variants };
+  writeFileSync(join(folder, "table.json"), JSON.stringify(table));
+  expect(rowsOfTable(join(folder, "table.json"))).toEqual([
+    {
+      kind: "accuracy",
+      recipe: "quickstart",
+      set: "test",
+      variant: "das",
+      seeds: [0, 1],
+      metrics: { vqa: { mean: 0.5, spread: 0.1 } },
+    },
+  ]);
+});
+
+it("have a name of their own for every kernel case", () => {
+  const names = kernelCases.map(({ name }) => name);
+  expect(new Set(names).size).toBe(names.length);
+});
