@@ -140,20 +140,20 @@ const bigCalls: readonly BigCall[] = [
   {
     title: "layer norm, backward",
     outputs: (run) => {
-      const rows = { mean: normal([300]), inverse: normal([300]) };
-      const inputs = { dy: normal([300, 131]), x: normal([300, 131], 2), weight: normal([131]), ...rows };
+      const rows = { mean: normal([900]), inverse: normal([900]) };
+      const inputs = { dy: normal([900, 131]), x: normal([900, 131], 2), weight: normal([131]), ...rows };
       return run(layerNormBackward, inputs, { needsWeight: true });
     },
   },
   {
     title: "root-mean-square norm, backward",
     outputs: (run) => {
-      const inputs = { dy: normal([300, 131]), x: normal([300, 131], 2), weight: normal([131]) };
+      const inputs = { dy: normal([900, 131]), x: normal([900, 131], 2), weight: normal([131]) };
       const attrs = { addOne: true, needsWeight: true };
-      return run(rmsNormBackward, { ...inputs, inverse: normal([300]) }, attrs);
+      return run(rmsNormBackward, { ...inputs, inverse: normal([900]) }, attrs);
     },
   },
-  { title: "squared norm", outputs: (run) => run(squaredNorm, { x: normal([700, 500]) }, {}) },
+  { title: "squared norm", outputs: (run) => run(squaredNorm, { x: normal([1500, 1500]) }, {}) },
 ];
 
 async function valuesOn(threads: number, call: BigCall): Promise<readonly Float32Array[]> {

@@ -25,7 +25,7 @@ pub fn rms_norm(x: &[f32], weight: Weight, epsilon: f32, y: &mut [f32], inverse:
     let width = weight.values.len();
     let (y, inverse) = (Shared::new(y), Shared::new(inverse));
     let rows = inverse.length();
-    tasks(rows.div_ceil(ROWS), x.len() * 4, |task| {
+    tasks(rows.div_ceil(ROWS), x.len() * 8, |task| {
         let (start, count) = block(task, ROWS, rows);
         // SAFETY: tasks own disjoint rows.
         let (y, inverse) = unsafe { (y.part(start * width, count * width), inverse.part(start, count)) };
@@ -79,7 +79,7 @@ pub fn norm_backward(saved: Saved, dx: &mut [f32], out: WeightGradients) {
     let (mut weight_sums, mut bias_sums) = (sums_of(out.weight), sums_of(out.bias));
     let dx = Shared::new(dx);
     let sums = [&mut weight_sums, &mut bias_sums].map(|sums| Shared::new(sums));
-    tasks(blocks, saved.x.len() * 8, |task| {
+    tasks(blocks, saved.x.len() * 20, |task| {
         let (start, count) = block(task, ROWS, rows);
         let [weight, bias] = sums.map(|sums| {
             let length = if sums.length() == 0 { 0 } else { width };
@@ -153,7 +153,7 @@ pub fn layer_norm(x: &[f32], [weight, bias]: [&[f32]; 2], epsilon: f32, [y, mean
     let width = weight.len();
     let (y, mean, inverse) = (Shared::new(y), Shared::new(mean), Shared::new(inverse));
     let rows = inverse.length();
-    tasks(rows.div_ceil(ROWS), x.len() * 6, |task| {
+    tasks(rows.div_ceil(ROWS), x.len() * 16, |task| {
         let (start, count) = block(task, ROWS, rows);
         for row in start..start + count {
             // SAFETY: tasks own disjoint rows.

@@ -33,7 +33,7 @@ pub fn rotary(x: &[f32], rotation: Rotation, y: &mut [f32]) {
     let (table, sign) = (&*table, if rotation.inverse { -1.0 } else { 1.0 });
     let width = x.len() / rows;
     let y = Shared::new(y);
-    tasks(rows.div_ceil(ROWS), x.len() * 4, |task| {
+    tasks(rows.div_ceil(ROWS), x.len() * 20, |task| {
         let (start, count) = block(task, ROWS, rows);
         for row in start..start + count {
             // SAFETY: tasks own disjoint rows.

@@ -9,8 +9,8 @@ use rayon::prelude::*;
 use crate::matmul::{Size, Strides};
 use crate::threads::{in_pool, threads};
 
-/// Work (in scalar operations) below which waking the pool costs more than it saves.
-const PARALLEL_WORK: usize = 1 << 18;
+/// Work (in multiply-adds, some 50 microseconds of them) below which waking the pool costs more than it saves.
+const PARALLEL_WORK: usize = 1 << 21;
 
 /// Scratch blocks above this many floats are given back after use.
 const KEPT_SCRATCH: usize = 1 << 22;
