@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import { root } from "./rows.mjs";
 
@@ -30,7 +31,7 @@ export async function trainForRows(recipe, { threads }) {
   const short = ["evaluation.blind=false", "evaluation.analysis=false", "evaluation.limit=32"];
   try {
     const peak = await runAndWatch([
-      join(root, "packages/cli/dist/bin.js"),
+      fileURLToPath(new URL("./dist/bin.js", import.meta.resolve("@basic-mllm/cli/package.json"))),
       ...["train", recipe, "--steps", String(STEPS), "--out", folder, "--no-report"],
       ...short.flatMap((change) => ["--set", change]),
       ...(threads === undefined ? [] : ["--threads", String(threads)]),

@@ -4,7 +4,7 @@ import { table } from "./docs-tables.mjs";
 /** What stands where nothing was measured. */
 export const NOT_MEASURED = "not measured yet";
 
-const METRICS = ["vqa", "name", "kind", "where", "color", "yesno"];
+const METRICS = ["vqa", "name", "kind", "where", "color", "yesno", "regionAccuracy", "perplexity"];
 
 /** Rows of all files, oldest first. `texts`: contents of the .jsonl files. */
 export function parseRows(texts) {
