@@ -60,6 +60,14 @@ describe.each(pages)("%s", (page) => {
   });
 });
 
+it("says of each backend whether it is there", () => {
+  const rows = [...read("README.md").matchAll(/^\| `(\w+)` \| (yes|not yet) \|/gm)];
+  expect(rows.map(([, name]) => name)).toEqual(["cpu", "webgpu", "cuda"]);
+  for (const [, name, runs] of rows) {
+    expect(existsSync(join(root, `packages/backend-${name}/package.json`)), name).toBe(runs === "yes");
+  }
+});
+
 describe("the examples of the documents", () => {
   it("are one recipe in TypeScript and in YAML", async () => {
     expect(await loadRecipe(join(root, "docs/examples/recipe.yaml"))).toEqual(recipe);
