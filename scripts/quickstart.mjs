@@ -7,7 +7,7 @@ const output = json ? "stderr" : "inherit";
 await install(output);
 await build(output);
 process.exitCode = await run(process.execPath, [
-  "packages/cli/dist/bin.js",
+  "packages/cli/bin.mjs",
   "train",
   "quickstart",
   ...process.argv.slice(2),

@@ -122,11 +122,18 @@ export class CpuBackend extends MathBackendCPU {
 
   #store(dataId: DataId, values: Values, dtype: tf.DataType, refCount: number): void {
     if (dtype !== "float32" || values === undefined || values === null) {
-      this.data.set(dataId, { values, dtype, refCount });
+      this.data.set(dataId, { values: asStored(values, dtype), dtype, refCount });
       return;
     }
     const block = this.#pool.take(values.length);
     block.view.set(values as Float32Array);
     this.data.set(dataId, { values: block.view, dtype, refCount, block } as TensorRecord);
   }
+}
+
+/** Stock kernels hand over int32 and bool values in a Float32Array at times. */
+function asStored(values: Values, dtype: tf.DataType): Values {
+  if (!(values instanceof Float32Array)) return values;
+  if (dtype === "int32") return Int32Array.from(values);
+  return dtype === "bool" ? Uint8Array.from(values) : values;
 }

@@ -1,5 +1,12 @@
 export { BACKEND_NAME, CpuBackend, type Output } from "./backend.js";
 export type { NativeBindings } from "./bindings.js";
 export { Block, BlockPool, type PoolUse } from "./block-pool.js";
-export type { KernelBindings } from "./kernels/bindings.js";
+export type {
+  AttentionLayout,
+  CrossEntropyOptions,
+  Floats,
+  Ints,
+  KernelBindings,
+  KlInputs,
+} from "./kernels/bindings.js";
 export { type StartOptions, start } from "./start.js";

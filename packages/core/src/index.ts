@@ -19,7 +19,9 @@ export {
   type FusedActivation,
   fusedActivations,
 } from "./kernels/activation.js";
+export type { AdamwInput } from "./kernels/adamw.js";
 export { type AdamwAttrs, adamw } from "./kernels/adamw.js";
+export type { AttentionBackwardInput, AttentionInput } from "./kernels/attention.js";
 export {
   type AttentionAttrs,
   type AttentionReceivedAttrs,
@@ -41,6 +43,7 @@ export {
   registerContractGradient,
   type Tolerance,
 } from "./kernels/contract.js";
+export type { DirectionInput } from "./kernels/direction.js";
 export {
   type DirectionAttrs,
   type DirectionBackwardAttrs,
@@ -61,12 +64,14 @@ export {
 } from "./kernels/gated-activation.js";
 export { allContracts } from "./kernels/index.js";
 export { checkIndices, type IndexCheck } from "./kernels/index-range.js";
+export type { LayerNormInput } from "./kernels/layer-norm.js";
 export {
   type LayerNormAttrs,
   type LayerNormBackwardAttrs,
   layerNorm,
   layerNormBackward,
 } from "./kernels/layer-norm.js";
+export type { LinearInput } from "./kernels/linear.js";
 export { type LinearAttrs, linear, linearBias } from "./kernels/linear.js";
 export {
   type LinearCrossEntropyAttrs,
@@ -74,6 +79,7 @@ export {
   linearCrossEntropy,
   linearCrossEntropyBackward,
 } from "./kernels/linear-cross-entropy.js";
+export type { LinearKlBackwardInput, LinearKlInput } from "./kernels/linear-kl.js";
 export {
   type LinearKlAttrs,
   type LinearKlBackwardAttrs,
@@ -109,7 +115,10 @@ export {
 export { type Fallback, runKernel, setFallback } from "./kernels/run.js";
 export { type SpliceAttrs, splice } from "./kernels/splice.js";
 export { type SquaredNormAttrs, squaredNorm } from "./kernels/squared-norm.js";
+export type { RandomValueOptions } from "./layers/builder.js";
 export { Builder, type Role, randomValues, type ValueSource } from "./layers/builder.js";
+export type { Linear } from "./layers/linear.js";
+export type { GateActivation } from "./layers/mlp.js";
 export {
   type RotaryConfig,
   type RotaryScaling,
@@ -157,6 +166,7 @@ export type {
   VisionEncoder,
   VisualRows,
 } from "./models/interfaces.js";
+export type { DecoderSizes } from "./models/language/config.js";
 export { type DecoderConfig, decoderConfig } from "./models/language/config.js";
 export { createDecoder, Decoder, type DecoderOptions } from "./models/language/decoder.js";
 export { planVisualRows, type VisualPlan } from "./models/language/packed.js";
@@ -168,6 +178,7 @@ export {
   type ProjectorOptions,
   projectorNames,
 } from "./models/projector/projector.js";
+export type { VitSizes } from "./models/vision/config.js";
 export { clipConfig, siglipConfig, type VitConfig } from "./models/vision/config.js";
 export { createFeatureSource, fingerprint } from "./models/vision/feature-source.js";
 export { bicubicWeights } from "./models/vision/interpolate.js";

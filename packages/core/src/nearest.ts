@@ -20,7 +20,9 @@ export function nearestName(name: string, candidates: Iterable<string>): string 
   for (const candidate of candidates) {
     const other = candidate.toLowerCase();
     const contained = given.length >= 3 && (other.includes(given) || given.includes(other));
-    const distance = contained ? Math.min(1, editDistance(given, other)) : editDistance(given, other);
+    const edits = editDistance(given, other);
+    // A part of a name comes after a name with a typing error or two.
+    const distance = contained ? Math.min(2.5, edits) : edits;
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;

@@ -117,7 +117,12 @@ const stageOf = (mainLoss: string) =>
   });
 
 const data = z.strictObject({
-  folder: z.string().optional().describe("Where sets are looked for and built. Default: `data`."),
+  folder: z
+    .string()
+    .optional()
+    .describe(
+      "Where sets are looked for or built. Default: the cache for built sets, else the current folder.",
+    ),
   builder: component.optional().describe("Makes the data on first use, for example scenes."),
   train: z
     .record(z.string(), source)
@@ -130,7 +135,10 @@ const data = z.strictObject({
 });
 
 const features = z.strictObject({
-  cache: z.boolean().default(true).describe("Keep the features of a frozen encoder on disk."),
+  cache: z
+    .boolean()
+    .default(true)
+    .describe("Keep the features of a frozen encoder on disk; false encodes pictures again in every step."),
   standardise: z.boolean().default(false).describe("Scale each feature channel to mean 0 and deviation 1."),
 });
 
@@ -178,7 +186,7 @@ const common = {
   seed: z.int().nonnegative().default(0).describe("All randomness comes from it."),
   backend: z
     .string()
-    .regex(/^[a-z][a-z0-9-]*$/, "use one backend name such as cpu, webgpu or cuda")
+    .regex(/^(tfjs:)?[a-z][a-z0-9-]*$/, "use one backend name such as cpu, webgpu, cuda or tfjs:wasm")
     .default("cpu")
     .describe("Device to run on. Fails when it cannot start; never falls back."),
   fallback: z

@@ -2,7 +2,8 @@ import type { LossWeight } from "@basic-mllm/core";
 
 /** λ by stage and loss name, as a recipe writes them. */
 export type StageLosses = Readonly<Record<string, Readonly<Record<string, LossInput>>>>;
-type LossInput = number | Partial<LossWeight>;
+/** λ alone, or with start, ramp and options. */
+export type LossInput = number | Partial<LossWeight>;
 
 /** One variant of an ablation: λ per stage, or other recipe fields as `path=value`. */
 export interface Variant {

@@ -5,7 +5,7 @@ import { smoke } from "./smoke.js";
 import { tinyEncoder } from "./tiny-encoder.js";
 import { tinyLm } from "./tiny-lm.js";
 
-export { lossVariants, presets, type StageLosses, type Variant } from "./ablation.js";
+export { type LossInput, lossVariants, presets, type StageLosses, type Variant } from "./ablation.js";
 export { quickstart } from "./quickstart.js";
 export { smoke } from "./smoke.js";
 export { TINY_ENCODER, TINY_LANGUAGE } from "./tiny.js";

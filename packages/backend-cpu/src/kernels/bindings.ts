@@ -1,5 +1,7 @@
-type Floats = Float32Array;
-type Ints = Int32Array;
+/** Values of a float tensor. */
+export type Floats = Float32Array;
+/** Host indices. */
+export type Ints = Int32Array;
 
 /** native/src/kernels/exports/elements.rs */
 interface ElementBindings {

@@ -60,9 +60,10 @@ export interface TrainSummary {
 /** Starts the backend and plugins that a recipe names. */
 export async function prepare(recipe: Recipe, threads?: number): Promise<void> {
   if (threads !== undefined) process.env["BASIC_MLLM_THREADS"] = String(threads);
+  // Plugins first: one of them may register the backend.
+  await loadPlugins(recipe.plugins, pluginImporter);
   await startBackend(recipe.backend, { fallback: recipe.fallback });
   setFallback(recipe.fallback);
-  await loadPlugins(recipe.plugins, pluginImporter);
   registerShippedParts();
 }
 

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import {
+  BasicError,
   createFeatureSource,
   type FeatureSource,
   type Projector,
@@ -133,7 +134,15 @@ async function featureSource(
 ): Promise<FeatureSource | null> {
   if (!("encode" in encoder)) return encoder;
   const trains = Object.values(recipe.stages).some((stage) => stage.train.includes("vision"));
-  return trains ? null : createFeatureSource(encoder, `layer${recipe.model.visionLayer}`);
+  const pixels = trains || !recipe.features.cache;
+  if (pixels && recipe.features.standardise) {
+    throw new BasicError(
+      "E_RECIPE_INVALID",
+      `Recipe "${recipe.name}" standardises features, but ${trains ? "a stage trains the encoder" : "features.cache is false"}: ` +
+        "statistics need cached features of a frozen encoder. Set features.standardise to false.",
+    );
+  }
+  return pixels ? null : createFeatureSource(encoder, `layer${recipe.model.visionLayer}`);
 }
 
 async function openStore(

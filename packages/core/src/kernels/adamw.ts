@@ -14,7 +14,8 @@ export type AdamwAttrs = {
   readonly step: number;
 };
 
-type AdamwInput = "parameter" | "gradient" | "m" | "v" | "control";
+/** Inputs of the contract. */
+export type AdamwInput = "parameter" | "gradient" | "m" | "v" | "control";
 
 /**
  * One step of AdamW. With `g = gradient · control[0]`:

@@ -35,8 +35,10 @@ export type AttentionReceivedAttrs = AttentionAttrs & {
   readonly receiveFrom: Int32Array;
 };
 
-type AttentionInput = "q" | "k" | "v";
-type AttentionBackwardInput = "dy" | AttentionInput | "y" | "logSumExp";
+/** Inputs of the contract. */
+export type AttentionInput = "q" | "k" | "v";
+/** Inputs of the contract. */
+export type AttentionBackwardInput = "dy" | AttentionInput | "y" | "logSumExp";
 
 /**
  * Attention over packed rows: `P = softmax(mask(cap(scale · q kᵀ)))` and `y = P v`, per sample and head.

@@ -11,7 +11,8 @@ export type DirectionAttrs = Readonly<Record<never, never>>;
 /** Attributes of {@link directionBackward}. Without `needsRefined` it returns `dv` alone. */
 export type DirectionBackwardAttrs = { readonly needsRefined: boolean };
 
-type DirectionInput = "v" | "r" | "a";
+/** Inputs of the contract. */
+export type DirectionInput = "v" | "r" | "a";
 
 /** Lengths are clamped here; a row that is not longer counts as a zero row. */
 const SHORTEST = 1e-12;

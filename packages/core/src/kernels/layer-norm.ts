@@ -10,7 +10,8 @@ export type LayerNormAttrs = { readonly epsilon: number };
 /** Attributes of {@link layerNormBackward}. Without `needsWeight` it returns `dx` alone. */
 export type LayerNormBackwardAttrs = { readonly needsWeight: boolean };
 
-type LayerNormInput = "x" | "weight" | "bias";
+/** Inputs of the contract. */
+export type LayerNormInput = "x" | "weight" | "bias";
 
 const shapes: readonly (readonly [title: string, x: InputSpec])[] = [
   ["odd shape", { shape: [9, 41] }],

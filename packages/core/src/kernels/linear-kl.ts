@@ -13,8 +13,10 @@ export type LinearKlAttrs = { readonly chunkBytes: number };
 /** Attributes of {@link linearKlBackward}. Without `needsRefined` it returns `dv` alone. */
 export type LinearKlBackwardAttrs = LinearKlAttrs & { readonly needsRefined: boolean };
 
-type LinearKlInput = "v" | "r" | "vocabulary" | "a";
-type LinearKlBackwardInput = "dloss" | LinearKlInput | "kl" | "lseV" | "lseR";
+/** Inputs of the contract. */
+export type LinearKlInput = "v" | "r" | "vocabulary" | "a";
+/** Inputs of the contract. */
+export type LinearKlBackwardInput = "dloss" | LinearKlInput | "kl" | "lseV" | "lseR";
 
 /**
  * `loss_j = a_j KL( softmax(r_j Eᵀ) ‖ softmax(v_j Eᵀ) )`.

@@ -14,7 +14,8 @@ import { runKernel } from "./run.js";
 /** Attributes of {@link linear} and {@link linearBias}. */
 export type LinearAttrs = { readonly activation: FusedActivation };
 
-type LinearInput = "x" | "weight";
+/** Inputs of the contract. */
+export type LinearInput = "x" | "weight";
 
 /** Edge sizes are tiny: big products live in the benchmarks. */
 function shapeCases(): readonly (readonly [title: string, x: InputSpec, weight: InputSpec])[] {

@@ -119,7 +119,7 @@ export async function loadCheckpoint(store: RunStore, choice: CheckpointChoice):
     const advice =
       previous === undefined
         ? "There is no earlier one: start the run again in another folder."
-        : `The one before it is ${previous}: to continue from there, resume with "previous".`;
+        : `The one before it is ${previous}: to continue from there, resume with "previous" (--resume --previous).`;
     const text = error.message.replace(/ \[E_CHECKPOINT_CORRUPT\]$/, "");
     throw new BasicError("E_CHECKPOINT_CORRUPT", `${text} ${advice}`, { cause: error });
   }

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 
 import { collapseWarning, strengthWarning } from "./collapse-warning.js";
 
-const start = { cosine: 0.24, distinctMatches: 92, normInitial: 8.3 };
+const start = { cosine: 0.24, distinctMatches: 92, normInitial: 8.3, ratioDirection: 0.2 };
 
 describe("collapseWarning", () => {
   it("is silent without history, without visual rows and in a healthy run", () => {
@@ -14,6 +14,11 @@ describe("collapseWarning", () => {
   it("needs both signs: a high cosine alone or fewer matches alone is no collapse", () => {
     expect(collapseWarning([start, { ...start, cosine: 0.97 }])).toBeNull();
     expect(collapseWarning([start, { ...start, distinctMatches: 12 }])).toBeNull();
+  });
+
+  it("is silent where no direction loss is set", () => {
+    const { ratioDirection: _, ...plain } = start;
+    expect(collapseWarning([plain, { cosine: 0.964, distinctMatches: 12, normInitial: 23.64 }])).toBeNull();
   });
 
   it("names the collapse, its signs and what to change", () => {

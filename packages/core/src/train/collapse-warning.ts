@@ -28,6 +28,8 @@ export function collapseWarning(history: DiagnosticHistory): DiagnosticWarning |
   if (first === undefined || last === undefined) return null;
   const { cosine, distinctMatches } = last as { cosine?: number; distinctMatches?: number };
   if (cosine === undefined || distinctMatches === undefined) return null;
+  // Without a direction loss rows may run together for a while, and there is nothing to lower.
+  if (!history.some((entry) => "ratioDirection" in entry)) return null;
   const most = Math.max(...history.map((entry) => entry["distinctMatches"] ?? 0));
   if (!(cosine > COLLAPSED_COSINE && distinctMatches <= COLLAPSED_MATCHES * most)) return null;
   return {

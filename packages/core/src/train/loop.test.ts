@@ -125,7 +125,7 @@ describe("train", () => {
       ...model,
       diagnose: async () => {
         call++;
-        return { cosine: 0.95, distinctMatches: 60 / call, normInitial: call };
+        return { cosine: 0.95, distinctMatches: 60 / call, normInitial: call, ratioDirection: 0.1 };
       },
     };
     const { files } = await straight({ objective: () => objective });

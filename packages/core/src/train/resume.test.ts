@@ -174,7 +174,7 @@ describe("a damaged checkpoint", () => {
       all.set(path, bytes);
     });
     await expect(runToEnd({ files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: Checkpoint checkpoints/step-00000007 is damaged: the hash of state.safetensors differs. The one before it is checkpoints/step-00000006: to continue from there, resume with "previous". [E_CHECKPOINT_CORRUPT]]`,
+      `[BasicError: Checkpoint checkpoints/step-00000007 is damaged: the hash of state.safetensors differs. The one before it is checkpoints/step-00000006: to continue from there, resume with "previous" (--resume --previous). [E_CHECKPOINT_CORRUPT]]`,
     );
     await runToEnd({ files, resume: "previous" });
     expectSameRun(files);
