@@ -38,7 +38,7 @@ export const quickstart = defineRecipe({
       train: ["projector", "language"],
       template: "chat",
       steps: 1400,
-      learningRate: 1e-3,
+      learningRate: 2e-3,
       losses: { direction: 0.05, distribution: 0.01 },
       evaluateEvery: 350,
     },

@@ -96,7 +96,7 @@ async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> 
   await prepare(recipe);
   const opened = withoutTraining(recipe, { evaluation: false });
   const session = await openVlm({ recipe: opened, terminal, cache: cacheFolder() });
-  await restoreRun(folder, session.objective.groups);
+  await restoreRun(folder, session.objective.groups, session.statistics ?? null);
   return session;
 }
 

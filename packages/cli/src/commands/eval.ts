@@ -34,7 +34,7 @@ export const evaluate = defineCliCommand({
     const opened = withoutTraining(recipe, { evaluation: true });
     const session = await openTask({ recipe: opened, terminal, cache: cacheFolder() }, false);
     try {
-      const weights = await restoreRun(args.run, session.objective.groups);
+      const weights = await restoreRun(args.run, session.objective.groups, session.statistics ?? null);
       const globalStep = weights.globalStep ?? 0;
       const stage = Object.keys(recipe.stages).at(-1) ?? "";
       const moment = { stage, step: globalStep, globalStep, stageEnd: true, final: true };

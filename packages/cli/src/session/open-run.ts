@@ -11,8 +11,11 @@ import {
   type Recipe,
   restoreParameters,
 } from "@basic-mllm/core";
+import type { ChannelStatistics } from "@basic-mllm/data";
 import { createDiskStore, loadHuggingFace } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
+
+import { unfoldStatistics } from "./fold-statistics.js";
 
 /** Where the weights of a run came from. */
 export interface RestoredWeights {
@@ -51,9 +54,14 @@ export function withoutTraining<R extends Recipe>(recipe: R, use: { readonly eva
 /**
  * Puts the trained weights of a run into its opened model: those of the last checkpoint, else of `model/`.
  *
+ * @param statistics - Of the standardised features, where the recipe standardises.
  * @throws {@link BasicError} `E_CHECKPOINT_MISSING` where the run has neither.
  */
-export async function restoreRun(folder: string, groups: Groups): Promise<RestoredWeights> {
+export async function restoreRun(
+  folder: string,
+  groups: Groups,
+  statistics: ChannelStatistics | null = null,
+): Promise<RestoredWeights> {
   const checkpoint = await loadCheckpoint(createDiskStore(folder), "last");
   if (checkpoint !== null) {
     restoreParameters(checkpoint, groups);
@@ -66,12 +74,22 @@ export async function restoreRun(folder: string, groups: Groups): Promise<Restor
       `The run in ${folder} has no trained weights: neither a checkpoint nor ${model}. Train it first, or resume it.`,
     );
   }
-  await restoreModel(model, groups);
+  await restoreModel(model, groups, statistics);
   return { from: "model", globalStep: null };
 }
 
-async function restoreModel(folder: string, groups: Groups): Promise<void> {
-  const loaded = await loadHuggingFace(folder);
+/** A saved model standardises features in its projector; here they come standardised. */
+async function restoreModel(
+  folder: string,
+  groups: Groups,
+  statistics: ChannelStatistics | null,
+): Promise<void> {
+  const saved = await loadHuggingFace(folder);
+  const unfold = saved.kind === "llava" && statistics !== null;
+  const loaded = unfold
+    ? { ...saved, projector: await unfoldStatistics(saved.projector, statistics) }
+    : saved;
+  if (unfold) saved.projector.parameters.dispose();
   const parts = Object.entries(loaded).flatMap(([name, part]) =>
     typeof part === "object" && "parameters" in part ? [[name, part.parameters] as const] : [],
   );

@@ -1,4 +1,5 @@
 import type { EvaluationMoment, EvaluationResult, Objective, Recipe, TrainingData } from "@basic-mllm/core";
+import type { ChannelStatistics } from "@basic-mllm/data";
 
 import type { Terminal } from "../terminal.js";
 
@@ -13,6 +14,8 @@ export interface PartSummary {
 export interface TaskSession<Batch> {
   readonly parts: readonly PartSummary[];
   readonly objective: Objective<Batch>;
+  /** Of the standardised features, where the recipe standardises. */
+  readonly statistics?: ChannelStatistics | null;
   data(stage: string): Promise<TrainingData<Batch>>;
   /** Measures the model as it is now. */
   evaluate(moment: EvaluationMoment): Promise<readonly EvaluationResult[]>;

@@ -26,6 +26,7 @@ import { answerQuestions, score } from "@basic-mllm/evaluate";
 import { encodeSafetensors, saveHuggingFace } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
 
+import { foldStatistics } from "./fold-statistics.js";
 import {
   openEncoder,
   openLanguage,
@@ -166,6 +167,7 @@ function session(opened: Opened): VlmSession {
     projector,
     tokenizer,
     sets,
+    statistics: sets.statistics,
     template,
     objective,
     parts: summarise(partSets(encoder, objective)),
@@ -246,15 +248,18 @@ export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, em
 async function save(folder: string, opened: Opened, provenance: Provenance): Promise<void> {
   const { encoder, projector, language, source, recipe } = opened;
   if (encoder instanceof Vit && projector instanceof MlpProjector && language instanceof Decoder) {
+    const { statistics } = opened.sets;
+    const whole = statistics === null ? projector : await foldStatistics(projector, statistics);
     const config = {
       vision: encoder.config,
       language: language.config,
-      projector: projectorConfig(recipe, projector),
+      projector: projectorConfig(recipe, whole),
       featureLayer: recipe.model.visionLayer,
       featureSelection: encoder.select,
       imageTokenId: source.tokenizer.special.image ?? source.tokenizer.size,
     };
-    await saveHuggingFace(folder, { kind: "llava", vision: encoder, projector, language, config });
+    await saveHuggingFace(folder, { kind: "llava", vision: encoder, projector: whole, language, config });
+    if (whole !== projector) whole.parameters.dispose();
   } else {
     const tensors = await Promise.all(
       [...projector.parameters].map(async ({ name, shape, value }) => ({
