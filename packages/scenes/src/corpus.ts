@@ -47,11 +47,13 @@ export function createCorpus({ concepts, tokenizer, seed, variant = "solo" }: Co
 function readingDocument(random: Random, topic: Topic, variant: Variant): readonly Segment[] {
   const scene = drawScene(random, variant, topic.pool);
   const context = (text: string): Segment => ({ kind: "text", text, weight: CONTEXT_WEIGHT });
-  const turns = askQuestions(random, topic, scene, QUESTIONS).flatMap(({ question, answer }): Segment[] => [
-    context(`user: ${question} assistant:`),
-    { kind: "text", text: ` ${answer}`, weight: 1 },
-    { kind: "end", weight: 1 },
-  ]);
+  const turns = askQuestions(random, topic, scene, { count: QUESTIONS, about: "text" }).flatMap(
+    ({ question, answer }): Segment[] => [
+      context(`user: ${question} assistant:`),
+      { kind: "text", text: ` ${answer}`, weight: 1 },
+      { kind: "end", weight: 1 },
+    ],
+  );
   return [{ kind: "begin" }, context(captionOf(random, topic, scene)), ...turns];
 }
 

@@ -41,9 +41,20 @@ export interface Topic {
 
 const NUMBERS = ["zero", "one", "two", "three", "four"];
 
-const WEIGHTS: Readonly<Record<Variant, Readonly<Partial<Record<QuestionDraw, number>>>>> = {
-  solo: { name: 4, kind: 2, where: 1, color: 1, yes: 2, no: 2 },
-  grid: { name: 4, kind: 2, where: 2, count: 2, objects: 1, color: 1, yes: 2, no: 2 },
+/** What questions are asked about: a picture, or a scene in words. */
+export type Asked = "picture" | "text";
+
+type Weights = Readonly<Partial<Record<QuestionDraw, number>>>;
+
+const GRID: Weights = { name: 4, kind: 2, where: 2, count: 2, objects: 1, color: 1, yes: 2, no: 2 };
+
+/**
+ * How often each question is asked. Pictures ask `where` twice as often as texts: where a thing stands is what a
+ * small model learns last from patches, and in one in eleven questions it often does not in 1,400 steps.
+ */
+const WEIGHTS: Readonly<Record<Asked, Readonly<Record<Variant, Weights>>>> = {
+  picture: { solo: { name: 4, kind: 2, where: 2, color: 1, yes: 2, no: 2 }, grid: GRID },
+  text: { solo: { name: 4, kind: 2, where: 1, color: 1, yes: 2, no: 2 }, grid: GRID },
 };
 
 /** Share of look-alikes among the negatives of training. */
@@ -66,9 +77,20 @@ export function captionOf(random: Random, { concepts }: Topic, scene: Scene): st
   return `${[...objects, `the background is ${backgroundName(scene.background)}`].join(", ")}.`;
 }
 
+/** How many questions {@link askQuestions} asks, and about what. */
+export interface AskOptions {
+  readonly count: number;
+  readonly about: Asked;
+}
+
 /** Draws questions about a scene with the weights of its variant. */
-export function askQuestions(random: Random, topic: Topic, scene: Scene, count: number): readonly Question[] {
-  const weights = WEIGHTS[scene.variant];
+export function askQuestions(
+  random: Random,
+  topic: Topic,
+  scene: Scene,
+  { count, about }: AskOptions,
+): readonly Question[] {
+  const weights = WEIGHTS[about][scene.variant];
   const types = Object.keys(weights) as QuestionDraw[];
   return Array.from({ length: count }, () => {
     const type = types[pickWeighted(random, Object.values(weights))] as QuestionDraw;

@@ -155,7 +155,10 @@ function recordsOf({ random, world, split, shown, id, image, metadata }: Draft):
     return [{ id, image, conversations, metadata }];
   }
   if (split.purpose === "chat") {
-    const questions = askQuestions(random, world.seen, shown, TURNS[world.variant]);
+    const questions = askQuestions(random, world.seen, shown, {
+      count: TURNS[world.variant],
+      about: "picture",
+    });
     return [{ id, image, conversations: questions.flatMap(turns), metadata }];
   }
   const [topic, choices] =

@@ -81,7 +81,8 @@ describe("questions", () => {
   it("are answered by what the scene shows", () => {
     fc.assert(
       fc.property(anyScene, ({ random, scene }) => {
-        for (const asked of askQuestions(random, topic, scene, 6)) expectRight(asked, scene);
+        for (const asked of askQuestions(random, topic, scene, { count: 6, about: "picture" }))
+          expectRight(asked, scene);
       }),
     );
   });
