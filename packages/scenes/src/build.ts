@@ -14,7 +14,7 @@ import type { Variant } from "./scene.js";
 import type { SpriteSheet } from "./sprite-sheet.js";
 import { buildTokenizer, buildVocabulary } from "./vocabulary.js";
 
-const FORMAT = 3;
+const FORMAT = 4;
 const AT_ONCE = 64;
 
 /** What to build. Every default is the quickstart's. */
