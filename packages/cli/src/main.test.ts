@@ -105,7 +105,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
       [
         2,
         "error Recipe "quickstart" is not valid.
-      ✖ use one backend name such as cpu, webgpu or cuda
+      ✖ use one backend name such as cpu, webgpu, cuda or tfjs:wasm
         → at backend [E_RECIPE_INVALID]",
       ]
     `);
@@ -163,7 +163,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("ablate", "quickstart", "--losses", "none,das-nec")).toMatchInlineSnapshot(`
       [
         2,
-        "error There is no loss variant "das-nec". Did you mean "das"? Known: none, das, das-weak, sds, both, both-finetune-only, das-nce, emu-l2, vw-kl, viral-cos, viral-gram, smooth-l1. [E_NAME_UNKNOWN]",
+        "error There is no loss variant "das-nec". Did you mean "das-nce"? Known: none, das, das-weak, sds, both, both-finetune-only, das-nce, emu-l2, vw-kl, viral-cos, viral-gram, smooth-l1. [E_NAME_UNKNOWN]",
       ]
     `);
     expect(await failure("ablate", "quickstart", "--preset", "paper:loses")).toMatchInlineSnapshot(`

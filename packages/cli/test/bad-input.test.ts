@@ -133,7 +133,7 @@ describe("a run that cannot go on says why", () => {
     expect(await train(...same)).toMatchInlineSnapshot(`
       [
         1,
-        "error Checkpoint checkpoints/step-00000008 is damaged: the SHA-256 of state.safetensors differs. The one before it is checkpoints/step-00000006: to continue from there, resume with "previous". [E_CHECKPOINT_CORRUPT]",
+        "error Checkpoint checkpoints/step-00000008 is damaged: the SHA-256 of state.safetensors differs. The one before it is checkpoints/step-00000006: to continue from there, resume with "previous" (--resume --previous). [E_CHECKPOINT_CORRUPT]",
       ]
     `);
     expect((await train(...same, "--previous"))[0]).toBe(0);

@@ -109,7 +109,7 @@ describe("parseRecipe", () => {
   it("wants one backend", () => {
     expect(() => parseRecipe({ ...input, backend: "cpu,cuda" })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.
-      ✖ use one backend name such as cpu, webgpu or cuda
+      ✖ use one backend name such as cpu, webgpu, cuda or tfjs:wasm
         → at backend [E_RECIPE_INVALID]]
     `);
   });
