@@ -25,7 +25,7 @@ describe("collapseWarning", () => {
     const warning = collapseWarning([start, { cosine: 0.964, distinctMatches: 12, normInitial: 23.64 }]);
     expect(warning?.name).toBe("direction-collapse");
     expect(warning?.text).toMatchInlineSnapshot(
-      `"Direction collapse: the visual embeddings drift to one common direction. cos(v, v̂) went 0.24 -> 0.96, distinct matched tokens 92 -> 12, |v| 8.3 -> 23.6. Do not trust the meaningful share now. Lower the weight of \`direction\` (0.05 in place of 1), or start it in the finetune stage only; keep \`stopGradient: true\`; or use \`das-nce\` with weight 0.1, which tells rows apart."`,
+      `"Direction collapse: the visual embeddings drift to one common direction. cos(v, v̂) went 0.24 -> 0.96, distinct matched tokens 92 -> 12, |v| 8.3 -> 23.6. Do not trust the meaningful share now. Divide the weight of \`direction\` by ten, or start it in the finetune stage only; keep \`stopGradient: true\`; or use \`das-nce\` with weight 0.1, which tells rows apart."`,
     );
   });
 });

@@ -38,7 +38,7 @@ export function collapseWarning(history: DiagnosticHistory): DiagnosticWarning |
       "Direction collapse: the visual embeddings drift to one common direction. " +
       `cos(v, v̂) went ${change(first, last, "cosine", 2)}, distinct matched tokens ${most} -> ${distinctMatches}, ` +
       `|v| ${change(first, last, "normInitial", 1)}. ` +
-      "Do not trust the meaningful share now. Lower the weight of `direction` (0.05 in place of 1), or start it " +
+      "Do not trust the meaningful share now. Divide the weight of `direction` by ten, or start it " +
       "in the finetune stage only; keep `stopGradient: true`; or use `das-nce` with weight 0.1, which tells rows apart.",
   };
 }
