@@ -42,6 +42,7 @@ export class CpuBackend extends MathBackendCPU {
     return dataId;
   }
 
+  /** Takes values over from another backend. */
   override move(
     dataId: DataId,
     values: Values,
@@ -70,6 +71,7 @@ export class CpuBackend extends MathBackendCPU {
     return { unreliable: false, reasons: [], ...this.#pool.use() };
   }
 
+  /** Gives free memory back to the system. */
   override dispose(): void {
     this.#pool.trim();
   }

@@ -55,5 +55,9 @@ interface OperationBindings {
   ): void;
 }
 
-/** Everything that the native addon exports. Outputs are views that the caller allocates. */
+/**
+ * Everything that the native addon exports. Outputs are views that the caller allocates.
+ *
+ * @internal
+ */
 export interface NativeBindings extends SystemBindings, OperationBindings, KernelBindings {}

@@ -81,6 +81,7 @@ export class BlockPool {
     this.#heldBytes = 0;
   }
 
+  /** Bytes in use and held for reuse. */
   use(): PoolUse {
     return { liveBytes: this.#liveBytes, heldBytes: this.#heldBytes };
   }

@@ -218,6 +218,7 @@ export {
   type VlmRecipe,
 } from "./recipe.js";
 export { applyOverrides, diffRecipes, formatDifferences, type RecipeDifference } from "./recipe-diff.js";
+export { languageSchema, regionTextSchema, vlmSchema } from "./recipe-schema.js";
 export {
   type ComponentOptions,
   defineEncoder,

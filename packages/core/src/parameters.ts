@@ -45,6 +45,7 @@ export class Parameter {
     this.#value = tf.keep(value);
   }
 
+  /** Frees the value. */
   dispose(): void {
     this.#value.dispose();
   }
@@ -54,6 +55,7 @@ export class Parameter {
 export class ParameterSet {
   readonly #byName = new Map<string, Parameter>();
 
+  /** @returns The parameter. @throws BasicError `E_NAME_DUPLICATE`. */
   add(parameter: Parameter): Parameter {
     if (this.#byName.has(parameter.name)) {
       throw new BasicError("E_NAME_DUPLICATE", `Parameter "${parameter.name}" exists already.`);
@@ -62,6 +64,7 @@ export class ParameterSet {
     return parameter;
   }
 
+  /** @throws BasicError `E_WEIGHTS_MISSING` where there is none of that name. */
   get(name: string): Parameter {
     const parameter = this.#byName.get(name);
     if (parameter === undefined) {
@@ -70,10 +73,12 @@ export class ParameterSet {
     return parameter;
   }
 
+  /** Whether there is a parameter of that name. */
   has(name: string): boolean {
     return this.#byName.has(name);
   }
 
+  /** In creation order. */
   [Symbol.iterator](): IterableIterator<Parameter> {
     return this.#byName.values();
   }
@@ -87,10 +92,12 @@ export class ParameterSet {
     return [...this].reduce((sum, parameter) => sum + parameter.size, 0);
   }
 
+  /** Freezes or unfreezes all parameters. */
   setTrainable(trainable: boolean): void {
     for (const parameter of this) parameter.trainable = trainable;
   }
 
+  /** Frees all values. */
   dispose(): void {
     for (const parameter of this) parameter.dispose();
   }

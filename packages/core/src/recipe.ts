@@ -7,7 +7,7 @@ import { languageSchema, regionTextSchema, vlmSchema } from "./recipe-schema.js"
 const schemas = { vlm: vlmSchema, language: languageSchema, "region-text": regionTextSchema } as const;
 
 /** What a recipe trains. */
-export type RecipeTask = keyof typeof schemas;
+export type RecipeTask = "vlm" | "language" | "region-text";
 /** A recipe for a multimodal LLM with every field present. */
 export type VlmRecipe = z.output<typeof vlmSchema>;
 /** A recipe for language-model pretraining with every field present. */

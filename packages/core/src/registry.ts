@@ -41,6 +41,7 @@ export class Registry<Value> {
     return value;
   }
 
+  /** Whether the name is taken. */
   has(name: string): boolean {
     return this.#values.has(name);
   }

@@ -32,6 +32,7 @@ export interface FeatureCacheOptions {
   readonly storage?: FeatureStorage;
   /** Default `error`. */
   readonly onImageError?: ImagePolicy;
+  /** Called with the number of images that are ready. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

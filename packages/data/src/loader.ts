@@ -73,6 +73,7 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
 export interface TextDataOptions {
   /** Number of documents, of an epoch where they are endless. */
   readonly size: number;
+  /** Document by number. */
   readonly document: (index: number) => TokenSample;
   readonly pack?: PackOptions;
 }

@@ -8,6 +8,7 @@ export interface ImageShape {
 
 /** What stands for images in a batch: features that were computed before, or pixels. By file name. */
 export interface VisualStore {
+  /** Rows of an image before the projector. Needs no device work. */
   shape(image: string): ImageShape;
   /** In the order given; an image may be asked for more than once. */
   read(images: readonly string[]): Promise<HostVisualRows | ImageBatch>;

@@ -19,6 +19,7 @@ export interface AnsweringModel<Batch extends QuestionBatch> {
   readonly language: LanguageModel;
   /** Visual embeddings `[N, D]` of a batch; null for text only. Called inside of `tf.tidy`. */
   readonly embed: (batch: Batch) => tf.Tensor2D | null;
+  /** Text of token ids. */
   readonly decode: (ids: readonly number[]) => string;
   /** Token ids of "yes" and "no"; absent where yes/no questions are not asked. */
   readonly yesNo?: readonly [yes: number, no: number];
@@ -31,6 +32,7 @@ export interface AnswerOptions {
   readonly batchSize: number;
   /** First n questions only. */
   readonly limit?: number;
+  /** Called after each batch. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 

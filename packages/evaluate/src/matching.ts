@@ -14,6 +14,7 @@ export interface MatchingModel<Batch extends MatchingBatch> {
   readonly language: LanguageModel;
   /** Visual embeddings `[N, D]`. Called inside of `tf.tidy`. */
   readonly embed: (batch: Batch) => tf.Tensor2D;
+  /** Text of token ids. */
   readonly decode: (ids: readonly number[]) => string;
 }
 

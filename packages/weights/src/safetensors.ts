@@ -10,6 +10,7 @@ export interface ByteSource {
   readonly size: number;
   /** Bytes `start .. end`. */
   read(start: number, end: number): Uint8Array;
+  /** Closes the file, where there is one. */
   close(): void;
 }
 
@@ -52,6 +53,7 @@ export class Safetensors {
     return this.#header.metadata;
   }
 
+  /** Whether the file holds a tensor of that name. */
   has(name: string): boolean {
     return this.#header.entries.has(name);
   }
@@ -77,6 +79,7 @@ export class Safetensors {
     return decodeIntegers(this.#bytes(entry), entry.dtype, `${this.location}: tensor "${name}"`);
   }
 
+  /** Closes the file, where there is one. */
   close(): void {
     this.#source.close();
   }

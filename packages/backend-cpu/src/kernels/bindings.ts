@@ -214,7 +214,11 @@ interface LossBindings {
   ): void;
 }
 
-/** Functions of the native addon that the fused contract kernels call. The last arguments are written. */
+/**
+ * Functions of the native addon that the fused contract kernels call. The last arguments are written.
+ *
+ * @internal
+ */
 export interface KernelBindings
   extends ElementBindings,
     NormBindings,

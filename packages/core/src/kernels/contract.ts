@@ -12,6 +12,7 @@ export interface Tolerance {
 
 /** Host-side parameters of a call. Offsets, ids and spans are typed arrays here, never device tensors. */
 export type Attributes = Readonly<Record<string, number | boolean | string | Int32Array | Float32Array>>;
+/** One value per input name. */
 export type Inputs<Name extends string, Value> = Readonly<Record<Name, Value>>;
 
 /** Values of one input of a conformance case, made from a seeded generator. */
@@ -76,6 +77,7 @@ export interface KernelImplementation<Name extends string, Attrs extends Attribu
   readonly contract: KernelContract<Name, Attrs>;
   /** Name given to `tf.setBackend`. No `_`: tfjs splits its registry keys there. */
   readonly backend: string;
+  /** Computes the outputs; shapes have been checked by the contract. */
   readonly run: (call: {
     inputs: Inputs<Name, tf.TensorInfo>;
     attrs: Attrs;

@@ -46,6 +46,7 @@ export interface VisualView {
   readonly features?: tf.Tensor2D;
 }
 
+/** What {@link VisualLoss.compute} returns. */
 export interface VisualLossResult {
   /** Scalar `[]`: sum over the samples of the micro-batch of each sample's loss. */
   readonly sum: tf.Scalar;
@@ -59,5 +60,6 @@ export interface VisualLoss {
   readonly needs: Needs;
   /** Weights of the loss itself (Emu's map, VIRAL's MLP); trained with the projector. */
   readonly parameters?: ParameterSet;
+  /** Runs on the tape, once per micro-batch that has an image. */
   compute(view: VisualView): VisualLossResult;
 }

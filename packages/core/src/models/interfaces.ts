@@ -35,6 +35,7 @@ export interface FeatureSource {
   /** Changes whenever the features would: the cache is keyed by it. */
   readonly id: string;
   readonly width: number;
+  /** Features of pictures that the encoder's processor has fitted. */
   features(images: ImageBatch): Promise<HostVisualRows>;
 }
 
@@ -43,13 +44,18 @@ export interface VisionEncoder {
   readonly width: number;
   readonly imageSize: number;
   readonly parameters: ParameterSet;
-  /** @param pixels - `[images, height, width, 3]`. */
+  /**
+   * Features of pictures; differentiable.
+   *
+   * @param pixels - `[images, height, width, 3]`.
+   */
   encode(pixels: tf.Tensor4D): VisualRows;
 }
 
 /** Features `[N, features]` to visual embeddings `[N', D]` at the LLM's input. */
 export interface Projector {
   readonly parameters: ParameterSet;
+  /** Differentiable. Rows of an image stay together, in order. */
   project(features: VisualRows): VisualRows;
   /** How many rows an image with this grid gives. The packer needs it before any device work. */
   gridAfter(grid: Grid, rows: number): { readonly rows: number; readonly grid: Grid };
@@ -117,9 +123,11 @@ export interface Head {
 /** Keys and values of the rows seen so far, for generation. Made by the model, disposed by the caller. */
 export interface KeyValueCache {
   readonly length: number;
+  /** Frees all keys and values. */
   dispose(): void;
 }
 
+/** What {@link LanguageModel.forward} reads. */
 export interface LanguageInput {
   readonly packed: PackedRows;
   /** Visual embeddings `[N, D]`; null for text only. */
@@ -128,6 +136,7 @@ export interface LanguageInput {
   readonly cache?: KeyValueCache;
 }
 
+/** A causal language model over packed rows. {@link createDecoder} makes ours. */
 export interface LanguageModel {
   readonly depth: number;
   readonly width: number;
@@ -136,6 +145,8 @@ export interface LanguageModel {
   /** E `[V, D]`: the stored input embedding table. */
   readonly vocabulary: tf.Tensor2D;
   readonly head: Head;
+  /** Runs all blocks; differentiable. @throws BasicError `E_INDEX_RANGE` for an id outside of the vocabulary. */
   forward(input: LanguageInput, observe?: Observe): Observed;
+  /** An empty cache for one sample. */
   createCache(): KeyValueCache;
 }

@@ -20,6 +20,7 @@ export interface ParameterGroup {
   readonly weightDecay?: number;
 }
 
+/** What {@link createOptimizer} trains, and how. */
 export interface OptimizerOptions {
   readonly groups: readonly ParameterGroup[];
   /** Default `[0.9, 0.999]`. */
@@ -72,10 +73,13 @@ export interface Optimizer {
    * @param options - `rate` multiplies every group's learning rate; `loss` takes part in the finite flag.
    */
   update(gradients: readonly tf.Tensor[], options: { rate: number; loss?: tf.Scalar }): UpdateResult;
+  /** Reads back whether any update met a value that is not finite. */
   health(): Promise<Health>;
+  /** Moments and step, as exact bytes. */
   exportState(): Promise<OptimizerState>;
   /** @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size. */
   importState(state: OptimizerState): void;
+  /** Frees the moments. */
   dispose(): void;
 }
 

@@ -24,6 +24,7 @@ export interface Counts {
   readonly samples: number;
 }
 
+/** Where a step stands. */
 export interface StepPosition {
   readonly stage: string;
   /** Optimizer step in the stage, from 0. */
@@ -35,6 +36,7 @@ export interface StepPosition {
 export interface Objective<Batch> {
   /** `vision`, `projector`, `language`, `losses`: what a stage's `train` may name. */
   readonly groups: Readonly<Record<string, ParameterSet>>;
+  /** Counted on the host, before any device work. */
   count(batch: Batch): Counts;
   /** Runs on the tape. Called once per micro-batch. */
   parts(batch: Batch, position: StepPosition): readonly LossPart[];

@@ -17,6 +17,8 @@ export interface OrderOptions {
 /** Which samples a micro-batch holds, by its place alone: step s needs no history. */
 export interface SampleOrder {
   /**
+   * Sample indices of a micro-batch.
+   *
    * @param step - Optimizer step in the stage, from 0.
    * @param microBatch - From 0.
    */

@@ -6,7 +6,9 @@
 export interface RunStore {
   /** A name for messages, for example the folder. */
   readonly location: string;
+  /** The whole file. */
   read(path: string): Promise<Uint8Array>;
+  /** Whether there is a file or folder of that name. */
   exists(path: string): Promise<boolean>;
   /** Writes the whole file or nothing. */
   write(path: string, bytes: Uint8Array): Promise<void>;
@@ -14,7 +16,9 @@ export interface RunStore {
   append(path: string, line: string): Promise<void>;
   /** Cuts a file of lines back to its first `lines` lines. */
   truncateLines(path: string, lines: number): Promise<void>;
+  /** Names inside of a folder, sorted; none where it does not exist. */
   list(folder: string): Promise<readonly string[]>;
+  /** Removes a file, or a folder with all it holds. */
   remove(path: string): Promise<void>;
   /** Writes all files under a temporary name with a hashed manifest, syncs, then renames to `folder`. */
   writeFolder(folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void>;

@@ -9,6 +9,7 @@ import type { Counts, Objective, StepPosition } from "./objective.js";
 /** How sums of micro-batches become one loss (method.md, 9). */
 export type LossReduction = "global" | "mean-of-means";
 
+/** One optimizer step to compute. */
 export interface StepInput<Batch> {
   readonly objective: Objective<Batch>;
   /** All micro-batches of this rank. */

@@ -32,11 +32,14 @@ export interface TrainOptions<Batch> {
   readonly recipe: Recipe;
   /** The objective of a stage. Stages may share one; groups of the same name are the same weights. */
   readonly objective: (stage: string) => Objective<Batch> | Promise<Objective<Batch>>;
+  /** The data of a stage. */
   readonly data: (stage: string) => TrainingData<Batch> | Promise<TrainingData<Batch>>;
   readonly store: RunStore;
+  /** Called as the run goes on; must not throw. */
   readonly onEvent?: (event: TrainEvent) => void;
   /** When it aborts, the loop finishes the step, saves a checkpoint and throws `E_INTERRUPTED`. */
   readonly signal?: AbortSignal;
+  /** Measures the model when the stage says so, and at its end. */
   readonly evaluate?: (moment: EvaluationMoment) => Promise<readonly EvaluationResult[]>;
   /** Continue the run of the store. `previous`: from the checkpoint before the last one. */
   readonly resume?: CheckpointChoice;

@@ -125,6 +125,7 @@ export class Decoder implements LanguageModel {
     });
   }
 
+  /** An empty cache for one sample; the caller disposes it. */
   createCache(): KeyValueCache {
     return new DecoderCache(this.config.depth);
   }
