@@ -136,7 +136,7 @@ export function defineCommandGroup(group: {
 /**
  * An option that is a whole number.
  *
- * @throws {@link BasicError} `E_USAGE` where it is something else, or below `minimum`.
+ * @throws `BasicError` `E_USAGE` where it is something else, or below `minimum`.
  */
 export function wholeNumber(
   verb: string,

@@ -31,7 +31,7 @@ export interface Dataset {
 /**
  * Reads a LLaVA data set and looks whether its images are there.
  *
- * @throws {@link BasicError} `E_DATA_EMPTY`, `E_DATA_FORMAT`; `E_IMAGE` under the policy `error`.
+ * @throws `BasicError` `E_DATA_EMPTY`, `E_DATA_FORMAT`; `E_IMAGE` under the policy `error`.
  */
 export async function readDataset(file: string, options: DatasetOptions = {}): Promise<Dataset> {
   const imageRoot = options.imageRoot ?? dirname(file);
@@ -72,7 +72,7 @@ export function imagesOf(samples: readonly Sample[]): readonly string[] {
 /**
  * Opens the tokenizer of a model folder: `tokenizer.json` and, where there is one, `tokenizer_config.json`.
  *
- * @throws {@link BasicError} `E_TOKENIZER` when the file is missing or not a tokenizer.
+ * @throws `BasicError` `E_TOKENIZER` when the file is missing or not a tokenizer.
  */
 export async function readTokenizer(folder: string): Promise<TextTokenizer> {
   const file = join(folder, "tokenizer.json");

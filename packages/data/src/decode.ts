@@ -9,7 +9,7 @@ import type { RgbImage } from "./resample.js";
  * Decodes an image file: rotation of the camera applied, transparency dropped, gray repeated.
  *
  * @param name - For the message.
- * @throws {@link BasicError} `E_IMAGE` naming the file.
+ * @throws `BasicError` `E_IMAGE` naming the file.
  */
 export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage> {
   try {
@@ -34,7 +34,7 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
 /**
  * Reads the bytes of an image.
  *
- * @throws {@link BasicError} `E_IMAGE` naming the file that is missing.
+ * @throws `BasicError` `E_IMAGE` naming the file that is missing.
  */
 export async function readImageBytes(path: string): Promise<Uint8Array> {
   try {

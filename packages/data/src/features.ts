@@ -48,7 +48,7 @@ const BATCH = 32;
  * Files are keyed by the encoder, the processor, the storage and the content of their images; they are written under
  * a temporary name and renamed, so that an interrupted or a second run does no harm.
  *
- * @throws {@link BasicError} `E_IMAGE` naming a missing or broken file, under the policy `error`.
+ * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`.
  */
 export async function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable> {
   const { images, source, storage = "float16", onProgress } = options;

@@ -28,7 +28,7 @@ const FILTERS: Readonly<Record<number, Filter>> = { 2: "bilinear", 3: "bicubic" 
 /**
  * Reads `preprocessor_config.json` of CLIP, SigLIP, DINOv2 or LLaVA.
  *
- * @throws {@link BasicError} `E_CONFIG` naming the field that cannot be used.
+ * @throws `BasicError` `E_CONFIG` naming the field that cannot be used.
  */
 export function parseImageProcessor(config: unknown): ImageProcessor {
   const fields = (config ?? {}) as Readonly<Record<string, unknown>>;
@@ -72,7 +72,7 @@ export function fitImage(image: RgbImage, processor: ImageProcessor): RgbImage {
 /**
  * Normalises fitted images: `(value · rescale − mean) / std`.
  *
- * @throws {@link BasicError} `E_SHAPE` when the images differ in size.
+ * @throws `BasicError` `E_SHAPE` when the images differ in size.
  */
 export function toImageBatch(images: readonly RgbImage[], processor: ImageProcessor): ImageBatch {
   const [first] = images;

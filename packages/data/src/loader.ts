@@ -33,7 +33,7 @@ const KEPT_SAMPLES = 100_000;
 /**
  * Training data of the multimodal objective. A batch depends on the indices alone.
  *
- * @throws {@link BasicError} from `batch`: those of {@link encodeSample} and {@link packSamples}.
+ * @throws `BasicError` from `batch`: those of {@link encodeSample} and {@link packSamples}.
  */
 export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
   const { samples, template, tokenizer, store } = options;

@@ -23,7 +23,7 @@ export interface PackOptions {
  *
  * @param samples - B samples.
  * @param imageRows - For each sample, the rows that each of its images takes at the LLM's input.
- * @throws {@link BasicError} `E_ROW_BUDGET`; `E_IMAGE_TOKENS` when slots and images differ in number;
+ * @throws `BasicError` `E_ROW_BUDGET`; `E_IMAGE_TOKENS` when slots and images differ in number;
  *   `E_LABELS_MASKED` when no row of the batch has a label and labels are required.
  */
 export function packSamples(

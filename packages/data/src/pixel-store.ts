@@ -17,7 +17,7 @@ export interface PixelStoreOptions {
 /**
  * Pixels of image files, for an encoder that trains.
  *
- * @throws {@link BasicError} from `read`: `E_IMAGE` naming a missing or broken file.
+ * @throws `BasicError` from `read`: `E_IMAGE` naming a missing or broken file.
  */
 export function createPixelStore({ imageRoot, processor, shape }: PixelStoreOptions): VisualStore {
   return {

@@ -24,7 +24,7 @@ export interface Sample {
  *
  * @param text - Contents of the file.
  * @param source - Name of the file, for messages.
- * @throws {@link BasicError} `E_DATA_FORMAT` naming the record; `E_DATA_EMPTY` when there is none.
+ * @throws `BasicError` `E_DATA_FORMAT` naming the record; `E_DATA_EMPTY` when there is none.
  */
 export function parseSamples(text: string, source: string): readonly Sample[] {
   const records = parseRecords(text, source);

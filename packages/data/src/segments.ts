@@ -26,7 +26,7 @@ export interface TokenSample {
 /**
  * Turns stretches of text into tokens, each on its own, so that label spans are exact by construction.
  *
- * @throws {@link BasicError} `E_TOKENIZER` when an end is wanted and the tokenizer has no end-of-sequence token.
+ * @throws `BasicError` `E_TOKENIZER` when an end is wanted and the tokenizer has no end-of-sequence token.
  */
 export function encodeSegments(
   tokenizer: TextTokenizer,

@@ -80,7 +80,7 @@ export const TEMPLATES: Readonly<Record<string, Template>> = {
 /**
  * Finds a template by name.
  *
- * @throws {@link BasicError} `E_NAME_UNKNOWN` listing the names there are.
+ * @throws `BasicError` `E_NAME_UNKNOWN` listing the names there are.
  */
 export function findTemplate(name: string): Template {
   const template = Object.hasOwn(TEMPLATES, name) ? TEMPLATES[name] : undefined;
@@ -97,7 +97,7 @@ export function findTemplate(name: string): Template {
 /**
  * Turns a sample into tokens with label weights.
  *
- * @throws {@link BasicError} `E_LABELS_MASKED` when nothing would be trained, with the reason;
+ * @throws `BasicError` `E_LABELS_MASKED` when nothing would be trained, with the reason;
  *   `E_IMAGE_TOKENS` when the text shows another number of images than the sample has.
  */
 export function encodeSample(template: Template, tokenizer: TextTokenizer, sample: Sample): TokenSample {
@@ -115,7 +115,7 @@ export function encodeSample(template: Template, tokenizer: TextTokenizer, sampl
 /**
  * The tokens before an answer: what generation starts from. The conversation ends with a question.
  *
- * @throws {@link BasicError} `E_IMAGE_TOKENS` as {@link encodeSample}.
+ * @throws `BasicError` `E_IMAGE_TOKENS` as {@link encodeSample}.
  */
 export function encodePrompt(template: Template, tokenizer: TextTokenizer, sample: Sample): TokenSample {
   return encodeConversation(template, tokenizer, sample);

@@ -38,7 +38,7 @@ interface TokenizerConfig {
  *
  * @param tokenizer - Parsed `tokenizer.json`.
  * @param config - Parsed `tokenizer_config.json`: names the special tokens.
- * @throws {@link BasicError} `E_TOKENIZER` when the files do not describe a tokenizer.
+ * @throws `BasicError` `E_TOKENIZER` when the files do not describe a tokenizer.
  */
 export function createTokenizer(tokenizer: unknown, config: unknown = {}): TextTokenizer {
   const inner = openTokenizer(tokenizer, config);

@@ -70,7 +70,7 @@ export interface BuildTarget {
  * `manifest.json`. The same options give the same files, and fewer scenes are the first of more. A folder that was
  * built from the same options is kept.
  *
- * @throws {@link BasicError} `E_CONFIG` when the sheet has too few concepts for the task.
+ * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task.
  */
 export async function buildScenes(folder: string, target: BuildTarget): Promise<SceneManifest> {
   const plan = planScenes(target.sheet, target.options);
@@ -103,7 +103,7 @@ export interface ScenePlan {
 /**
  * Decides concepts, styles and sets, and draws nothing yet: {@link makeSample} then draws any scene in memory.
  *
- * @throws {@link BasicError} `E_CONFIG` when the sheet has too few concepts for the task.
+ * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task.
  */
 export function planScenes(sheet: SpriteSheet, given: SceneOptions = {}): ScenePlan {
   const { heldOut, ...rest } = given;

@@ -31,7 +31,7 @@ export const EMPTY = -1;
 /** What stands where. */
 export interface Scene {
   readonly variant: Variant;
-  /** Concept in each of {@link CELLS}, or {@link EMPTY}. */
+  /** Concept in each of {@link CELLS}, or `-1`. */
   readonly cells: readonly number[];
   /** Index into {@link BACKGROUNDS}. */
   readonly background: number;

@@ -44,7 +44,7 @@ export function defaultCacheFolder(): string {
  *
  * A picture that cannot be drawn leaves its concept out.
  *
- * @throws {@link BasicError} `E_IMAGE` when nothing could be drawn.
+ * @throws `BasicError` `E_IMAGE` when nothing could be drawn.
  */
 export async function loadSprites(options: SpriteOptions = {}): Promise<SpriteSheet> {
   const folder = options.cacheFolder ?? defaultCacheFolder();

@@ -42,7 +42,7 @@ function halves(): Float32Array {
  * Decodes F32, F16 and BF16 bytes.
  *
  * @param where - File and tensor, for the message.
- * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for another type.
+ * @throws `BasicError` `E_WEIGHTS_FORMAT` for another type.
  */
 export function decodeFloats(bytes: Uint8Array, dtype: DType, where: string): Float32Array {
   if (dtype === "F32") return new Float32Array(aligned(bytes));
@@ -63,7 +63,7 @@ export function decodeFloats(bytes: Uint8Array, dtype: DType, where: string): Fl
 /**
  * Decodes I32, I64 and U8 bytes.
  *
- * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for another type, or for values beyond 32 bits.
+ * @throws `BasicError` `E_WEIGHTS_FORMAT` for another type, or for values beyond 32 bits.
  */
 export function decodeIntegers(bytes: Uint8Array, dtype: DType, where: string): Int32Array {
   if (dtype === "I32") return new Int32Array(aligned(bytes));

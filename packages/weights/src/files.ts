@@ -16,7 +16,7 @@ import {
 /**
  * Opens a file for reading by range.
  *
- * @throws {@link BasicError} `E_WEIGHTS_MISSING` when it cannot be opened, `E_WEIGHTS_FORMAT` when it is cut off later.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` when it cannot be opened, `E_WEIGHTS_FORMAT` when it is cut off later.
  */
 export function openBytes(path: string): ByteSource {
   const descriptor = openOrExplain(path);
@@ -52,7 +52,7 @@ export async function writeSafetensors(
 /**
  * Writes pieces under a temporary name, syncs, then renames.
  *
- * @throws {@link BasicError} `E_DISK_FULL`; the temporary file is removed.
+ * @throws `BasicError` `E_DISK_FULL`; the temporary file is removed.
  */
 export async function writeAtomically(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
   await mkdir(dirname(path), { recursive: true });

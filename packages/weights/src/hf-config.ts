@@ -36,7 +36,7 @@ export type ModelConfig =
  * Reads a Hugging Face config.json: llava, a language model, or a CLIP or SigLIP vision tower.
  *
  * @param json - The parsed file.
- * @throws {@link BasicError} `E_CONFIG` naming the field that is missing, unknown or not supported.
+ * @throws `BasicError` `E_CONFIG` naming the field that is missing, unknown or not supported.
  */
 export function parseHuggingFaceConfig(json: unknown, where = "config.json"): ModelConfig {
   const fields = new ConfigFields(json, where);

@@ -125,7 +125,7 @@ export class ConfigFields {
   /**
    * Ends the reading.
    *
-   * @throws {@link BasicError} `E_CONFIG` naming the first field that nothing has read and that is not known
+   * @throws `BasicError` `E_CONFIG` naming the first field that nothing has read and that is not known
    *   to be harmless.
    */
   finish(): void {

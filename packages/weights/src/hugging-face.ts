@@ -49,7 +49,7 @@ export interface LoadOptions {
  * Loads a folder with `config.json` and `model.safetensors` (or shards with an index): LLaVA, a language model,
  * or a vision tower. Names of the hub, of transformers 5 and of models in memory are understood.
  *
- * @throws {@link BasicError} `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
+ * @throws `BasicError` `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
  *   `E_WEIGHTS_FORMAT` for damaged files, other shapes, or weights that the model has no place for.
  */
 export async function loadHuggingFace(folder: string, options: LoadOptions = {}): Promise<HuggingFaceModel> {
@@ -68,7 +68,7 @@ export async function loadHuggingFace(folder: string, options: LoadOptions = {})
 /**
  * {@link loadHuggingFace} for a folder that must hold LLaVA.
  *
- * @throws {@link BasicError} `E_CONFIG` when it holds something else.
+ * @throws `BasicError` `E_CONFIG` when it holds something else.
  */
 export async function loadLlava(folder: string): Promise<LlavaModel> {
   const model = await loadHuggingFace(folder);
@@ -170,7 +170,7 @@ export interface SaveOptions {
  * Writes `model.safetensors` and `config.json` in the hub's layout, which transformers and llama.cpp's
  * converter read. Each file is written whole or not at all; other files of the folder stay.
  *
- * @throws {@link BasicError} `E_DISK_FULL`.
+ * @throws `BasicError` `E_DISK_FULL`.
  */
 export async function saveHuggingFace(
   folder: string,

@@ -22,7 +22,7 @@ const held = new Set<string>();
  * A lock whose process is gone (killed, or the machine restarted) is taken over.
  *
  * @returns The release.
- * @throws {@link BasicError} `E_RUN_LOCKED` where another process uses the folder.
+ * @throws `BasicError` `E_RUN_LOCKED` where another process uses the folder.
  */
 export async function takeLock(folder: string): Promise<() => Promise<void>> {
   const path = join(folder, "lock");

@@ -25,7 +25,7 @@ const MAX_HEADER_BYTES = 100_000_000;
 /**
  * Length in bytes of the JSON header, from the first 8 bytes of a file.
  *
- * @throws {@link BasicError} `E_WEIGHTS_FORMAT` when the file is too short for it or it is absurd.
+ * @throws `BasicError` `E_WEIGHTS_FORMAT` when the file is too short for it or it is absurd.
  */
 export function headerLength(firstBytes: Uint8Array, fileSize: number, location: string): number {
   if (fileSize < 8 || firstBytes.length < 8) {
@@ -56,7 +56,7 @@ export function headerLength(firstBytes: Uint8Array, fileSize: number, location:
  * the rest of the file without overlap or hole.
  *
  * @param json - The header's bytes, without the length.
- * @throws {@link BasicError} `E_WEIGHTS_FORMAT`.
+ * @throws `BasicError` `E_WEIGHTS_FORMAT`.
  */
 export function parseHeader(json: Uint8Array, fileSize: number, location: string): SafetensorsHeader {
   const { __metadata__: metadata = {}, ...tensors } = parseObject(json, location);

@@ -33,7 +33,7 @@ export class Safetensors {
   /**
    * Reads and checks the header.
    *
-   * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for anything that is not a whole, consistent file.
+   * @throws `BasicError` `E_WEIGHTS_FORMAT` for anything that is not a whole, consistent file.
    */
   constructor(source: ByteSource | Uint8Array) {
     this.#source = source instanceof Uint8Array ? bytesInMemory(source) : source;
@@ -58,7 +58,7 @@ export class Safetensors {
     return this.#header.entries.has(name);
   }
 
-  /** @throws {@link BasicError} `E_WEIGHTS_MISSING`. */
+  /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
   entry(name: string): TensorEntry {
     const entry = this.#header.entries.get(name);
     if (entry === undefined) {
@@ -106,7 +106,7 @@ export interface SafetensorsOptions {
 /**
  * The file in pieces: the header, then one piece per tensor, so that a large model is never held twice.
  *
- * @throws {@link BasicError} `E_SHAPE` when values do not fill their shape, `E_NAME_DUPLICATE`.
+ * @throws `BasicError` `E_SHAPE` when values do not fill their shape, `E_NAME_DUPLICATE`.
  */
 export function* safetensorsPieces(
   tensors: readonly NamedTensor[],

@@ -22,7 +22,7 @@ export class WeightFolder {
   readonly #byName = new Map<string, Safetensors>();
   readonly #used = new Set<string>();
 
-  /** @throws {@link BasicError} `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
+  /** @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
   constructor(folder: string) {
     this.location = folder;
     this.#files = openAll(folder);
@@ -38,7 +38,7 @@ export class WeightFolder {
   /**
    * Values of the first of `names` that exists.
    *
-   * @throws {@link BasicError} `E_WEIGHTS_MISSING`, or `E_WEIGHTS_FORMAT` when the shape is another.
+   * @throws `BasicError` `E_WEIGHTS_MISSING`, or `E_WEIGHTS_FORMAT` when the shape is another.
    */
   floats(names: readonly string[], shape: readonly number[]): Float32Array {
     const name = names.find((candidate) => this.#byName.has(candidate));
@@ -69,7 +69,7 @@ export class WeightFolder {
   /**
    * Ends the reading.
    *
-   * @throws {@link BasicError} `E_WEIGHTS_FORMAT` when weights are left that the model has no place for: it
+   * @throws `BasicError` `E_WEIGHTS_FORMAT` when weights are left that the model has no place for: it
    *   would compute something else than the checkpoint's.
    */
   checkAllUsed(): void {
@@ -127,7 +127,7 @@ function fileNames(folder: string): readonly string[] {
 /**
  * Reads a JSON object.
  *
- * @throws {@link BasicError} `E_WEIGHTS_MISSING` when there is no such file, `E_CONFIG` when it is not JSON.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` when there is no such file, `E_CONFIG` when it is not JSON.
  */
 export function readJson(path: string): object {
   let text: string;

@@ -31,7 +31,7 @@ export interface PlanInput {
 /**
  * The variants that `--losses` or `--preset` names; the first one is what the others are compared with.
  *
- * @throws {@link BasicError} `E_USAGE` unless exactly one of the two is given; `E_NAME_UNKNOWN` with the nearest name.
+ * @throws `BasicError` `E_USAGE` unless exactly one of the two is given; `E_NAME_UNKNOWN` with the nearest name.
  */
 export function chooseVariants(names: readonly string[], preset: string | undefined): readonly Variant[] {
   if ((names.length === 0) === (preset === undefined)) {
@@ -86,7 +86,7 @@ export function planRuns(input: PlanInput): readonly PlannedRun[] {
 /**
  * The recipe of one variant.
  *
- * @throws {@link BasicError} `E_RECIPE_INVALID` where the recipe lacks a stage that the variant sets losses in.
+ * @throws `BasicError` `E_RECIPE_INVALID` where the recipe lacks a stage that the variant sets losses in.
  */
 function variantRecipe(
   recipe: VlmRecipe,

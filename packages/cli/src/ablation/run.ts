@@ -32,7 +32,7 @@ type RunState = "absent" | "started" | "finished";
  * Trains what is missing of a plan. A finished run is kept, a started one goes on from its last checkpoint, and one
  * whose loss becomes NaN does not stop the others.
  *
- * @throws {@link BasicError} `E_RESUME_CHANGED` before anything is trained, where a folder holds a run of another
+ * @throws `BasicError` `E_RESUME_CHANGED` before anything is trained, where a folder holds a run of another
  * recipe; `E_INTERRUPTED`.
  */
 export async function runAll(
@@ -64,7 +64,7 @@ export async function runAll(
   return outcomes;
 }
 
-/** @throws {@link BasicError} `E_RESUME_CHANGED`. */
+/** @throws `BasicError` `E_RESUME_CHANGED`. */
 async function stateOf({ out, recipe }: PlannedRun): Promise<RunState> {
   const file = join(out, RECIPE_FILE);
   if (!existsSync(file)) return "absent";

@@ -48,7 +48,7 @@ export const evaluate = defineCliCommand({
   },
 });
 
-/** @throws {@link BasicError} `E_RECIPE_INVALID` for a set that the recipe lacks; `E_USAGE` where a choice means nothing. */
+/** @throws `BasicError` `E_RECIPE_INVALID` for a set that the recipe lacks; `E_USAGE` where a choice means nothing. */
 function narrow(recipe: Recipe, sets: readonly string[], limit: number | undefined): Recipe {
   if (sets.length === 0 && limit === undefined) return recipe;
   if (recipe.task !== "vlm") {

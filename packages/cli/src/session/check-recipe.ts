@@ -35,7 +35,7 @@ export interface RecipeCheck {
 /**
  * Opens a recipe with a small share of its data and looks at the first samples of each stage.
  *
- * @throws {@link BasicError} of whatever cannot be opened: models, tokenizer, pictures, data.
+ * @throws `BasicError` of whatever cannot be opened: models, tokenizer, pictures, data.
  */
 export async function checkRecipe(context: TaskContext): Promise<RecipeCheck> {
   const recipe = withLittleData(context.recipe);

@@ -41,7 +41,7 @@ export interface Conversation {
 /**
  * Opens a picture for questions: decoded, fitted for the encoder, turned into features once.
  *
- * @throws {@link BasicError} `E_IMAGE` where the file is missing or no picture.
+ * @throws `BasicError` `E_IMAGE` where the file is missing or no picture.
  */
 export async function openConversation(session: VlmSession, image: string): Promise<Conversation> {
   const visual = await seePicture(session, image);

@@ -14,7 +14,7 @@ const ENDINGS = [".ts", ".mts", ".js", ".mjs", ".yaml", ".yml", ".json"];
  *
  * @param nameOrFile - A recipe that ships with us, or a TypeScript, JavaScript, YAML or JSON file.
  * @param overrides - `path.to.field=value` each.
- * @throws {@link BasicError} `E_RECIPE_UNKNOWN` where there is no such recipe, `E_RECIPE_INVALID` where it is wrong.
+ * @throws `BasicError` `E_RECIPE_UNKNOWN` where there is no such recipe, `E_RECIPE_INVALID` where it is wrong.
  */
 export async function loadRecipe(nameOrFile: string, overrides: readonly string[] = []): Promise<Recipe> {
   const shipped = recipes[nameOrFile];

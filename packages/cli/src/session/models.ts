@@ -71,7 +71,7 @@ export interface TokenizerSource {
 /**
  * The tokenizer of a recipe: its own, or that of its language model.
  *
- * @throws {@link BasicError} `E_TOKENIZER` where there is none.
+ * @throws `BasicError` `E_TOKENIZER` where there is none.
  */
 export async function openTokenizer(
   context: TaskContext,
@@ -127,7 +127,7 @@ export function summarise(groups: Readonly<Record<string, { readonly size: numbe
   return Object.entries(groups).map(([name, set]) => ({ name, parameters: set.size }));
 }
 
-/** @throws {@link BasicError} `E_RECIPE_INVALID` where a recipe needs a builder and has none, or another. */
+/** @throws `BasicError` `E_RECIPE_INVALID` where a recipe needs a builder and has none, or another. */
 export function requireBuilder(recipe: Recipe, name: string): void {
   if (recipe.data.builder?.name === name) return;
   throw new BasicError(

@@ -28,7 +28,7 @@ export interface RestoredWeights {
 /**
  * The recipe that a run folder was trained with.
  *
- * @throws {@link BasicError} `E_USAGE` where the folder holds no run.
+ * @throws `BasicError` `E_USAGE` where the folder holds no run.
  */
 export async function readRunRecipe(folder: string): Promise<Recipe> {
   const path = join(folder, RECIPE_FILE);
@@ -55,7 +55,7 @@ export function withoutTraining<R extends Recipe>(recipe: R, use: { readonly eva
  * Puts the trained weights of a run into its opened model: those of the last checkpoint, else of `model/`.
  *
  * @param statistics - Of the standardised features, where the recipe standardises.
- * @throws {@link BasicError} `E_CHECKPOINT_MISSING` where the run has neither.
+ * @throws `BasicError` `E_CHECKPOINT_MISSING` where the run has neither.
  */
 export async function restoreRun(
   folder: string,

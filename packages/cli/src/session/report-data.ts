@@ -25,7 +25,7 @@ export interface RunEvaluation {
  * What the report shows of a run: its report.json; for a finished run without one (`--no-report`, `ablate`), its
  * curves and figures without pictures.
  *
- * @throws {@link BasicError} `E_USAGE` where the folder holds no finished run.
+ * @throws `BasicError` `E_USAGE` where the folder holds no finished run.
  */
 export async function readReportRun(folder: string): Promise<ReportRun> {
   const file = join(folder, "report.json");

@@ -72,7 +72,7 @@ function lateProgress(terminal: Terminal, title: string) {
   };
 }
 
-/** @throws {@link BasicError} `E_RECIPE_INVALID` where an option of the builder is wrong. */
+/** @throws `BasicError` `E_RECIPE_INVALID` where an option of the builder is wrong. */
 export function sceneOptions(options: ComponentOptions): SceneOptions {
   const parsed = schema.safeParse(options);
   if (parsed.success) return parsed.data as SceneOptions;

@@ -4,7 +4,7 @@ import { BasicError } from "@basic-mllm/core";
 /**
  * The text of a file that the user names.
  *
- * @throws {@link BasicError} `E_DATA_FORMAT` where it cannot be read.
+ * @throws `BasicError` `E_DATA_FORMAT` where it cannot be read.
  */
 export async function readTextFile(file: string): Promise<string> {
   try {
