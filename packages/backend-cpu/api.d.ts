@@ -1,0 +1,208 @@
+import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
+import * as tf from '@tensorflow/tfjs-core';
+
+/** Values of a float tensor. */
+type Floats = Float32Array;
+/** Host indices. */
+type Ints = Int32Array;
+/** native/src/kernels/exports/elements.rs */
+interface ElementBindings {
+    activation(kind: string, x: Floats, y: Floats): void;
+    activationBackward(kind: string, dy: Floats, x: Floats, dx: Floats): void;
+    gatedActivation(kind: string, gate: Floats, up: Floats, y: Floats): void;
+    gatedActivationBackward(kind: string, dy: Floats, gate: Floats, up: Floats, dgate: Floats, dup: Floats): void;
+    squaredNorm(x: Floats, out: Floats): void;
+    /** Changes `parameter`, `m` and `v`. */
+    adamw(parameter: Floats, gradient: Floats, m: Floats, v: Floats, control: Floats, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void;
+}
+/** native/src/kernels/exports/norms.rs. Empty gradients of weights are not computed. */
+interface NormBindings {
+    rmsNorm(x: Floats, weight: Floats, epsilon: number, addOne: boolean, y: Floats, inverse: Floats): void;
+    rmsNormBackward(dy: Floats, x: Floats, weight: Floats, inverse: Floats, addOne: boolean, dx: Floats, dweight: Floats): void;
+    layerNorm(x: Floats, weight: Floats, bias: Floats, epsilon: number, y: Floats, mean: Floats, inverse: Floats): void;
+    layerNormBackward(dy: Floats, x: Floats, weight: Floats, mean: Floats, inverse: Floats, dx: Floats, dweight: Floats, dbias: Floats): void;
+    rotary(x: Floats, heads: number, positions: Ints, frequencies: Floats, scale: number, inverse: boolean, y: Floats): void;
+}
+/** native/src/kernels/exports/rows.rs */
+interface RowBindings {
+    splice(table: Floats, visual: Floats, ids: Ints, width: number, out: Floats): void;
+    scatterAddRows(dy: Floats, rows: Ints, width: number, out: Floats): void;
+}
+/** native/src/kernels/exports/linear.rs. An empty bias is none. */
+interface LinearBindings {
+    linear(x: Floats, weight: Floats, bias: Floats, rows: number, inputs: number, outputs: number, activation: string, y: Floats): void;
+    linearBackward(dy: Floats, weight: Floats, rows: number, inputs: number, outputs: number, dx: Floats): void;
+    packedLinear(x: Floats, weight: Ints, bias: Floats, storage: string, rows: number, inputs: number, outputs: number, y: Floats): void;
+    packedLinearBackward(dy: Floats, weight: Ints, storage: string, rows: number, inputs: number, outputs: number, dx: Floats): void;
+}
+/** Shapes and masks of an attention call. 0 is no window and no softcap. */
+interface AttentionLayout {
+    readonly queryOffsets: Ints;
+    readonly keyOffsets: Ints;
+    readonly heads: number;
+    readonly keyHeads: number;
+    readonly headWidth: number;
+    readonly scale: number;
+    readonly causal: boolean;
+    readonly window: number;
+    readonly softcap: number;
+}
+/** native/src/kernels/exports/attention.rs */
+interface AttentionBindings {
+    attention(q: Floats, k: Floats, v: Floats, layout: AttentionLayout, y: Floats, logSumExp: Floats): void;
+    attentionReceived(q: Floats, k: Floats, v: Floats, layout: AttentionLayout, countsAsText: Ints, receiveFrom: Ints, y: Floats, logSumExp: Floats, received: Floats): void;
+    attentionBackward(dy: Floats, q: Floats, k: Floats, v: Floats, y: Floats, logSumExp: Floats, layout: AttentionLayout, dq: Floats, dk: Floats, dv: Floats): void;
+}
+/** How a cross entropy is computed. */
+interface CrossEntropyOptions {
+    readonly labels: Ints;
+    readonly width: number;
+    readonly softcap: number;
+    readonly chunkBytes: number;
+}
+/** Inputs of a divergence between two rows' distributions over a vocabulary. */
+interface KlInputs {
+    readonly v: Floats;
+    readonly r: Floats;
+    readonly vocabulary: Floats;
+    readonly a: Floats;
+    readonly width: number;
+    readonly chunkBytes: number;
+}
+/** native/src/kernels/exports/losses.rs. Empty optional gradients are not computed. */
+interface LossBindings {
+    linearCrossEntropy(x: Floats, weight: Floats, options: CrossEntropyOptions, loss: Floats, logSumExp: Floats): void;
+    linearCrossEntropyBackward(dloss: Floats, x: Floats, weight: Floats, logSumExp: Floats, options: CrossEntropyOptions, dx: Floats, dweight: Floats): void;
+    direction(v: Floats, r: Floats, a: Floats, width: number, loss: Floats): void;
+    directionBackward(dloss: Floats, v: Floats, r: Floats, a: Floats, width: number, dv: Floats, dr: Floats): void;
+    linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats): void;
+    linearKlBackward(inputs: KlInputs, dloss: Floats, kl: Floats, lseV: Floats, lseR: Floats, dv: Floats, dr: Floats): void;
+}
+/**
+ * Functions of the native addon that the fused contract kernels call. The last arguments are written.
+ *
+ * @internal
+ */
+interface KernelBindings extends ElementBindings, NormBindings, RowBindings, LinearBindings, AttentionBindings, LossBindings {
+}
+
+/** Memory, threads and instruction set: native/src/memory.rs, threads.rs, simd.rs. */
+interface SystemBindings {
+    allocateBlock(floats: number): Float32Array;
+    freeBlock(block: Float32Array): boolean;
+    blockBytes(): number;
+    threadCount(): number;
+    setThreadCount(count: number): void;
+    /** `baseline`, `avx2` or `avx512`. */
+    instructionSet(): string;
+}
+/** Stock operations: native/src/ops, native/src/matmul.rs. `dimensions` are `[size, stride, stride]` per loop. */
+interface OperationBindings {
+    unary(code: number, x: Float32Array, y: Float32Array, p0: number, p1: number): void;
+    accumulate(x: Float32Array, y: Float32Array): void;
+    binary(code: number, a: Float32Array, b: Float32Array, out: Float32Array, dimensions: Int32Array): void;
+    compare(code: number, a: Float32Array, b: Float32Array, out: Uint8Array, dimensions: Int32Array): void;
+    select(condition: Uint8Array, a: Float32Array, b: Float32Array, out: Float32Array, inner: number): void;
+    castIntegers(x: Int32Array, y: Float32Array): void;
+    castBooleans(x: Uint8Array, y: Float32Array): void;
+    castFloats(x: Float32Array, y: Int32Array): void;
+    softmax(x: Float32Array, y: Float32Array, width: number): void;
+    reduce(code: number, x: Float32Array, out: Float32Array, outer: number, n: number, inner: number): void;
+    argMax(x: Float32Array, out: Int32Array, outer: number, n: number, inner: number): void;
+    fill(out: Float32Array, value: number): void;
+    copyStrided(x: Float32Array, xOffset: number, out: Float32Array, outOffset: number, dimensions: Int32Array): void;
+    gather(x: Float32Array, ids: Int32Array, out: Float32Array, outer: number, height: number, inner: number): void;
+    segmentSum(x: Float32Array, ids: Int32Array, out: Float32Array, inner: number): void;
+    matmul(a: Float32Array, b: Float32Array, c: Float32Array, aBatch: number, bBatch: number, m: number, n: number, k: number, transposeA: boolean, transposeB: boolean): void;
+}
+/**
+ * Everything that the native addon exports. Outputs are views that the caller allocates.
+ *
+ * @internal
+ */
+interface NativeBindings extends SystemBindings, OperationBindings, KernelBindings {
+}
+
+/** Memory of one tensor: a view of the right length over a native block. */
+declare class Block {
+    readonly whole: Float32Array;
+    view: Float32Array;
+    inUse: boolean;
+    constructor(whole: Float32Array);
+}
+/** Bytes of native memory: in tensors, and kept for reuse. */
+interface PoolUse {
+    readonly liveBytes: number;
+    readonly heldBytes: number;
+}
+/**
+ * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
+ * The garbage collector has no part in it.
+ */
+declare class BlockPool {
+    #private;
+    constructor(native: Pick<NativeBindings, "allocateBlock" | "freeBlock">, heldLimit?: number);
+    /** A block whose view has `length` elements of arbitrary content. */
+    take(length: number): Block;
+    /** Takes back what {@link take} gave. A second call does nothing. */
+    give(block: Block): void;
+    /** Frees all blocks that are held for reuse. */
+    trim(): void;
+    /** Bytes in use and held for reuse. */
+    use(): PoolUse;
+}
+
+/** Name of this backend in tfjs. Its own "cpu" is plain JavaScript. */
+declare const BACKEND_NAME = "basiccpu";
+type DataId = Parameters<MathBackendCPU["readSync"]>[0];
+type Values = tf.backend_util.BackendValues;
+/** A new tensor and the memory to write its values to. */
+interface Output extends tf.TensorInfo {
+    readonly values: Float32Array;
+}
+/** A tfjs backend whose float32 tensors live in native memory, with kernels in Rust. */
+declare class CpuBackend extends MathBackendCPU {
+    #private;
+    readonly native: NativeBindings;
+    constructor(native: NativeBindings, pool?: BlockPool);
+    /** Copies float32 values into a block: the caller may go on using its array. */
+    write(values: Values, _shape: number[], dtype: tf.DataType): DataId;
+    /** Takes values over from another backend. */
+    move(dataId: DataId, values: Values, _shape: number[], dtype: tf.DataType, refCount: number): void;
+    /** A copy: the tensor's memory may be used again after it is disposed. */
+    readSync(dataId: DataId): Values;
+    disposeData(dataId: DataId, force?: boolean): boolean;
+    /** Native memory as well as what tfjs asks for. */
+    memory(): {
+        unreliable: boolean;
+        reasons: string[];
+    } & PoolUse;
+    /** Gives free memory back to the system. */
+    dispose(): void;
+    /** A new float32 tensor with arbitrary content. Write all of `values`. */
+    allocate(shape: readonly number[]): Output;
+    /** Runs the body of a kernel. When it throws, what it has allocated is released. */
+    orRelease<T>(body: () => T): T;
+    /** Memory of a float32 tensor, not a copy. Valid until the tensor is disposed. */
+    floats(tensor: tf.TensorInfo): Float32Array;
+    /** Memory of an int32 tensor, not a copy. */
+    integers(tensor: tf.TensorInfo): Int32Array;
+    /** Memory of a bool tensor, one byte an element, not a copy. */
+    bytes(tensor: tf.TensorInfo): Uint8Array;
+    /** The same data under another shape; adds a reference. */
+    alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
+}
+
+/** How to start the CPU backend. */
+interface StartOptions {
+    /** Threads for the kernels. Default: `BASIC_MLLM_THREADS`, else all CPUs. Results do not depend on it. */
+    readonly threads?: number;
+}
+/**
+ * Makes the native CPU backend the current tfjs backend and returns its tfjs name. May be called again.
+ *
+ * @throws BasicError `E_BACKEND_START` when the native addon is missing, or the number of threads is no count.
+ */
+declare function start(options?: StartOptions): Promise<string>;
+
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, start };

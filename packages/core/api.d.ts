@@ -1,0 +1,2885 @@
+import * as tf from '@tensorflow/tfjs-core';
+import { z } from 'zod';
+
+/** Which of `names` need a gradient now: all of them under the stock tape, the exact set under ours. */
+declare function inputsThatNeedGradient<Name extends string>(names: readonly Name[]): ReadonlySet<Name>;
+/**
+ * Stops the gradient: an alias of the same data, of any dtype, that the tape has never seen.
+ *
+ * It belongs to the current `tf.tidy`, like the result of an op. (A `customGrad` that returns zeros would still run
+ * the whole stopped branch backward.)
+ */
+declare function detach<T extends tf.Tensor>(tensor: T): T;
+/**
+ * Evaluates `loss` and its gradients.
+ *
+ * Like `tf.variableGrads`, with equal results, but frees what it saved as early as possible: at once where no
+ * parameter is involved, else as soon as the reverse pass is done with it. Half the peak memory on a chain.
+ *
+ * @param loss - Computes a scalar `[]`; called once, inside `tf.tidy`.
+ * @param parameters - Tensors to differentiate by.
+ * @returns The loss and one gradient per parameter, in order; zeros where the loss does not depend on it. All are new
+ *   tensors.
+ * @throws {@link BasicError} `E_NESTED_GRADIENT` inside another gradient, `E_SHAPE` when the loss is no scalar,
+ *   `E_NO_GRADIENT` when a kernel on the way has none. Whatever is thrown, no tensor is left behind.
+ */
+declare function valueAndGradients(loss: () => tf.Scalar, parameters: readonly tf.Tensor[]): {
+    readonly value: tf.Scalar;
+    readonly gradients: readonly tf.Tensor[];
+};
+/** Which run of a {@link checkpoint} block this is. */
+type CheckpointPass = "forward" | "backward";
+/**
+ * Runs `block` without keeping its intermediate results, and runs it again when the gradient needs them.
+ *
+ * @param block - Gets the inputs (aliases of them in the backward pass) and returns one tensor that is a function of
+ *   `inputs` and `parameters` alone. Side outputs are made in the forward pass only: `tf.keep` them there.
+ * @param inputs - Activations to differentiate by.
+ * @param parameters - Trainable tensors that the block reads. Others count as constants.
+ */
+declare function checkpoint(block: (inputs: readonly tf.Tensor[], pass: CheckpointPass) => tf.Tensor, inputs: readonly tf.Tensor[], parameters: readonly tf.Tensor[]): tf.Tensor;
+
+/** Largest accepted difference: `absolute + relative · max|expected|`, against a float64 evaluation. */
+interface Tolerance {
+    readonly absolute: number;
+    readonly relative: number;
+}
+/** Host-side parameters of a call. Offsets, ids and spans are typed arrays here, never device tensors. */
+type Attributes = Readonly<Record<string, number | boolean | string | Int32Array | Float32Array>>;
+/** One value per input name. */
+type Inputs<Name extends string, Value> = Readonly<Record<Name, Value>>;
+/** Values of one input of a conformance case, made from a seeded generator. */
+interface InputSpec {
+    readonly shape: readonly number[];
+    /** Standard deviation of the values. Default 1. */
+    readonly scale?: number;
+    /** Overrides the random values, row-major. */
+    readonly values?: readonly number[];
+    /** Default `float32`. */
+    readonly dtype?: "float32" | "int32";
+}
+/** One call of a kernel that every backend must get right. */
+interface KernelCase<Name extends string, Attrs extends Attributes> {
+    readonly title: string;
+    readonly inputs: Readonly<Record<Name, InputSpec>>;
+    readonly attrs: Attrs;
+    /** Instead of the contract's, where float32 inputs of this size cannot give more. */
+    readonly tolerance?: Tolerance;
+}
+/**
+ * One kernel, described once. A backend implements a contract; it never extends it.
+ *
+ * The contract owns what is equal on every device: names, output shapes, the slow
+ * reference, the gradient, the cases and the tolerance. A backend owns the fast body only.
+ */
+interface KernelContract<Name extends string = string, Attrs extends Attributes = Attributes> {
+    /** Global tfjs kernel name. The prefix keeps it apart from the stock kernels. */
+    readonly name: `Basic${string}`;
+    readonly inputs: readonly Name[];
+    /** Output shapes from input shapes. Runs before any backend, so a shape error reads the same everywhere. */
+    readonly infer: (shapes: Inputs<Name, readonly number[]>, attrs: Attrs) => readonly (readonly number[])[];
+    /** Composition of stock tfjs ops: the definition, the fallback and the test oracle. */
+    readonly reference: (inputs: Inputs<Name, tf.Tensor>, attrs: Attrs) => readonly tf.Tensor[];
+    /** What the gradient reads: kept alive from the forward pass until the node is differentiated. */
+    readonly save: {
+        readonly inputs: readonly Name[];
+        readonly outputs: readonly boolean[];
+    };
+    /**
+     * Called once per node, with the inputs that need a gradient. `null` for backward and update contracts,
+     * which are never on a tape.
+     *
+     * @param dys - One gradient per output.
+     * @param saved - Saved inputs by name, and saved outputs in order.
+     */
+    readonly gradient: ((dys: readonly tf.Tensor[], saved: {
+        readonly inputs: Partial<Inputs<Name, tf.Tensor>>;
+        readonly outputs: readonly tf.Tensor[];
+    }, attrs: Attrs, needs: ReadonlySet<Name>) => Partial<Inputs<Name, tf.Tensor>>) | null;
+    /** Inputs that may need a gradient. The others are detached by the caller. */
+    readonly differentiable: readonly Name[];
+    readonly cases: readonly KernelCase<Name, Attrs>[];
+    readonly tolerance: Tolerance;
+}
+/** A device's own body for one contract. */
+interface KernelImplementation<Name extends string, Attrs extends Attributes, Backend extends object> {
+    readonly contract: KernelContract<Name, Attrs>;
+    /** Name given to `tf.setBackend`. No `_`: tfjs splits its registry keys there. */
+    readonly backend: string;
+    /** Computes the outputs; shapes have been checked by the contract. */
+    readonly run: (call: {
+        inputs: Inputs<Name, tf.TensorInfo>;
+        attrs: Attrs;
+        backend: Backend;
+    }) => tf.TensorInfo | tf.TensorInfo[];
+}
+/** Registers one implementation. The cast to the untyped `KernelFunc` happens here and nowhere else. */
+declare function implementKernel<Name extends string, Attrs extends Attributes, Backend extends object>(implementation: KernelImplementation<Name, Attrs, Backend>): void;
+/** Makes the contract differentiable by our reverse pass and by anybody's `tf.variableGrads`. */
+declare function registerContractGradient<Name extends string, Attrs extends Attributes>(contract: KernelContract<Name, Attrs>): void;
+/** `tf.getKernel` says that it never returns undefined. It does. */
+declare function findKernel(name: string, backend: string): tf.KernelConfig | undefined;
+/** `tf.getGradient` likewise. */
+declare function findGradient(name: string): tf.GradConfig | undefined;
+
+/** What to do where a backend has no body for a contract. */
+type Fallback = "error" | "reference";
+/** Sets what {@link runKernel} does where the backend has no body of its own. Returns the former setting. */
+declare function setFallback(next: Fallback): Fallback;
+/** Runs a contract on the current backend. Uses the reference only after `setFallback("reference")`. */
+declare function runKernel<Name extends string, Attrs extends Attributes>(contract: KernelContract<Name, Attrs>, inputs: Inputs<NoInfer<Name>, tf.Tensor>, attrs: NoInfer<Attrs>): readonly tf.Tensor[];
+
+/** A backend that computes now. */
+interface StartedBackend {
+    /** As it was asked for: `cpu`, `tfjs:wasm`. */
+    readonly name: string;
+    /** Name in tfjs's registry. */
+    readonly tfjsName: string;
+}
+/** Options of {@link startBackend}. */
+interface StartBackendOptions {
+    /** What to do where the backend lacks a kernel. Default `error`. */
+    readonly fallback?: Fallback;
+    /**
+     * Imports the backend's package. Default: `import(specifier)`. Bundlers cannot follow a computed specifier: give
+     * them `() => import("@basic-mllm/backend-webgpu")`.
+     */
+    readonly load?: (specifier: string) => Promise<unknown>;
+}
+/**
+ * Starts the backend that everything computes on from now on. It never falls back to another one.
+ *
+ * @param name - `cpu`, `webgpu` or `cuda` (the package `@basic-mllm/backend-NAME`), or `tfjs:NAME` for a tfjs backend
+ *   that the caller registered. A tfjs backend without kernels of ours needs `{ fallback: "reference" }`.
+ * @returns Its names. Asking for the same backend again gives the same answer.
+ * @throws {@link BasicError} `E_BACKEND_MISSING` when it is not installed or registered, `E_BACKEND_START` when it does
+ *   not start, `E_BACKEND_CONFLICT` when another one runs in this process.
+ */
+declare function startBackend(name: string, options?: StartBackendOptions): Promise<StartedBackend>;
+
+/** Stable, greppable identifiers. Each one has an entry in docs/errors.md. */
+type ErrorCode = "E_SHAPE" | "E_INDEX_RANGE" | "E_KERNEL_MISSING" | "E_KERNEL_DUPLICATE" | "E_NO_GRADIENT" | "E_NESTED_GRADIENT" | "E_BACKEND_MISSING" | "E_BACKEND_START" | "E_BACKEND_CONFLICT" | "E_RECIPE_INVALID" | "E_RECIPE_UNKNOWN" | "E_NAME_UNKNOWN" | "E_NAME_DUPLICATE" | "E_PLUGIN" | "E_CONFIG" | "E_DATA_EMPTY" | "E_DATA_FORMAT" | "E_IMAGE" | "E_IMAGE_TOKENS" | "E_LABELS_MASKED" | "E_ROW_BUDGET" | "E_TOKENIZER" | "E_NOT_FINITE" | "E_RESUME_CHANGED" | "E_CHECKPOINT_CORRUPT" | "E_CHECKPOINT_MISSING" | "E_RUN_LOCKED" | "E_DISK_FULL" | "E_INTERRUPTED" | "E_WEIGHTS_FORMAT" | "E_WEIGHTS_MISSING" | "E_USAGE";
+/** Every error we throw on purpose: what happened, what was expected, what was given, and the fix. */
+declare class BasicError extends Error {
+    readonly code: ErrorCode;
+    constructor(code: ErrorCode, message: string, options?: ErrorOptions);
+}
+
+/**
+ * Registers the gradients of the stock tfjs kernels that core puts on a tape, where none is registered yet.
+ *
+ * `@tensorflow/tfjs-core` alone has no gradients, and its own file of them cannot be imported in Node. Ours are also
+ * right where a stock one is not: broadcast products, broadcast maximum and minimum, a split into one piece.
+ * May be called often; only the first call does anything.
+ */
+declare function registerStockGradients(): void;
+
+/** Every activation by name. `gelu-erf` is the exact GELU, `gelu-tanh` its tanh form, `quick-gelu` x·σ(1.702x). */
+declare const activationKinds: readonly ["none", "gelu-erf", "gelu-tanh", "quick-gelu", "silu", "relu"];
+/** A name of {@link activationKinds}. */
+type ActivationKind = (typeof activationKinds)[number];
+/** What linear and gated layers fuse: every activation but `relu`. */
+type FusedActivation = Exclude<ActivationKind, "relu">;
+/** The names of {@link FusedActivation}. */
+declare const fusedActivations: readonly FusedActivation[];
+/** Attributes of {@link activation} and {@link activationBackward}. */
+type ActivationAttrs = {
+    readonly kind: ActivationKind;
+};
+/**
+ * `y = act(x)`, element by element. `x` and `y` are `[R, F]`.
+ *
+ * Sources: GELU arXiv:1606.08415, SiLU arXiv:1702.03118.
+ */
+declare const activation: KernelContract<"x", ActivationAttrs>;
+/** `dx = dy · act'(x)`. `dy`, `x` and `dx` are `[R, F]`. */
+declare const activationBackward: KernelContract<"dy" | "x", ActivationAttrs>;
+
+/** Attributes of {@link adamw}: PyTorch's names; `step` counts from 1. */
+type AdamwAttrs = {
+    readonly learningRate: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly epsilon: number;
+    readonly weightDecay: number;
+    readonly step: number;
+};
+/** Inputs of the contract. */
+type AdamwInput = "parameter" | "gradient" | "m" | "v" | "control";
+/**
+ * One step of AdamW. With `g = gradient · control[0]`:
+ *
+ * ```text
+ * m' = β₁ m + (1 − β₁) g        v' = β₂ v + (1 − β₂) g²
+ * p' = p (1 − lr wd) − lr (m' / (1 − β₁ᵗ)) / (√(v' / (1 − β₂ᵗ)) + ε)
+ * ```
+ *
+ * `parameter`, `gradient`, `m`, `v` have one shape; outputs are `parameter'`, `m'`, `v'`. `control` `[2]` holds the
+ * gradient's scale and whether to update: with 0 there, everything comes back unchanged, whatever the gradient holds.
+ * An update contract: never differentiated. A backend may write in place and return the same buffers.
+ * Source: arXiv:1711.05101, with PyTorch's order of operations.
+ */
+declare const adamw: KernelContract<AdamwInput, AdamwAttrs>;
+
+/** Attributes of {@link attention}. B samples. */
+type AttentionAttrs = {
+    /** `[B + 1]`: sample b has the query rows `qOffsets[b] .. qOffsets[b + 1]`. */
+    readonly qOffsets: Int32Array;
+    /** `[B + 1]`: the same for key and value rows. */
+    readonly kvOffsets: Int32Array;
+    /** H. */
+    readonly heads: number;
+    /** G, a divisor of H: query head h reads key-value head `⌊h G / H⌋`. */
+    readonly kvHeads: number;
+    /** Factor of the scores, usually 1/√w. */
+    readonly scale: number;
+    /** Query row t of a sample stands at `keys − queries + t` and sees the keys up to there. */
+    readonly causal: boolean;
+    /** Position i sees j with `0 ≤ i − j < window`; 0 = no window. Needs `causal`. */
+    readonly window: number;
+    /** Scores become `softcap · tanh(score / softcap)` before the mask; 0 = none. */
+    readonly softcap: number;
+};
+/** Attributes of {@link attentionReceived}. */
+type AttentionReceivedAttrs = AttentionAttrs & {
+    /** `[Rq]`: 1 where the query row counts. */
+    readonly countsAsText: Int32Array;
+    /** `[Rk]`: first packed query row that counts for this key row; Rq = never. */
+    readonly receiveFrom: Int32Array;
+};
+/** Inputs of the contract. */
+type AttentionInput = "q" | "k" | "v";
+/** Inputs of the contract. */
+type AttentionBackwardInput = "dy" | AttentionInput | "y" | "logSumExp";
+/**
+ * Attention over packed rows: `P = softmax(mask(cap(scale · q kᵀ)))` and `y = P v`, per sample and head.
+ *
+ * H query heads, G key-value heads of width w: `q`, `y` `[Rq, H·w]`; `k`, `v` `[Rk, G·w]`; `logSumExp` `[Rq, H]` of
+ * the visible scores, without gradient. A row that sees no key gives 0 in both outputs.
+ */
+declare const attention: KernelContract<AttentionInput, AttentionAttrs>;
+/**
+ * {@link attention} with a third output `received` `[Rk]`, without gradient: `received_j = Σ P^h[t, j]` over the query
+ * heads h and the query rows `t ≥ receiveFrom_j` of the same sample that count as text.
+ */
+declare const attentionReceived: KernelContract<AttentionInput, AttentionReceivedAttrs>;
+/**
+ * With `P = exp(scores − logSumExp)`, `dP = dy vᵀ` and `dS = P (dP − Σ dy y)`, times the slope of the cap:
+ * `dq = scale dS k`, `dk = scale dSᵀ q`, `dv = Pᵀ dy`; `dk` and `dv` add up over the query heads of a group.
+ *
+ * Shapes and attributes of {@link attention}; `dy` `[Rq, H·w]`.
+ */
+declare const attentionBackward: KernelContract<AttentionBackwardInput, AttentionAttrs>;
+
+/** Largest block of logits that a chunked kernel holds at once unless told otherwise: 16 MiB. */
+declare const DEFAULT_CHUNK_BYTES: number;
+
+/** {@link direction} has no attributes. */
+type DirectionAttrs = Readonly<Record<never, never>>;
+/** Attributes of {@link directionBackward}. Without `needsRefined` it returns `dv` alone. */
+type DirectionBackwardAttrs = {
+    readonly needsRefined: boolean;
+};
+/** Inputs of the contract. */
+type DirectionInput = "v" | "r" | "a";
+/**
+ * `loss_j = a_j ‖ v_j / max(|v_j|, 1e-12) − r_j / max(|r_j|, 1e-12) ‖²`.
+ *
+ * N rows of width D: `v` and `r` `[N, D]`, `a` and `loss` `[N]`. A row whose length is at most 1e-12 is a zero row:
+ * its loss is finite (`a_j` next to a unit row) and no gradient reaches it. `a` gets no gradient.
+ * Source: BASIC (arXiv:2508.06895), equation 6.
+ */
+declare const direction: KernelContract<DirectionInput, DirectionAttrs>;
+/**
+ * With `u = v/|v|` and `û = r/|r|`: `dv_j = −2 dloss_j a_j (û_j − (u_j·û_j) u_j) / |v_j|`, and `dr_j` the same with v
+ * and r exchanged. Rows of {@link direction} that count as zero get 0.
+ *
+ * `dloss`, `a` `[N]`; `v`, `r`, `dv`, `dr` `[N, D]`.
+ */
+declare const directionBackward: KernelContract<"dloss" | DirectionInput, DirectionBackwardAttrs>;
+
+/** Attributes of {@link embedding}: `ids` `[R]`, each from 0 to V − 1. */
+type EmbeddingAttrs = {
+    readonly ids: Int32Array;
+};
+/**
+ * `y_r = table[ids_r]`. V tokens, R rows, width D: `table` `[V, D]`, `y` `[R, D]`.
+ *
+ * The gradient adds rows in O(R + V) rows, not R × V.
+ */
+declare const embedding: KernelContract<"table", EmbeddingAttrs>;
+
+/**
+ * How a frozen weight is stored. `q8_0`, `q4_0` and `q4_1` are GGUF's block formats: 32 values of a row share a
+ * half-precision scale (and, in `q4_1`, a minimum).
+ */
+type Storage = "f32" | "bf16" | "q8_0" | "q4_0" | "q4_1";
+/** A {@link Storage} that is packed into int32 words. */
+type PackedStorage = Exclude<Storage, "f32">;
+/** Every {@link Storage}. */
+declare const storages: readonly Storage[];
+/** Number of int32 words that `count` values take. */
+declare function wordCount(storage: PackedStorage, count: number): number;
+/** Packs values as bfloat16, two a word, rounded to nearest even; infinities and NaN stay. */
+declare function packBf16(values: ArrayLike<number>): Int32Array;
+/**
+ * Packs values as `q8_0`: scale max|x| / 127 and 32 rounded int8 a block.
+ *
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` unless the count is a multiple of 32.
+ */
+declare function packQ8_0(values: ArrayLike<number>): Int32Array;
+/**
+ * Packs values as `q4_0`: `x ≈ scale · (q − 8)`, the scale chosen so that the largest |x| becomes −8.
+ *
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` unless the count is a multiple of 32.
+ */
+declare function packQ4_0(values: ArrayLike<number>): Int32Array;
+/**
+ * Packs values as `q4_1`: `x ≈ scale · q + minimum`.
+ *
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` unless the count is a multiple of 32.
+ */
+declare function packQ4_1(values: ArrayLike<number>): Int32Array;
+/**
+ * The `count` values that packed words stand for.
+ *
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` when there are too few words.
+ */
+declare function unpack(storage: PackedStorage, words: Int32Array, count: number): Float32Array;
+/** Half-precision bits to a number. */
+declare function halfToFloat(half: number): number;
+/** A number to half-precision bits, rounded to nearest even; beyond 65519 it becomes infinite. */
+declare function floatToHalf(value: number): number;
+
+/** Attributes of the frozen linear contracts. */
+type FrozenLinearAttrs = {
+    readonly storage: Storage;
+    /** I. */
+    readonly inFeatures: number;
+    /** O. */
+    readonly outFeatures: number;
+};
+/**
+ * `y = x · Wᵀ` for a weight that never trains: it saves W and not x.
+ *
+ * R rows, I features in, O features out: `x` `[R, I]`, `y` `[R, O]`. `weight` is float32 `[O, I]` for storage
+ * `f32`; else the little-endian bytes of the packed rows as int32 words `[words]`, padded with zeros.
+ * The reference decodes packed words on the host, so it needs a backend with `dataSync`.
+ */
+declare const frozenLinear: KernelContract<"x" | "weight", FrozenLinearAttrs>;
+/** {@link frozenLinear} plus a bias: `y = x · Wᵀ + b`, `bias` `[O]`. The bias gets no gradient either. */
+declare const frozenLinearBias: KernelContract<"x" | "weight" | "bias", FrozenLinearAttrs>;
+/** `dx = dy · W` for a packed weight. `dy` `[R, O]`, `weight` as in {@link frozenLinear}, `dx` `[R, I]`. */
+declare const frozenLinearBackward: KernelContract<"dy" | "weight", FrozenLinearAttrs>;
+
+/** Attributes of {@link gatedActivation} and {@link gatedActivationBackward}. */
+type GatedActivationAttrs = {
+    readonly kind: FusedActivation;
+};
+/**
+ * `y = act(gate) · up`, the middle of a gated MLP. All are `[R, F]`.
+ *
+ * Source: GLU variants, arXiv:2002.05202.
+ */
+declare const gatedActivation: KernelContract<"gate" | "up", GatedActivationAttrs>;
+/** `dgate = dy · up · act'(gate)` and `dup = dy · act(gate)`. All are `[R, F]`. */
+declare const gatedActivationBackward: KernelContract<"dy" | "gate" | "up", GatedActivationAttrs>;
+
+/**
+ * Every contract. The conformance suite and the support tables walk this list.
+ *
+ * The cast drops each contract's own input and attribute types: a list can only be walked by name.
+ */
+declare const allContracts: readonly KernelContract[];
+
+/** One host index array and the rows that it may name. */
+interface IndexCheck {
+    /** Public function name, printed first in the error. */
+    readonly where: string;
+    /** What is printed before the position, for example "`ids`". */
+    readonly name: string;
+    readonly values: Int32Array;
+    /** Smallest index allowed; left out where negative indices mean something else. */
+    readonly minimum?: number;
+    /** Number of rows: indices stay below it. */
+    readonly limit: number;
+    /** What has `limit` rows. */
+    readonly target: string;
+}
+/**
+ * Checks every index on the host, before any device work.
+ *
+ * @throws {@link BasicError} `E_INDEX_RANGE` at the first index that is out of range.
+ */
+declare function checkIndices({ where, name, values, minimum, limit, target }: IndexCheck): void;
+
+/** Attributes of {@link layerNorm}. */
+type LayerNormAttrs = {
+    readonly epsilon: number;
+};
+/** Attributes of {@link layerNormBackward}. Without `needsWeight` it returns `dx` alone. */
+type LayerNormBackwardAttrs = {
+    readonly needsWeight: boolean;
+};
+/** Inputs of the contract. */
+type LayerNormInput = "x" | "weight" | "bias";
+/**
+ * `y = (x − mean) · inverse · weight + bias` with `inverse = 1 / √(variance + epsilon)`.
+ *
+ * R rows of width D: `x` `[R, D]`, `weight` and `bias` `[D]`, outputs `y` `[R, D]`, `mean` and `inverse` `[R]`
+ * (no gradient). The variance is the biased one, over D, from centred values. Source: arXiv:1607.06450.
+ */
+declare const layerNorm: KernelContract<LayerNormInput, LayerNormAttrs>;
+/**
+ * `dx = inverse · (g − mean(g) − n · mean(g · n))` with `n = (x − mean) · inverse` and `g = dy · weight`;
+ * `dweight = Σ_rows dy · n`, `dbias = Σ_rows dy`.
+ *
+ * `dy`, `x`, `dx` `[R, D]`; `weight`, `dweight`, `dbias` `[D]`; `mean`, `inverse` `[R]`.
+ */
+declare const layerNormBackward: KernelContract<"dy" | "x" | "weight" | "mean" | "inverse", LayerNormBackwardAttrs>;
+
+/** Attributes of {@link linear} and {@link linearBias}. */
+type LinearAttrs = {
+    readonly activation: FusedActivation;
+};
+/** Inputs of the contract. */
+type LinearInput = "x" | "weight";
+/**
+ * `y = act(x · Wᵀ)`.
+ *
+ * R rows, I features in, O features out: `x` `[R, I]`, `weight` `[O, I]`, `y` `[R, O]`.
+ */
+declare const linear: KernelContract<LinearInput, LinearAttrs>;
+/**
+ * `y = act(x · Wᵀ + b)`.
+ *
+ * R rows, I features in, O features out: `x` `[R, I]`, `weight` `[O, I]`, `bias` `[O]`, `y` `[R, O]`.
+ */
+declare const linearBias: KernelContract<LinearInput | "bias", LinearAttrs>;
+
+/** Attributes of {@link linearCrossEntropy}. */
+type LinearCrossEntropyAttrs = {
+    /** `[R]`: the right token of each row, or -100: the row does not count. */
+    readonly labels: Int32Array;
+    /** Logits become `softcap · tanh(logit / softcap)`; 0 = none. */
+    readonly softcap: number;
+    /** Largest block of logits held at once, in bytes: a fast body never stores `[R, V]`. */
+    readonly chunkBytes: number;
+};
+/** Attributes of {@link linearCrossEntropyBackward}. Without `needsWeight` it returns `dx` alone. */
+type LinearCrossEntropyBackwardAttrs = LinearCrossEntropyAttrs & {
+    readonly needsWeight: boolean;
+};
+/**
+ * `loss_r = −log softmax(x_r Wᵀ)[label_r]`, and 0 where the label is -100.
+ *
+ * R rows of width D, V words: `x` `[R, D]`, `weight` `[V, D]`, outputs `loss` `[R]` and `logSumExp` `[R]` (of the
+ * capped logits, without gradient; 0 where the label is -100, so that a fast body may leave those rows out).
+ */
+declare const linearCrossEntropy: KernelContract<"x" | "weight", LinearCrossEntropyAttrs>;
+/**
+ * With `p = exp(logits − logSumExp)` and `g = dloss_r (p − onehot(label))`, times the slope of the cap:
+ * `dx = g W`, `dweight = gᵀ x`. Rows with label -100 give nothing.
+ *
+ * `dloss`, `logSumExp` `[R]`; `x`, `dx` `[R, D]`; `weight`, `dweight` `[V, D]`.
+ */
+declare const linearCrossEntropyBackward: KernelContract<"dloss" | "x" | "weight" | "logSumExp", LinearCrossEntropyBackwardAttrs>;
+
+/** Attributes of {@link linearKl}: the largest block of logits held at once, in bytes. */
+type LinearKlAttrs = {
+    readonly chunkBytes: number;
+};
+/** Attributes of {@link linearKlBackward}. Without `needsRefined` it returns `dv` alone. */
+type LinearKlBackwardAttrs = LinearKlAttrs & {
+    readonly needsRefined: boolean;
+};
+/** Inputs of the contract. */
+type LinearKlInput = "v" | "r" | "vocabulary" | "a";
+/** Inputs of the contract. */
+type LinearKlBackwardInput = "dloss" | LinearKlInput | "kl" | "lseV" | "lseR";
+/**
+ * `loss_j = a_j KL( softmax(r_j Eᵀ) ‖ softmax(v_j Eᵀ) )`.
+ *
+ * N rows of width D, V words: `v` and `r` `[N, D]`, `vocabulary` E `[V, D]`, `a` `[N]`. Outputs, each `[N]`: `loss`,
+ * `kl` (without `a`), `lseV` and `lseR` (log-sum-exp of the two rows of logits); only `loss` carries a gradient,
+ * and only to v and r. Source: BASIC (arXiv:2508.06895), equation 7.
+ */
+declare const linearKl: KernelContract<LinearKlInput, LinearKlAttrs>;
+/**
+ * With `p = softmax(v Eᵀ)` and `q = softmax(r Eᵀ)`: `dv_j = dloss_j a_j (p_j − q_j) E` and
+ * `dr_j = dloss_j a_j Σ_t q_t (log q_t − log p_t − kl_j) E_t`.
+ *
+ * `dloss`, `a`, `kl`, `lseV`, `lseR` `[N]`; `v`, `r`, `dv`, `dr` `[N, D]`; `vocabulary` `[V, D]`.
+ */
+declare const linearKlBackward: KernelContract<LinearKlBackwardInput, LinearKlBackwardAttrs>;
+
+/** Attributes of {@link rmsNorm}. `addOne` scales by `1 + weight`, as Gemma does. */
+type RmsNormAttrs = {
+    readonly epsilon: number;
+    readonly addOne: boolean;
+};
+/** Attributes of {@link rmsNormBackward}. Without `needsWeight` it returns `dx` alone. */
+type RmsNormBackwardAttrs = {
+    readonly addOne: boolean;
+    readonly needsWeight: boolean;
+};
+/**
+ * `y = x · inverse · weight` with `inverse = 1 / √(mean(x²) + epsilon)`; `1 + weight` with `addOne`.
+ *
+ * R rows of width D: `x` `[R, D]`, `weight` `[D]`, outputs `y` `[R, D]` and `inverse` `[R]` (no gradient).
+ * Source: arXiv:1910.07467.
+ */
+declare const rmsNorm: KernelContract<"x" | "weight", RmsNormAttrs>;
+/**
+ * `dx = inverse · (g − n · mean(g · n))` with `n = x · inverse` and `g = dy · scale`; `dweight = Σ_rows dy · n`.
+ *
+ * `dy`, `x`, `dx` `[R, D]`; `weight`, `dweight` `[D]`; `inverse` `[R]`. `scale` is `weight` or `1 + weight`.
+ */
+declare const rmsNormBackward: KernelContract<"dy" | "x" | "weight" | "inverse", RmsNormBackwardAttrs>;
+
+/** Attributes of {@link rotary}. */
+type RotaryAttrs = {
+    /** H: heads side by side in a row. */
+    readonly heads: number;
+    /** Even number of leading columns of each head that turn; the others pass through. */
+    readonly rotaryWidth: number;
+    /** `[R]`: position of each row in its sample. */
+    readonly positions: Int32Array;
+    /** `[rotaryWidth / 2]`: radians per position. */
+    readonly frequencies: Float32Array;
+    /** Factor of the turned columns: 1, or longrope's attention factor. */
+    readonly scale: number;
+    /** Turns by the negative angle (the transpose, which the gradient needs). `scale` still multiplies. */
+    readonly inverse: boolean;
+};
+/**
+ * Turns pairs of columns of each head: `a' = s (a cos θ − b sin θ)`, `b' = s (b cos θ + a sin θ)`, where a and b are
+ * columns j and j + rotaryWidth/2 of a head, `θ = position · frequency_j` and s is `scale`.
+ *
+ * R rows, H heads of width w: `x` and `y` `[R, H·w]`. Source: arXiv:2104.09864, in the half-rotation layout of
+ * Hugging Face's `rotate_half`. Cosines and sines come from a host table in double precision.
+ */
+declare const rotary: KernelContract<"x", RotaryAttrs>;
+/**
+ * Cosine and sine of each row and frequency, times `scale`, both `[R, rotaryWidth / 2]` row-major. Angles are
+ * computed in double precision; the sine is negative for `inverse`. Backends upload this table.
+ */
+declare function rotaryTable(attrs: RotaryAttrs): {
+    readonly cos: Float32Array;
+    readonly sin: Float32Array;
+};
+
+/** Attributes of {@link rowGather}: `rows` `[n]`, each from 0 to R − 1, in any order and with repeats. */
+type RowGatherAttrs = {
+    readonly rows: Int32Array;
+};
+/** Attributes of {@link scatterAddRows}: `rows` `[n]` below `height`, negative to skip a row of `dy`. */
+type ScatterAddRowsAttrs = {
+    readonly rows: Int32Array;
+    readonly height: number;
+};
+/** `y_i = x[rows_i]`. R rows of width D: `x` `[R, D]`, `y` `[n, D]`. */
+declare const rowGather: KernelContract<"x", RowGatherAttrs>;
+/**
+ * `out[r] = Σ_{i : rows_i = r} dy_i`, and 0 where no row points to. n rows of width D: `dy` `[n, D]`,
+ * output `[height, D]`. Costs O(n + height) rows, not n × height.
+ */
+declare const scatterAddRows: KernelContract<"dy", ScatterAddRowsAttrs>;
+
+/** Attributes of {@link splice}: `ids` `[R]`, a token id from 0 to V − 1, or −1 − n for visual row n. */
+type SpliceAttrs = {
+    readonly ids: Int32Array;
+};
+/**
+ * The input rows of packed samples: `y_r = table[ids_r]` for text, `y_r = visual[−1 − ids_r]` for visual rows.
+ *
+ * V tokens, N visual rows, R rows, width D: `table` `[V, D]`, `visual` `[N, D]`, `y` `[R, D]`. A visual row may be
+ * left out; one that is used several times gets the sum of the gradients.
+ */
+declare const splice: KernelContract<"table" | "visual", SpliceAttrs>;
+
+/** {@link squaredNorm} has no attributes. */
+type SquaredNormAttrs = Readonly<Record<never, never>>;
+/** `Σ x²` as a scalar `[]`, for `x` of any shape. An update contract: it is never differentiated. */
+declare const squaredNorm: KernelContract<"x", SquaredNormAttrs>;
+
+/**
+ * One weight of a model, under its name in the checkpoint.
+ *
+ * It owns its buffer: values are copied in, never shared, because backends update parameters in place.
+ */
+declare class Parameter {
+    #private;
+    readonly name: string;
+    /** Whether the optimizer changes it now. Layers pick the frozen kernels where it is false. */
+    trainable: boolean;
+    /** @param values - Row-major values, copied. */
+    constructor(name: string, values: Float32Array, shape: readonly number[]);
+    /** The current value. Read it again after each optimizer step: {@link assign} may replace the tensor. */
+    get value(): tf.Tensor;
+    get shape(): readonly number[];
+    get size(): number;
+    /** Takes ownership of `value` and disposes the old tensor. */
+    assign(value: tf.Tensor): void;
+    /** Frees the value. */
+    dispose(): void;
+}
+/** The weights of one model part, in creation order. */
+declare class ParameterSet {
+    #private;
+    /** @returns The parameter. @throws BasicError `E_NAME_DUPLICATE`. */
+    add(parameter: Parameter): Parameter;
+    /** @throws BasicError `E_WEIGHTS_MISSING` where there is none of that name. */
+    get(name: string): Parameter;
+    /** Whether there is a parameter of that name. */
+    has(name: string): boolean;
+    /** In creation order. */
+    [Symbol.iterator](): IterableIterator<Parameter>;
+    get count(): number;
+    /** Number of values of all parameters. */
+    get size(): number;
+    /** Freezes or unfreezes all parameters. */
+    setTrainable(trainable: boolean): void;
+    /** Frees all values. */
+    dispose(): void;
+}
+
+/**
+ * What a parameter is for, which decides its first values.
+ *
+ * - `weight`: a matrix; `residual`: a matrix whose output is added to the residual stream
+ * - `embedding`: a table; `bias`; `scale`: a norm's factor (1); `offset`: a norm's `1 + w` (0)
+ */
+type Role = "weight" | "residual" | "embedding" | "bias" | "scale" | "offset";
+/** Where the first values of a parameter come from: a generator, or a checkpoint. */
+type ValueSource = (name: string, shape: readonly number[], role: Role) => Float32Array;
+/** Options of {@link randomValues}. */
+interface RandomValueOptions {
+    /** Standard deviation of `weight`; `"fan-in"` = uniform in ±1/√inputs, PyTorch's default. Default 0.02. */
+    readonly weight?: number | "fan-in";
+    /** Standard deviation of `embedding`. Default 0.02. */
+    readonly embedding?: number;
+    /** Factor on `residual` matrices: 1/√(2·blocks) in GPT-2 and after. Default 1. */
+    readonly residual?: number;
+}
+/**
+ * First values from a counter-based generator keyed by (seed, parameter name): they do not depend on the
+ * order in which parameters are made.
+ */
+declare function randomValues(seed: number, options?: RandomValueOptions): ValueSource;
+/** Adds parameters to a set under a common prefix. */
+declare class Builder {
+    readonly parameters: ParameterSet;
+    readonly values: ValueSource;
+    readonly prefix: string;
+    constructor(parameters: ParameterSet, values: ValueSource, prefix?: string);
+    /** A builder whose names begin with `name.`. */
+    within(name: string): Builder;
+    /** Makes the parameter `prefix + name` with the source's values. */
+    add(name: string, shape: readonly number[], role: Role): Parameter;
+}
+
+/** Sizes of a {@link Linear}. */
+interface LinearShape {
+    readonly inFeatures: number;
+    readonly outFeatures: number;
+    readonly bias: boolean;
+    /** Decides the first values of the weight. Default `weight`. */
+    readonly role?: Role;
+}
+/** A matrix product with an optional bias. Parameters `NAME.weight` `[O, I]` and `NAME.bias` `[O]`. */
+declare class Linear {
+    readonly weight: Parameter;
+    readonly bias: Parameter | null;
+    constructor(builder: Builder, name: string, shape: LinearShape);
+    /** @param x - `[R, I]`. @returns `[R, O]`. */
+    call(x: tf.Tensor2D, activation?: FusedActivation): tf.Tensor2D;
+}
+
+/** Activations of a gated feed-forward layer. */
+type GateActivation = "silu" | "gelu-tanh" | "gelu-erf";
+
+/** How rotary frequencies are changed for longer texts. Names and formulas as Hugging Face's `rope_scaling`. */
+type RotaryScaling = {
+    readonly kind: "linear";
+    readonly factor: number;
+} | {
+    readonly kind: "llama3";
+    readonly factor: number;
+    readonly lowFrequencyFactor: number;
+    readonly highFrequencyFactor: number;
+    readonly originalPositions: number;
+} | {
+    readonly kind: "longrope";
+    /** One factor per frequency, for texts within `originalPositions`. */
+    readonly shortFactors: readonly number[];
+    /** One factor per frequency, for longer texts. */
+    readonly longFactors: readonly number[];
+    readonly originalPositions: number;
+    /** Factor on cosine and sine. */
+    readonly attentionFactor: number;
+};
+/** A rotary position embedding. */
+interface RotaryConfig {
+    /** θ, `rope_theta`. */
+    readonly base: number;
+    /** How many values of each head turn: the head width, or less. Even. */
+    readonly width: number;
+    readonly scaling: RotaryScaling | null;
+}
+/** What the rotary kernel needs. */
+interface RotaryTable {
+    readonly width: number;
+    /** `[width / 2]`, radians per position. */
+    readonly frequencies: Float32Array;
+    /** Factor on cosine and sine. */
+    readonly scale: number;
+}
+/**
+ * Frequencies `base^(−2i / width)`, changed by the scaling rule.
+ *
+ * @param length - Largest position + 1; only `longrope` looks at it.
+ * @throws {@link BasicError} `E_CONFIG` when the width is odd or the number of factors is wrong.
+ */
+declare function rotaryFrequencies(config: RotaryConfig, length: number): RotaryTable;
+
+/** Rows and columns of the patches of an image; `null` where rows are not a grid (resamplers). */
+type Grid = readonly [height: number, width: number] | null;
+/** Features or embeddings of several images, one image after the other. */
+interface VisualRows {
+    /** `[N, width]`. */
+    readonly rows: tf.Tensor2D;
+    /** `[images + 1]`: image i is rows `offsets[i] .. offsets[i + 1]`. */
+    readonly offsets: Int32Array;
+    /** One per image. */
+    readonly grids: readonly Grid[];
+}
+/** Pixels on the host, `[images, height, width, 3]`, normalised as the encoder wants them. */
+interface ImageBatch {
+    readonly pixels: Float32Array;
+    readonly shape: readonly [images: number, height: number, width: number, channels: 3];
+}
+/** {@link VisualRows} on the host: what a feature cache stores. */
+interface HostVisualRows {
+    /** `[N, width]`, row-major. */
+    readonly values: Float32Array;
+    readonly width: number;
+    readonly offsets: Int32Array;
+    readonly grids: readonly Grid[];
+}
+/** Frozen features of images, computed outside the tape. May be anybody's: another library, a file. */
+interface FeatureSource {
+    /** Changes whenever the features would: the cache is keyed by it. */
+    readonly id: string;
+    readonly width: number;
+    /** Features of pictures that the encoder's processor has fitted. */
+    features(images: ImageBatch): Promise<HostVisualRows>;
+}
+/** Pixels to features, differentiable. */
+interface VisionEncoder {
+    readonly width: number;
+    readonly imageSize: number;
+    readonly parameters: ParameterSet;
+    /**
+     * Features of pictures; differentiable.
+     *
+     * @param pixels - `[images, height, width, 3]`.
+     */
+    encode(pixels: tf.Tensor4D): VisualRows;
+}
+/** Features `[N, features]` to visual embeddings `[N', D]` at the LLM's input. */
+interface Projector {
+    readonly parameters: ParameterSet;
+    /** Differentiable. Rows of an image stay together, in order. */
+    project(features: VisualRows): VisualRows;
+    /** How many rows an image with this grid gives. The packer needs it before any device work. */
+    gridAfter(grid: Grid, rows: number): {
+        readonly rows: number;
+        readonly grid: Grid;
+    };
+}
+/** Where an image stands in a packed batch. */
+interface ImageSpan {
+    readonly sample: number;
+    /** First packed row of the image. */
+    readonly start: number;
+    readonly length: number;
+}
+/** The tokens of all samples of a micro-batch, one sample after the other. No padding. */
+interface PackedRows {
+    /** `[R]`: token id, or `-1 - n` where visual row n stands. */
+    readonly ids: Int32Array;
+    /** `[B + 1]`: sample b is rows `offsets[b] .. offsets[b + 1]`. */
+    readonly offsets: Int32Array;
+    /** `[R]`: position in the sample, for the rotary embedding. */
+    readonly positions: Int32Array;
+    /** In order of appearance; visual rows are numbered in this order. */
+    readonly images: readonly ImageSpan[];
+    /** `[R]`: 1 where the row is a text token that counts for patch weights. */
+    readonly countsAsText: Int32Array;
+    /** `[R]`: the token that row r is trained to predict (row r + 1 of the same sample), or -100. */
+    readonly labels: Int32Array;
+    /** `[R]`: weight of each label in the language loss. All 1 where absent. */
+    readonly labelWeights?: Float32Array;
+}
+/** What supervision asks the decoder to watch. It stops paying for it after block `layerWeights.length`. */
+interface Observe {
+    /** w_1..w_k of the refined embeddings; empty when they are not needed. */
+    readonly layerWeights: readonly number[];
+    /** Whether to accumulate a_j over the same k blocks. */
+    readonly patchWeights: boolean;
+    /** Whether the refined embeddings are detached (method.md, 8). */
+    readonly stopGradient: boolean;
+    /** Blocks (1-based; 0 = input) whose visual rows are returned as they are. */
+    readonly blocks?: readonly number[];
+}
+/** What {@link LanguageModel.forward} returns. N = visual rows of the batch. */
+interface Observed {
+    /** Output of the final norm, `[R, D]`. */
+    readonly hidden: tf.Tensor2D;
+    /** v̂, `[N, D]`. */
+    readonly refined?: tf.Tensor2D;
+    /** a_j before normalisation (method.md, 4), `[N]`, detached. */
+    readonly patchWeights?: tf.Tensor1D;
+    /** Visual rows `[N, D]` after the blocks that were asked for. */
+    readonly blocks: ReadonlyMap<number, tf.Tensor2D>;
+}
+/** The vocabulary projection. Tied heads share the tensor of the embedding table. */
+interface Head {
+    /** `[V, D]`. */
+    readonly weight: tf.Tensor2D;
+    readonly trainable: boolean;
+    /** Final logits cap of Gemma 2; 0 = none. */
+    readonly softcap: number;
+}
+/** Keys and values of the rows seen so far, for generation. Made by the model, disposed by the caller. */
+interface KeyValueCache {
+    readonly length: number;
+    /** Frees all keys and values. */
+    dispose(): void;
+}
+/** What {@link LanguageModel.forward} reads. */
+interface LanguageInput {
+    readonly packed: PackedRows;
+    /** Visual embeddings `[N, D]`; null for text only. */
+    readonly visual: tf.Tensor2D | null;
+    /** One sample only: attends to the cached rows before these, and appends to the cache. */
+    readonly cache?: KeyValueCache;
+}
+/** A causal language model over packed rows. {@link createDecoder} makes ours. */
+interface LanguageModel {
+    readonly depth: number;
+    readonly width: number;
+    readonly vocabularySize: number;
+    readonly parameters: ParameterSet;
+    /** E `[V, D]`: the stored input embedding table. */
+    readonly vocabulary: tf.Tensor2D;
+    readonly head: Head;
+    /** Runs all blocks; differentiable. @throws BasicError `E_INDEX_RANGE` for an id outside of the vocabulary. */
+    forward(input: LanguageInput, observe?: Observe): Observed;
+    /** An empty cache for one sample. */
+    createCache(): KeyValueCache;
+}
+
+/** How patch weights a_j are scaled (method.md, 4). */
+type Normalise = "none" | "sum" | "mean" | "uniform";
+/** What a loss reads. The decoder computes nothing that no loss needs. */
+interface Needs {
+    readonly refined?: boolean;
+    /** The normalisation that this loss wants; the view then carries `patchWeights`. */
+    readonly patchWeights?: boolean;
+    /** E, detached. */
+    readonly vocabulary?: boolean;
+    /** Final-norm output at the visual rows. */
+    readonly hidden?: boolean;
+    /** Block (1-based) whose visual rows are wanted, from the depth of the LLM. */
+    readonly block?: (depth: number) => number;
+    /** Frozen encoder features at the visual rows. */
+    readonly features?: boolean;
+}
+/** An image in numbers of visual rows. */
+interface VisualSpan {
+    readonly sample: number;
+    readonly start: number;
+    readonly length: number;
+}
+/** What a loss sees of one micro-batch. N visual rows, D LLM width. Fields are present when `needs` names them. */
+interface VisualView {
+    /** V: projector output, `[N, D]`. Carries the gradient. */
+    readonly initial: tf.Tensor2D;
+    readonly images: readonly VisualSpan[];
+    /** v̂ `[N, D]`. */
+    readonly refined?: tf.Tensor2D;
+    /** Raw a_j `[N]` before normalisation, detached. Normalise with `normalisePatchWeights`. */
+    readonly patchWeights?: tf.Tensor1D;
+    /** E `[V, D]`, detached. */
+    readonly vocabulary?: tf.Tensor2D;
+    readonly head?: Head;
+    readonly hidden?: tf.Tensor2D;
+    readonly block?: tf.Tensor2D;
+    /** f `[N, features]`, detached. */
+    readonly features?: tf.Tensor2D;
+}
+/** What {@link VisualLoss.compute} returns. */
+interface VisualLossResult {
+    /** Scalar `[]`: sum over the samples of the micro-batch of each sample's loss. */
+    readonly sum: tf.Scalar;
+    /** Unweighted value of each visual row `[N]`, detached, where the loss has one; for reports. */
+    readonly perRow?: tf.Tensor1D;
+}
+/** A supervision of visual rows. BASIC's two losses and their neighbours implement it. */
+interface VisualLoss {
+    readonly name: string;
+    readonly needs: Needs;
+    /** Weights of the loss itself (Emu's map, VIRAL's MLP); trained with the projector. */
+    readonly parameters?: ParameterSet;
+    /** Runs on the tape, once per micro-batch that has an image. */
+    compute(view: VisualView): VisualLossResult;
+}
+
+/** Four unsigned 32-bit words. */
+type Words4 = readonly [number, number, number, number];
+/**
+ * Philox4x32-10, a counter-based generator: 128 random bits from a counter and a key, without state.
+ *
+ * Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011; equal to Random123's.
+ *
+ * @param counter - Four words: which block.
+ * @param key - Two words: which sequence.
+ */
+declare function philox(counter: Words4, key: readonly [number, number]): Words4;
+/** A sequence of random numbers. The same seed and stream give the same sequence everywhere. */
+interface Random {
+    /** Uniform in `[0, 1)`, 32 bits. */
+    uniform(): number;
+    /** Standard normal. */
+    normal(): number;
+    /** Uniform integer in `0 .. n - 1`, without bias. n from 1 to 2^32. */
+    int(n: number): number;
+    /** The numbers `0 .. n - 1` in random order (Fisher-Yates). */
+    permutation(n: number): Int32Array;
+    /** Fills `array` with normal values of standard deviation `std` and returns it. */
+    fillNormal(array: Float32Array, std: number): Float32Array;
+    /** Fills `array` with uniform values in `[low, high)` and returns it. */
+    fillUniform(array: Float32Array, low: number, high: number): Float32Array;
+}
+/**
+ * Random numbers that depend on the arguments alone: no global state, no history.
+ *
+ * The seed is Philox's key, the hash of the stream is the upper half of its counter.
+ *
+ * @param seed - Non-negative integer up to 2^53.
+ * @param stream - What the numbers are for, for example `"order", "align", epoch`.
+ */
+declare function createRandom(seed: number, ...stream: readonly (string | number)[]): Random;
+
+/** Options of a component as the recipe gives them. The component checks them. */
+type ComponentOptions = Readonly<Record<string, unknown>>;
+/** Names of one kind, and what each stands for. */
+declare class Registry<Value> {
+    #private;
+    readonly kind: string;
+    /** @param kind - Word for messages: `projector`, `loss`, ... */
+    constructor(kind: string);
+    /** @throws {@link BasicError} `E_NAME_DUPLICATE` where the name is taken. */
+    define(name: string, value: Value): void;
+    /** @throws {@link BasicError} `E_NAME_UNKNOWN` with the nearest name. */
+    get(name: string): Value;
+    /** Whether the name is taken. */
+    has(name: string): boolean;
+    /** All names, sorted. */
+    list(): readonly string[];
+}
+/** What a projector is made from. */
+interface ProjectorContext {
+    /** Width of the encoder's features. */
+    readonly features: number;
+    /** D: width of the language model. */
+    readonly width: number;
+    /** For the initial weights. */
+    readonly random: Random;
+    readonly options: ComponentOptions;
+}
+/** What an encoder or a language model is made from. */
+interface ModelContext {
+    readonly random: Random;
+    readonly options: ComponentOptions;
+}
+/** What a visual loss is made from. */
+interface LossContext {
+    /** D: width of the language model. */
+    readonly width: number;
+    /** l: blocks of the language model. */
+    readonly depth: number;
+    /** Width of the encoder's features. */
+    readonly features: number;
+    readonly random: Random;
+    readonly options: ComponentOptions;
+}
+/** Makes a projector for a recipe. */
+type ProjectorFactory = (context: ProjectorContext) => Projector;
+/** Makes an encoder for a recipe: trainable, or any source of frozen features. */
+type EncoderFactory = (context: ModelContext) => VisionEncoder | FeatureSource | Promise<VisionEncoder | FeatureSource>;
+/** Makes a language model for a recipe. */
+type LanguageModelFactory = (context: ModelContext) => LanguageModel | Promise<LanguageModel>;
+/** Makes a visual loss for a recipe. */
+type LossFactory = (context: LossContext) => VisualLoss;
+/** What a recipe's `model.projector` may name. */
+declare const projectors: Registry<ProjectorFactory>;
+/** What a recipe's `model.vision` may name. */
+declare const encoders: Registry<EncoderFactory>;
+/** What a recipe's `model.language` may name. */
+declare const languageModels: Registry<LanguageModelFactory>;
+/** What a stage's `losses` may name besides `language`. */
+declare const losses: Registry<LossFactory>;
+/** Makes a projector available to recipes under a name. */
+declare function defineProjector(name: string, factory: ProjectorFactory): void;
+/** Makes a vision encoder available to recipes under a name. */
+declare function defineEncoder(name: string, factory: EncoderFactory): void;
+/** Makes a language model available to recipes under a name. */
+declare function defineLanguageModel(name: string, factory: LanguageModelFactory): void;
+/** Makes a visual loss available to recipes under a name. */
+declare function defineLoss(name: string, factory: LossFactory): void;
+/**
+ * Imports the packages of a recipe's `plugins`, one after the other; each calls `define…` when it is loaded.
+ *
+ * @param importer - How to import; default `import()`. A host passes its own to resolve from its folder.
+ * @throws {@link BasicError} `E_PLUGIN` where a package cannot be loaded.
+ */
+declare function loadPlugins(names: readonly string[], importer?: (name: string) => Promise<unknown>): Promise<void>;
+
+/** Supervised losses that a recipe may name, ready for the loss registry (method.md, 5 and 6, and neighbours). */
+declare const visualLosses: Readonly<Record<string, LossFactory>>;
+/** A recipe's `supervision`, as far as losses read it. */
+interface SupervisionOptions {
+    readonly normalise?: Normalise;
+    readonly stopGradient?: boolean;
+    readonly vocabulary?: "input" | "head";
+}
+/**
+ * Options of a loss in a recipe: what `supervision` says, overruled by the loss's own options.
+ *
+ * A loss that is not ours gets its own options alone.
+ */
+declare function lossOptions(name: string, supervision: SupervisionOptions, own: ComponentOptions): ComponentOptions;
+
+/** Which other rows a row must be told apart from. */
+type Negatives = "micro-batch" | "sample";
+/** Options of {@link createDasNceLoss}. */
+interface DasNceOptions {
+    /** Temperature. Default 0.1. */
+    readonly tau?: number;
+    /** Default `micro-batch`: the one loss that depends on how a batch is split. */
+    readonly negatives?: Negatives;
+    /** Default `sum`. */
+    readonly normalise?: Normalise;
+    /** Whether the refined embeddings are constant. Default true. */
+    readonly stopGradient?: boolean;
+}
+/**
+ * Contrastive direction alignment: a visual embedding points to its own refined twin more than to others.
+ *
+ * ```text
+ * L = Σ_j a_j · −log softmax_m( cos(v_j, v̂_m) / τ )[m = j]
+ * ```
+ *
+ * Ours (method.md, neighbours): direction alignment alone is least when all rows share one direction;
+ * telling rows apart prevents that. A usual weight is 0.1. `perRow` are the terms without `a_j`.
+ */
+declare function createDasNceLoss(options?: DasNceOptions): VisualLoss;
+
+/** Options of {@link createDirectionLoss}. */
+interface DirectionOptions {
+    /** Scale of the patch weights. Default `none`: as the paper prints them. */
+    readonly normalise?: Normalise;
+    /** Whether the refined embeddings are constant. Default true. */
+    readonly stopGradient?: boolean;
+}
+/**
+ * Direction alignment of BASIC (DAS): turns each visual embedding towards its refined twin.
+ *
+ * ```text
+ * L_das = Σ_j a_j ‖ v_j/|v_j| − v̂_j/|v̂_j| ‖²
+ * ```
+ *
+ * Source: BASIC (arXiv:2508.06895), equation 6; method.md, 5. A zero row counts 1 and passes no gradient.
+ * The result is the sum over the samples of the micro-batch; `perRow` are the terms without `a_j`.
+ */
+declare function createDirectionLoss(options?: DirectionOptions): VisualLoss;
+
+/** Whose rows are the words: the stored input embedding table, or the LM head. */
+type VocabularySource = "input" | "head";
+/** Options of {@link createDistributionLoss}. */
+interface DistributionOptions {
+    /** Scale of the patch weights. Default `none`: as the paper prints them. */
+    readonly normalise?: Normalise;
+    /** Whether the refined embeddings are constant. Default true. */
+    readonly stopGradient?: boolean;
+    /** Default `input`. */
+    readonly vocabulary?: VocabularySource;
+    /** Largest block of logits held at once, in bytes. */
+    readonly chunkBytes?: number;
+}
+/**
+ * Semantic distribution of BASIC (SDS): each visual embedding should mean the words that its refined twin means.
+ *
+ * ```text
+ * L_sds = Σ_j a_j KL( softmax(v̂_j Eᵀ) ‖ softmax(v_j Eᵀ) )
+ * ```
+ *
+ * Source: BASIC (arXiv:2508.06895), equation 7; method.md, 6. E is constant here, without softcap or bias.
+ * No N × V array is stored. The result is the sum over the samples of the micro-batch; `perRow` are the
+ * divergences without `a_j`.
+ */
+declare function createDistributionLoss(options?: DistributionOptions): VisualLoss;
+
+/** Options of {@link createEmuL2Loss}. */
+interface EmuL2Options {
+    /** LLM width D. */
+    readonly width: number;
+    /** Source of the map's first values. Default: seed 0. */
+    readonly random?: Random;
+}
+/**
+ * Regression of the next visual embedding, after Emu: the LLM's output foresees the next row of the image.
+ *
+ * ```text
+ * L = mean_j ‖ W h_j − v_{j+1} ‖² / D      j, j + 1 in the same image; v constant
+ * ```
+ *
+ * `h` is the LLM's output after the final norm, `W` a trainable D × D map that starts uniform in ±1/√D.
+ * Mean over the pairs of a sample, sum over samples (method.md, neighbours). An image of one row has no pair.
+ */
+declare function createEmuL2Loss({ width, random }: EmuL2Options): VisualLoss;
+
+/** Label of a row that is not trained. */
+declare const IGNORED_LABEL = -100;
+/** What {@link languageLoss} reads of a packed batch. */
+type LabelledRows = Pick<PackedRows, "labels" | "labelWeights">;
+/**
+ * Cross entropy of the next token, summed over the supervised rows.
+ *
+ * ```text
+ * L_lm = Σ_r weight_r · −log softmax(h_r Headᵀ)[label_r]      over rows whose label is not −100
+ * ```
+ *
+ * Supervised rows are gathered before the vocabulary product, which runs in chunks: no R × V array is stored.
+ *
+ * @param hidden - LLM output after the final norm, `[R, D]`.
+ * @param head - `[V, D]` and its softcap; gets a gradient where it is trainable.
+ * @param rows - Labels `[R]`, shifted by the packer, and optional weights `[R]`.
+ * @returns Scalar `[]`; 0 where nothing is supervised.
+ * @throws {@link BasicError} `E_SHAPE` when the lengths disagree, `E_INDEX_RANGE` for a label outside of V.
+ */
+declare function languageLoss(hidden: tf.Tensor2D, head: Head, rows: LabelledRows): tf.Scalar;
+/** Supervised tokens of a batch: how many, or their summed weights. What the language loss is divided by. */
+declare function supervisedTokens({ labels, labelWeights }: LabelledRows): number;
+
+/** How the shallow blocks are mixed into the refined embeddings (method.md, 2). */
+type LayerWeightScheme = "increasing" | "constant" | "decreasing";
+/**
+ * Number of supervised shallow blocks of an LLM: `k = max(1, floor(l / 2))` (method.md, 1).
+ *
+ * @param depth - Number of blocks `l`.
+ */
+declare function supervisedDepth(depth: number): number;
+/**
+ * Weights of the supervised blocks in the refined embedding, `w_1 .. w_k` (method.md, 2).
+ *
+ * ```text
+ * increasing  w_i = i² / Σ m²      constant  w_i = 1 / k      decreasing  w_i = (k − i + 1)² / Σ m²
+ * ```
+ *
+ * Source: BASIC (arXiv:2508.06895), equation 3 and its ablation.
+ *
+ * @param k - Number of supervised blocks, at least 1.
+ * @returns `[k]`, of sum 1.
+ * @throws {@link BasicError} `E_CONFIG` when `k` is not a positive integer.
+ */
+declare function layerWeights(k: number, scheme?: LayerWeightScheme): readonly number[];
+
+/**
+ * Patch weights `a_j` that a loss multiplies its rows by, from the raw attention shares (method.md, 4 and 10).
+ *
+ * ```text
+ * none     a_j                    Σ_j a_j = share of the attention that goes to the image
+ * sum      a_j / Σ a              Σ_j a_j = 1;  1 / N where all are 0
+ * mean     a_j · N / Σ a          mean is 1;    1 where all are 0
+ * uniform  1 / N                  needs no raw weights
+ * ```
+ *
+ * Sums run over all visual rows of a sample, all its images together; N is their number.
+ *
+ * @param raw - `[N]` over all samples, as the decoder observed them; unused by `uniform`.
+ * @param images - One span per image.
+ * @returns `[N]`, detached; the caller disposes it.
+ * @throws {@link BasicError} `E_SHAPE` when `raw` has another length, `E_CONFIG` when it is missing.
+ */
+declare function normalisePatchWeights(raw: tf.Tensor1D | undefined, images: readonly VisualSpan[], mode: Normalise): tf.Tensor1D;
+
+/** Options of {@link createSmoothL1Loss}. */
+interface SmoothL1Options {
+    /** Where the square turns into a line. Default 1. */
+    readonly delta?: number;
+    /** Whether the refined embeddings are constant. Default true. */
+    readonly stopGradient?: boolean;
+}
+/**
+ * Huber distance to the refined embedding: direction and length.
+ *
+ * ```text
+ * L = mean_j Σ_d Huber_δ(v_jd − v̂_jd) / D,   Huber_δ(x) = x²/2 where |x| ≤ δ, else δ(|x| − δ/2)
+ * ```
+ *
+ * Mean over the visual rows of a sample, sum over samples (method.md, neighbours).
+ */
+declare function createSmoothL1Loss(options?: SmoothL1Options): VisualLoss;
+
+/** Options of {@link createViralCosLoss}. */
+interface ViralCosOptions {
+    /** LLM width D. */
+    readonly width: number;
+    /** Width of the encoder's features. */
+    readonly featureWidth: number;
+    /** Source of the map's first values. Default: seed 0. */
+    readonly random?: Random;
+}
+/**
+ * Keeps the encoder's features readable in the middle of the LLM, after VIRAL (arXiv 2509.07979).
+ *
+ * ```text
+ * L = mean_j 1 − cos( MLP(V^m_j), f_j ),   m = l / 2, f constant
+ * ```
+ *
+ * The MLP has one hidden layer of min(2048, 4 D) with SiLU. Mean over the visual rows of a sample, sum over
+ * samples (method.md, neighbours). The paper's weight is 0.5.
+ */
+declare function createViralCosLoss({ width, featureWidth, random, }: ViralCosOptions): VisualLoss;
+
+/**
+ * Keeps which patches resemble each other, as the encoder sees it, in the middle of the LLM.
+ *
+ * ```text
+ * L = mean_j mean_m ( cos(V^b_j, V^b_m) − cos(f_j, f_m) )²,   j, m in the same image, b = l / 2, f constant
+ * ```
+ *
+ * The Gram form of VIRAL (arXiv 2509.07979). Mean over the visual rows of a sample, sum over samples
+ * (method.md, neighbours): images of a sample count by their rows.
+ */
+declare function createViralGramLoss(): VisualLoss;
+
+/**
+ * Next visual word, after VW-LMM (arXiv 2403.07720): the LLM's output foresees the words that the next row means.
+ *
+ * ```text
+ * L = mean_j KL( softmax(v_{j+1} Eᵀ) ‖ softmax(h_j Headᵀ) )      j, j + 1 in the same image; v constant
+ * ```
+ *
+ * `h` is the LLM's output after the final norm. E and the head are constant here: only `h` gets a gradient.
+ * Mean over the pairs of a sample, sum over samples (method.md, neighbours). With an untied head one
+ * `[V, 2 D]` copy of both matrices is made, so that both products run in one chunked kernel.
+ */
+declare function createVwKlLoss(): VisualLoss;
+
+/**
+ * One decoder for Llama, Vicuna, Mistral, Qwen2, Qwen3, Gemma, Gemma 2 and their relatives: what tells them
+ * apart are fields.
+ */
+interface DecoderConfig {
+    readonly vocabularySize: number;
+    readonly width: number;
+    /** Number of blocks. */
+    readonly depth: number;
+    readonly heads: number;
+    readonly keyValueHeads: number;
+    readonly headWidth: number;
+    /** Inner width of the feed-forward layer. */
+    readonly inner: number;
+    readonly activation: GateActivation;
+    readonly normEpsilon: number;
+    /** Gemma: norms multiply by `1 + weight`. */
+    readonly normAddOne: boolean;
+    /** Gemma 2: norms after attention and feed-forward as well as before. */
+    readonly sandwichNorms: boolean;
+    /** Qwen3: RMS norm of each query and key head. */
+    readonly headNorm: boolean;
+    /** Bias of the query, key and value products. */
+    readonly inputBias: boolean;
+    /** Bias of the attention's output product. */
+    readonly outputBias: boolean;
+    readonly mlpBias: boolean;
+    /** Whether the head shares the embedding table. */
+    readonly tiedHead: boolean;
+    /** Factor on q · k; 1/√headWidth in most models. */
+    readonly attentionScale: number;
+    /** Cap on attention scores; 0 = none. */
+    readonly attentionSoftcap: number;
+    /** Cap on logits; 0 = none. */
+    readonly headSoftcap: number;
+    /** One window per block; 0 = none. */
+    readonly windows: readonly number[];
+    readonly rotary: RotaryConfig;
+    /** Factor on the input rows, visual rows included: √D in Gemma, else 1. */
+    readonly embeddingScale: number;
+    /** Longest text the model was made for. */
+    readonly positions: number;
+    /** Standard deviation of first values. */
+    readonly initialStd: number;
+}
+/** What {@link decoderConfig} cannot guess. */
+type DecoderSizes = Pick<DecoderConfig, "vocabularySize" | "width" | "depth" | "heads" | "inner">;
+/**
+ * A Llama-shaped config: the fields given, and Llama's choice for the others.
+ *
+ * @throws {@link BasicError} `E_CONFIG` when sizes do not fit together.
+ */
+declare function decoderConfig(fields: DecoderSizes & Partial<DecoderConfig>): DecoderConfig;
+
+/** Options of {@link createDecoder}. */
+interface DecoderOptions {
+    /** Seed of the first values. Default 0. */
+    readonly seed?: number;
+    /** First values; instead of `seed`. */
+    readonly values?: ValueSource;
+}
+/**
+ * Builds a decoder. Parameters have Hugging Face's names: `model.embed_tokens.weight`,
+ * `model.layers.N.self_attn.q_proj.weight`, ..., `model.norm.weight`, `lm_head.weight`.
+ *
+ * @throws {@link BasicError} `E_CONFIG` when sizes do not fit together.
+ */
+declare function createDecoder(config: DecoderConfig, options?: DecoderOptions): Decoder;
+/** A causal language model over packed rows. */
+declare class Decoder implements LanguageModel {
+    #private;
+    readonly config: DecoderConfig;
+    readonly parameters: ParameterSet;
+    /** Use {@link createDecoder}. */
+    constructor(config: DecoderConfig, values: ValueSource);
+    get depth(): number;
+    get width(): number;
+    get vocabularySize(): number;
+    /** E `[V, D]`: the stored table, without Gemma's √D. */
+    get vocabulary(): tf.Tensor2D;
+    get head(): Head;
+    /**
+     * Runs all blocks. `refined`, `patchWeights` and `blocks` are empty for a batch without images.
+     *
+     * @throws {@link BasicError} `E_SHAPE`, `E_INDEX_RANGE`, `E_IMAGE_TOKENS` on a batch that does not fit;
+     *   `E_CONFIG` when the model cannot observe what is asked.
+     */
+    forward(input: LanguageInput, observe?: Observe): Observed;
+    /** All hidden states `[R, D]` as Hugging Face lists them: the input, each block, the last one after the norm. */
+    hiddenStates(input: LanguageInput): readonly tf.Tensor2D[];
+    /** Next-token logits `[R, V]` of final hidden states `[R, D]`. For generation; losses are chunked instead. */
+    logits(hidden: tf.Tensor2D): tf.Tensor2D;
+    /** An empty cache for one sample; the caller disposes it. */
+    createCache(): KeyValueCache;
+}
+
+/** Host-side facts about the visual rows of a packed batch. R packed rows, N visual rows. */
+interface VisualPlan {
+    /** `[N]`: the packed row of each visual row. */
+    readonly rows: Int32Array;
+    /** `[R]`: the first row whose attention counts for a visual row; R = never (all other rows too). */
+    readonly receiveFrom: Int32Array;
+    /** `[N]`: how many text rows count for each visual row. */
+    readonly counts: Int32Array;
+}
+/**
+ * Finds the visual rows and who looks at them: the text rows of the same sample after the end of the row's
+ * own image (method.md, 4).
+ */
+declare function planVisualRows(packed: PackedRows): VisualPlan;
+
+/** Projectors that a recipe may name, ready for the projector registry. */
+declare const projectorFactories: Readonly<Record<string, ProjectorFactory>>;
+
+/** Options of {@link createProjector}. */
+interface ProjectorOptions {
+    /** Width of the features. */
+    readonly features: number;
+    /** D, the LLM's width. */
+    readonly width: number;
+    /** Seed of the first values. Default 0. */
+    readonly seed?: number;
+    /** First values; instead of `seed`. */
+    readonly values?: ValueSource;
+    /** `rms`: each output row is scaled to this root mean square. Default `none`. */
+    readonly outputNorm?: "none" | {
+        readonly rms: number;
+    };
+    /** Biases of the products. Default true (false for `pixel-shuffle`, as nanoVLM's). */
+    readonly bias?: boolean;
+    /** `pixel-shuffle`: side of the square of patches that becomes one row. Default 2. */
+    readonly factor?: number;
+}
+/** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
+declare const projectorNames: readonly string[];
+/**
+ * Builds a projector by name: `identity`, `linear`, `mlp2x_gelu` (any number of products: `mlp3x_gelu`) or
+ * `pixel-shuffle`.
+ *
+ * @throws {@link BasicError} `E_NAME_UNKNOWN`, or `E_CONFIG` where the options do not fit.
+ */
+declare function createProjector(name: string, options: ProjectorOptions): MlpProjector;
+/** Products with GELU (exact) between them, optionally after a pixel shuffle. Parameters `linear_1.*`, `linear_2.*` ... */
+declare class MlpProjector implements Projector {
+    #private;
+    readonly parameters: ParameterSet;
+    readonly outputNorm: "none" | {
+        readonly rms: number;
+    };
+    /** The products, first to last. */
+    readonly layers: readonly Linear[];
+    /** Side of the square of patches that becomes one row; 1 = every row by itself. */
+    readonly factor: number;
+    /** Use {@link createProjector}. */
+    constructor(depth: number, options: ProjectorOptions, factor?: number);
+    /** @throws {@link BasicError} `E_SHAPE` when a pixel shuffle meets rows that are no grid of whole squares. */
+    project({ rows, offsets, grids }: VisualRows): VisualRows;
+    gridAfter(grid: Grid, rows: number): {
+        readonly rows: number;
+        readonly grid: Grid;
+    };
+}
+
+/**
+ * Scales the last product so that the mean length of the visual embeddings of `features` equals that of the
+ * vocabulary's rows: mean |v| = mean |E|. Then both kinds of rows enter the LLM with the same size.
+ *
+ * @param features - A sample of what the projector will see, `[N, features]`.
+ * @param vocabulary - E, `[V, D]`.
+ * @throws {@link BasicError} `E_CONFIG` when the projector has no product or a norm after it.
+ */
+declare function matchVocabulary(projector: MlpProjector, features: VisualRows, vocabulary: tf.Tensor2D): void;
+
+/** One vision transformer for CLIP and SigLIP: what tells them apart are fields. */
+interface VitConfig {
+    /** Side of the square images it was made for, pixels. */
+    readonly imageSize: number;
+    /** Side of a patch, pixels. */
+    readonly patchSize: number;
+    readonly width: number;
+    /** Number of blocks. */
+    readonly depth: number;
+    readonly heads: number;
+    /** Inner width of the feed-forward layer. */
+    readonly inner: number;
+    readonly activation: FusedActivation;
+    readonly normEpsilon: number;
+    /** CLIP: a learned row in front of the patches. */
+    readonly classToken: boolean;
+    /** CLIP: a layer norm before the first block. */
+    readonly preNorm: boolean;
+    /** SigLIP: the patch product has a bias. */
+    readonly patchBias: boolean;
+}
+/** What {@link clipConfig} and {@link siglipConfig} cannot guess. */
+type VitSizes = Pick<VitConfig, "imageSize" | "patchSize" | "width" | "depth" | "heads" | "inner">;
+/** A CLIP-shaped config: class token, norm before the blocks, quick GELU. */
+declare function clipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig;
+/** A SigLIP-shaped config: patches only, GELU (tanh). */
+declare function siglipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig;
+
+/**
+ * Uses a frozen encoder as a source of features, outside the tape.
+ *
+ * The id is a hash of `name` and of all weights as they are now: make a new source after training the encoder.
+ *
+ * @param name - What else decides the features: layer, selection, preprocessing.
+ */
+declare function createFeatureSource(encoder: VisionEncoder, name: string): Promise<FeatureSource>;
+/** A 64-bit hash, in hexadecimal, of the names, shapes and values of all parameters. */
+declare function fingerprint(parameters: ParameterSet): Promise<string>;
+
+/**
+ * Weights `[n', n]` that resize a grid of position embeddings: `new = W · old`.
+ *
+ * Bicubic with a = −0.75, no antialiasing, `align_corners` false, border repeated: PyTorch's
+ * `interpolate(mode="bicubic")`, which CLIP, SigLIP and DINOv2 use.
+ *
+ * @param from - Rows and columns of the stored grid; n is their product.
+ * @param to - Rows and columns wanted; n' is their product.
+ * @returns Row-major weights.
+ */
+declare function bicubicWeights(from: readonly [height: number, width: number], to: readonly [height: number, width: number]): Float32Array;
+
+/** Which rows are features: patches, or the class token as well (LLaVA's names). */
+type FeatureSelection = "patch" | "cls_patch";
+/** Options of {@link createVit}. */
+interface VitOptions {
+    /** Seed of the first values. Default 0. */
+    readonly seed?: number;
+    /** First values; instead of `seed`. */
+    readonly values?: ValueSource;
+    /** Index into the hidden states, as Hugging Face counts: −2 (default) = output of the second last block. */
+    readonly layer?: number;
+    /** Default `patch`. */
+    readonly select?: FeatureSelection;
+}
+/**
+ * Builds a vision transformer. Parameters have Hugging Face's names with the `vision_model.` prefix.
+ *
+ * @throws {@link BasicError} `E_CONFIG` when `layer` is not one of the hidden states.
+ */
+declare function createVit(config: VitConfig, options?: VitOptions): Vit;
+/** CLIP's and SigLIP's vision transformer over packed rows, one sample per image. */
+declare class Vit implements VisionEncoder {
+    #private;
+    readonly config: VitConfig;
+    readonly parameters: ParameterSet;
+    /** How many blocks {@link encode} runs. */
+    readonly blocksRun: number;
+    readonly select: FeatureSelection;
+    /** Use {@link createVit}. */
+    constructor(config: VitConfig, values: ValueSource, run: {
+        blocks: number;
+        select: FeatureSelection;
+    });
+    get width(): number;
+    get imageSize(): number;
+    /**
+     * Features of the chosen layer; later blocks are not run.
+     *
+     * @param pixels - `[B, H, W, 3]`, normalised; H and W multiples of the patch size.
+     */
+    encode(pixels: tf.Tensor4D): VisualRows;
+    /**
+     * All hidden states `[B · N, width]` as Hugging Face lists them (input, then each block), class token
+     * included, before the final norm.
+     */
+    hiddenStates(pixels: tf.Tensor4D): readonly tf.Tensor2D[];
+    /** The norm after the last block, for whoever wants it. `[R, width]`. */
+    finalNorm(x: tf.Tensor2D): tf.Tensor2D;
+}
+
+/** The candidate that a mistyped name probably means; undefined where none is close. */
+declare function nearestName(name: string, candidates: Iterable<string>): string | undefined;
+/** ` Did you mean "x"?`, or nothing where no candidate is close. For the end of an error text. */
+declare function didYouMean(name: string, candidates: Iterable<string>): string;
+
+/** Parameters that share a learning rate and a weight decay. */
+interface ParameterGroup {
+    /** `projector`, `language`, ... */
+    readonly name: string;
+    readonly parameters: readonly Parameter[];
+    readonly learningRate: number;
+    /** Default 0. */
+    readonly weightDecay?: number;
+}
+/** What {@link createOptimizer} trains, and how. */
+interface OptimizerOptions {
+    readonly groups: readonly ParameterGroup[];
+    /** Default `[0.9, 0.999]`. */
+    readonly betas?: readonly [number, number];
+    /** Added to the bias-corrected root. Default 1e-8. */
+    readonly epsilon?: number;
+    /** Norm of all gradients is clipped to it; 0 (default) turns clipping off. */
+    readonly maxNorm?: number;
+    /** Which parameters weight decay applies to. Default: those with two or more dimensions. */
+    readonly decays?: (parameter: Parameter) => boolean;
+}
+/** Everything that a resumed optimizer needs, on the host: exact float32 bytes. */
+interface OptimizerState {
+    /** Updates done. */
+    readonly step: number;
+    /** `[2]`: the sticky finite flag, and the number of updates while it was 1. */
+    readonly health: Float32Array;
+    /** First and second moments by `group/parameter`. */
+    readonly first: ReadonlyMap<string, Float32Array>;
+    readonly second: ReadonlyMap<string, Float32Array>;
+}
+/** What an update reports. The tensor stays on the device and is the caller's to dispose. */
+interface UpdateResult {
+    /** Norm of all gradients before clipping, scalar `[]`. */
+    readonly norm: tf.Scalar;
+}
+/** Whether training is still healthy. Reading it waits for the device. */
+interface Health {
+    /** False once any gradient or loss was NaN or infinite; parameters have not changed since. */
+    readonly finite: boolean;
+    /** Updates before the first one that was not finite. */
+    readonly finiteSteps: number;
+}
+/** AdamW over several parameter groups. Nothing is read back from the device during an update. */
+interface Optimizer {
+    /** In the order in which `update` takes the gradients. */
+    readonly parameters: readonly Parameter[];
+    /** The same, with the name of each one's group. */
+    readonly slots: readonly {
+        readonly group: string;
+        readonly parameter: Parameter;
+    }[];
+    /** Updates done. */
+    readonly step: number;
+    /**
+     * Does one update.
+     *
+     * @param gradients - One per parameter; not disposed.
+     * @param options - `rate` multiplies every group's learning rate; `loss` takes part in the finite flag.
+     */
+    update(gradients: readonly tf.Tensor[], options: {
+        rate: number;
+        loss?: tf.Scalar;
+    }): UpdateResult;
+    /** Reads back whether any update met a value that is not finite. */
+    health(): Promise<Health>;
+    /** Moments and step, as exact bytes. */
+    exportState(): Promise<OptimizerState>;
+    /** @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size. */
+    importState(state: OptimizerState): void;
+    /** Frees the moments. */
+    dispose(): void;
+}
+/** Makes an optimizer with moments of zero. */
+declare function createOptimizer(options: OptimizerOptions): Optimizer;
+
+/**
+ * Euclidean norm of all tensors together, on the device: a scalar `[]`, not read back.
+ *
+ * @param tensors - At least one, any shapes.
+ */
+declare function globalNorm(tensors: readonly tf.Tensor[]): tf.Scalar;
+/**
+ * What gradients are multiplied by so that their norm is at most `maxNorm`: min(1, maxNorm / (norm + 1e-6)).
+ *
+ * As PyTorch's `clip_grad_norm_`, which needs no branch and so no readback.
+ *
+ * @param norm - Scalar `[]`.
+ * @param maxNorm - 0 turns clipping off.
+ */
+declare function clipFactor(norm: tf.Scalar, maxNorm: number): tf.Scalar;
+
+/** How the learning rate falls after the warm-up. */
+type ScheduleKind = "cosine" | "linear" | "constant";
+/** A learning-rate curve of one stage. */
+interface Schedule {
+    readonly kind: ScheduleKind;
+    /** Optimizer steps of the stage. */
+    readonly steps: number;
+    /** Steps of linear warm-up, from 0. */
+    readonly warmupSteps: number;
+    /** Factor at the end, 0 to 1; `constant` ignores it. */
+    readonly floor: number;
+}
+/** Warm-up as a number of steps, or as a share of the stage (`ceil(ratio * steps)`, as Hugging Face counts it). */
+type Warmup = number | {
+    readonly ratio: number;
+};
+/** Turns a warm-up of a recipe into steps. */
+declare function resolveWarmup(warmup: Warmup, steps: number): number;
+/**
+ * What the learning rate is multiplied by at an optimizer step (from 0).
+ *
+ * Warm-up is `step / warmupSteps`, so step 0 has factor 0, as in Hugging Face's schedules.
+ */
+declare function learningRateFactor(step: number, schedule: Schedule): number;
+
+/** A multimodal LLM: encoder, projector, language model, visual losses. */
+declare const vlmSchema: z.ZodObject<{
+    model: z.ZodObject<{
+        vision: z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>;
+        visionLayer: z.ZodDefault<z.ZodInt>;
+        projector: z.ZodPrefault<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>>;
+        projectorInit: z.ZodDefault<z.ZodEnum<{
+            default: "default";
+            "match-vocabulary": "match-vocabulary";
+        }>>;
+        language: z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>;
+        tokenizer: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>>;
+    }, z.core.$strict>;
+    stages: z.ZodRecord<z.ZodString, z.ZodObject<{
+        train: z.ZodArray<z.ZodString>;
+        data: z.ZodOptional<z.ZodString>;
+        template: z.ZodDefault<z.ZodString>;
+        steps: z.ZodUnion<readonly [z.ZodInt, z.ZodObject<{
+            epochs: z.ZodNumber;
+        }, z.core.$strict>]>;
+        batchSize: z.ZodDefault<z.ZodInt>;
+        accumulate: z.ZodDefault<z.ZodInt>;
+        rowBudget: z.ZodDefault<z.ZodInt>;
+        learningRate: z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>;
+        schedule: z.ZodPrefault<z.ZodPipe<z.ZodUnion<readonly [z.ZodEnum<{
+            linear: "linear";
+            constant: "constant";
+            cosine: "cosine";
+        }>, z.ZodObject<{
+            kind: z.ZodEnum<{
+                linear: "linear";
+                constant: "constant";
+                cosine: "cosine";
+            }>;
+            floor: z.ZodDefault<z.ZodNumber>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            kind: "linear" | "constant" | "cosine";
+            floor: number;
+        }, "linear" | "constant" | "cosine" | {
+            kind: "linear" | "constant" | "cosine";
+            floor: number;
+        }>>>;
+        warmup: z.ZodPrefault<z.ZodUnion<readonly [z.ZodInt, z.ZodObject<{
+            ratio: z.ZodNumber;
+        }, z.core.$strict>]>>;
+        betas: z.ZodDefault<z.ZodTuple<[z.ZodNumber, z.ZodNumber], null>>;
+        epsilon: z.ZodDefault<z.ZodNumber>;
+        weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
+        shuffle: z.ZodDefault<z.ZodBoolean>;
+        maxNorm: z.ZodDefault<z.ZodNumber>;
+        losses: z.ZodPipe<z.ZodPrefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodNumber, z.ZodObject<{
+            weight: z.ZodNumber;
+            start: z.ZodDefault<z.ZodInt>;
+            ramp: z.ZodDefault<z.ZodInt>;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }, number | {
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }>>>>, z.ZodTransform<{
+            [x: string]: {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: Record<string, unknown>;
+            } | {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: {};
+            };
+        }, Record<string, {
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }>>>;
+        lossReduction: z.ZodDefault<z.ZodEnum<{
+            global: "global";
+            "mean-of-means": "mean-of-means";
+        }>>;
+        evaluateEvery: z.ZodDefault<z.ZodInt>;
+        checkpointEvery: z.ZodDefault<z.ZodInt>;
+        logEvery: z.ZodDefault<z.ZodInt>;
+    }, z.core.$strict>>;
+    features: z.ZodPrefault<z.ZodObject<{
+        cache: z.ZodDefault<z.ZodBoolean>;
+        standardise: z.ZodDefault<z.ZodBoolean>;
+    }, z.core.$strict>>;
+    supervision: z.ZodPrefault<z.ZodObject<{
+        depth: z.ZodDefault<z.ZodNullable<z.ZodInt>>;
+        layerWeights: z.ZodDefault<z.ZodEnum<{
+            increasing: "increasing";
+            constant: "constant";
+            decreasing: "decreasing";
+        }>>;
+        normalise: z.ZodDefault<z.ZodEnum<{
+            none: "none";
+            mean: "mean";
+            sum: "sum";
+            uniform: "uniform";
+        }>>;
+        stopGradient: z.ZodDefault<z.ZodBoolean>;
+        vocabulary: z.ZodDefault<z.ZodEnum<{
+            input: "input";
+            head: "head";
+        }>>;
+    }, z.core.$strict>>;
+    name: z.ZodString;
+    description: z.ZodDefault<z.ZodString>;
+    seed: z.ZodDefault<z.ZodInt>;
+    backend: z.ZodDefault<z.ZodString>;
+    fallback: z.ZodDefault<z.ZodEnum<{
+        error: "error";
+        reference: "reference";
+    }>>;
+    plugins: z.ZodDefault<z.ZodArray<z.ZodString>>;
+    data: z.ZodObject<{
+        folder: z.ZodOptional<z.ZodString>;
+        builder: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>>;
+        train: z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            file: z.ZodString;
+            images: z.ZodOptional<z.ZodString>;
+            limit: z.ZodOptional<z.ZodInt>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }, string | {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>>>;
+        evaluation: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            file: z.ZodString;
+            images: z.ZodOptional<z.ZodString>;
+            limit: z.ZodOptional<z.ZodInt>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }, string | {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>>>>;
+        onImageError: z.ZodDefault<z.ZodEnum<{
+            error: "error";
+            "skip-and-count": "skip-and-count";
+        }>>;
+    }, z.core.$strict>;
+    evaluation: z.ZodPrefault<z.ZodObject<{
+        sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
+        batchSize: z.ZodDefault<z.ZodInt>;
+        limit: z.ZodOptional<z.ZodInt>;
+        duringTraining: z.ZodOptional<z.ZodInt>;
+        blind: z.ZodDefault<z.ZodBoolean>;
+        analysis: z.ZodDefault<z.ZodBoolean>;
+    }, z.core.$strict>>;
+    task: z.ZodDefault<z.ZodLiteral<"vlm">>;
+}, z.core.$strict>;
+/** Pretraining of a language model. */
+declare const languageSchema: z.ZodObject<{
+    model: z.ZodObject<{
+        language: z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>;
+        tokenizer: z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>;
+    }, z.core.$strict>;
+    stages: z.ZodRecord<z.ZodString, z.ZodObject<{
+        train: z.ZodArray<z.ZodString>;
+        data: z.ZodOptional<z.ZodString>;
+        template: z.ZodDefault<z.ZodString>;
+        steps: z.ZodUnion<readonly [z.ZodInt, z.ZodObject<{
+            epochs: z.ZodNumber;
+        }, z.core.$strict>]>;
+        batchSize: z.ZodDefault<z.ZodInt>;
+        accumulate: z.ZodDefault<z.ZodInt>;
+        rowBudget: z.ZodDefault<z.ZodInt>;
+        learningRate: z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>;
+        schedule: z.ZodPrefault<z.ZodPipe<z.ZodUnion<readonly [z.ZodEnum<{
+            linear: "linear";
+            constant: "constant";
+            cosine: "cosine";
+        }>, z.ZodObject<{
+            kind: z.ZodEnum<{
+                linear: "linear";
+                constant: "constant";
+                cosine: "cosine";
+            }>;
+            floor: z.ZodDefault<z.ZodNumber>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            kind: "linear" | "constant" | "cosine";
+            floor: number;
+        }, "linear" | "constant" | "cosine" | {
+            kind: "linear" | "constant" | "cosine";
+            floor: number;
+        }>>>;
+        warmup: z.ZodPrefault<z.ZodUnion<readonly [z.ZodInt, z.ZodObject<{
+            ratio: z.ZodNumber;
+        }, z.core.$strict>]>>;
+        betas: z.ZodDefault<z.ZodTuple<[z.ZodNumber, z.ZodNumber], null>>;
+        epsilon: z.ZodDefault<z.ZodNumber>;
+        weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
+        shuffle: z.ZodDefault<z.ZodBoolean>;
+        maxNorm: z.ZodDefault<z.ZodNumber>;
+        losses: z.ZodPipe<z.ZodPrefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodNumber, z.ZodObject<{
+            weight: z.ZodNumber;
+            start: z.ZodDefault<z.ZodInt>;
+            ramp: z.ZodDefault<z.ZodInt>;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }, number | {
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }>>>>, z.ZodTransform<{
+            [x: string]: {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: Record<string, unknown>;
+            } | {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: {};
+            };
+        }, Record<string, {
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }>>>;
+        lossReduction: z.ZodDefault<z.ZodEnum<{
+            global: "global";
+            "mean-of-means": "mean-of-means";
+        }>>;
+        evaluateEvery: z.ZodDefault<z.ZodInt>;
+        checkpointEvery: z.ZodDefault<z.ZodInt>;
+        logEvery: z.ZodDefault<z.ZodInt>;
+    }, z.core.$strict>>;
+    name: z.ZodString;
+    description: z.ZodDefault<z.ZodString>;
+    seed: z.ZodDefault<z.ZodInt>;
+    backend: z.ZodDefault<z.ZodString>;
+    fallback: z.ZodDefault<z.ZodEnum<{
+        error: "error";
+        reference: "reference";
+    }>>;
+    plugins: z.ZodDefault<z.ZodArray<z.ZodString>>;
+    data: z.ZodObject<{
+        folder: z.ZodOptional<z.ZodString>;
+        builder: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>>;
+        train: z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            file: z.ZodString;
+            images: z.ZodOptional<z.ZodString>;
+            limit: z.ZodOptional<z.ZodInt>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }, string | {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>>>;
+        evaluation: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            file: z.ZodString;
+            images: z.ZodOptional<z.ZodString>;
+            limit: z.ZodOptional<z.ZodInt>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }, string | {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>>>>;
+        onImageError: z.ZodDefault<z.ZodEnum<{
+            error: "error";
+            "skip-and-count": "skip-and-count";
+        }>>;
+    }, z.core.$strict>;
+    evaluation: z.ZodPrefault<z.ZodObject<{
+        sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
+        batchSize: z.ZodDefault<z.ZodInt>;
+        limit: z.ZodOptional<z.ZodInt>;
+        duringTraining: z.ZodOptional<z.ZodInt>;
+        blind: z.ZodDefault<z.ZodBoolean>;
+        analysis: z.ZodDefault<z.ZodBoolean>;
+    }, z.core.$strict>>;
+    task: z.ZodLiteral<"language">;
+}, z.core.$strict>;
+/** Contrastive pretraining of a vision encoder on regions and texts. */
+declare const regionTextSchema: z.ZodObject<{
+    model: z.ZodObject<{
+        vision: z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>;
+        tokenizer: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>>;
+    }, z.core.$strict>;
+    stages: z.ZodRecord<z.ZodString, z.ZodObject<{
+        train: z.ZodArray<z.ZodString>;
+        data: z.ZodOptional<z.ZodString>;
+        template: z.ZodDefault<z.ZodString>;
+        steps: z.ZodUnion<readonly [z.ZodInt, z.ZodObject<{
+            epochs: z.ZodNumber;
+        }, z.core.$strict>]>;
+        batchSize: z.ZodDefault<z.ZodInt>;
+        accumulate: z.ZodDefault<z.ZodInt>;
+        rowBudget: z.ZodDefault<z.ZodInt>;
+        learningRate: z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>;
+        schedule: z.ZodPrefault<z.ZodPipe<z.ZodUnion<readonly [z.ZodEnum<{
+            linear: "linear";
+            constant: "constant";
+            cosine: "cosine";
+        }>, z.ZodObject<{
+            kind: z.ZodEnum<{
+                linear: "linear";
+                constant: "constant";
+                cosine: "cosine";
+            }>;
+            floor: z.ZodDefault<z.ZodNumber>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            kind: "linear" | "constant" | "cosine";
+            floor: number;
+        }, "linear" | "constant" | "cosine" | {
+            kind: "linear" | "constant" | "cosine";
+            floor: number;
+        }>>>;
+        warmup: z.ZodPrefault<z.ZodUnion<readonly [z.ZodInt, z.ZodObject<{
+            ratio: z.ZodNumber;
+        }, z.core.$strict>]>>;
+        betas: z.ZodDefault<z.ZodTuple<[z.ZodNumber, z.ZodNumber], null>>;
+        epsilon: z.ZodDefault<z.ZodNumber>;
+        weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
+        shuffle: z.ZodDefault<z.ZodBoolean>;
+        maxNorm: z.ZodDefault<z.ZodNumber>;
+        losses: z.ZodPipe<z.ZodPrefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodNumber, z.ZodObject<{
+            weight: z.ZodNumber;
+            start: z.ZodDefault<z.ZodInt>;
+            ramp: z.ZodDefault<z.ZodInt>;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }, number | {
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }>>>>, z.ZodTransform<{
+            [x: string]: {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: Record<string, unknown>;
+            } | {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: {};
+            };
+        }, Record<string, {
+            weight: number;
+            start: number;
+            ramp: number;
+            options: Record<string, unknown>;
+        }>>>;
+        lossReduction: z.ZodDefault<z.ZodEnum<{
+            global: "global";
+            "mean-of-means": "mean-of-means";
+        }>>;
+        evaluateEvery: z.ZodDefault<z.ZodInt>;
+        checkpointEvery: z.ZodDefault<z.ZodInt>;
+        logEvery: z.ZodDefault<z.ZodInt>;
+    }, z.core.$strict>>;
+    contrastive: z.ZodPrefault<z.ZodObject<{
+        regions: z.ZodDefault<z.ZodInt>;
+        labelSmoothing: z.ZodDefault<z.ZodNumber>;
+        scale: z.ZodDefault<z.ZodNumber>;
+        tagDrop: z.ZodDefault<z.ZodNumber>;
+        jitter: z.ZodDefault<z.ZodNumber>;
+    }, z.core.$strict>>;
+    name: z.ZodString;
+    description: z.ZodDefault<z.ZodString>;
+    seed: z.ZodDefault<z.ZodInt>;
+    backend: z.ZodDefault<z.ZodString>;
+    fallback: z.ZodDefault<z.ZodEnum<{
+        error: "error";
+        reference: "reference";
+    }>>;
+    plugins: z.ZodDefault<z.ZodArray<z.ZodString>>;
+    data: z.ZodObject<{
+        folder: z.ZodOptional<z.ZodString>;
+        builder: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            name: z.ZodString;
+            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            name: string;
+            options: Record<string, unknown>;
+        }, string | {
+            name: string;
+            options: Record<string, unknown>;
+        }>>>;
+        train: z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            file: z.ZodString;
+            images: z.ZodOptional<z.ZodString>;
+            limit: z.ZodOptional<z.ZodInt>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }, string | {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>>>;
+        evaluation: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
+            file: z.ZodString;
+            images: z.ZodOptional<z.ZodString>;
+            limit: z.ZodOptional<z.ZodInt>;
+        }, z.core.$strict>]>, z.ZodTransform<{
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }, string | {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>>>>;
+        onImageError: z.ZodDefault<z.ZodEnum<{
+            error: "error";
+            "skip-and-count": "skip-and-count";
+        }>>;
+    }, z.core.$strict>;
+    evaluation: z.ZodPrefault<z.ZodObject<{
+        sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
+        batchSize: z.ZodDefault<z.ZodInt>;
+        limit: z.ZodOptional<z.ZodInt>;
+        duringTraining: z.ZodOptional<z.ZodInt>;
+        blind: z.ZodDefault<z.ZodBoolean>;
+        analysis: z.ZodDefault<z.ZodBoolean>;
+    }, z.core.$strict>>;
+    task: z.ZodLiteral<"region-text">;
+}, z.core.$strict>;
+
+/** What a recipe trains. */
+type RecipeTask = "vlm" | "language" | "region-text";
+/** A recipe for a multimodal LLM with every field present. */
+type VlmRecipe = z.output<typeof vlmSchema>;
+/** A recipe for language-model pretraining with every field present. */
+type LanguageRecipe = z.output<typeof languageSchema>;
+/** A recipe for contrastive encoder training with every field present. */
+type RegionTextRecipe = z.output<typeof regionTextSchema>;
+/** What the trainer receives: every field present. */
+type Recipe = VlmRecipe | LanguageRecipe | RegionTextRecipe;
+/** What an author may write: fields with a default are optional, `task` too for a multimodal LLM. */
+type RecipeInput = z.input<typeof vlmSchema> | z.input<typeof languageSchema> | z.input<typeof regionTextSchema>;
+/** One stage of a recipe with every field present. */
+type RecipeStage = Recipe["stages"][string];
+/** λ of a loss over the steps of a stage. */
+type LossWeight = RecipeStage["losses"][string];
+/**
+ * Checks a recipe where it is written, so that a typo never reaches the first step.
+ *
+ * @throws {@link BasicError} `E_RECIPE_INVALID`.
+ */
+declare function defineRecipe(input: z.input<typeof vlmSchema>): VlmRecipe;
+declare function defineRecipe(input: z.input<typeof languageSchema>): LanguageRecipe;
+declare function defineRecipe(input: z.input<typeof regionTextSchema>): RegionTextRecipe;
+/**
+ * Checks anything that claims to be a recipe (a YAML or JSON file) and fills in the defaults.
+ *
+ * @throws {@link BasicError} `E_RECIPE_INVALID`: every problem with its place, and the nearest known key.
+ */
+declare function parseRecipe(input: unknown): Recipe;
+/** Describes recipes for editors: a JSON Schema of what an author may write. */
+declare function recipeJsonSchema(): Record<string, unknown>;
+/** Optimizer steps of a stage over a data set of `size` samples. */
+declare function resolveSteps(stage: RecipeStage, size: number): number;
+
+/** One field in which two recipes differ. `undefined`: absent there. */
+interface RecipeDifference {
+    /** For example `stages.align.steps`. */
+    readonly path: string;
+    readonly before: unknown;
+    readonly after: unknown;
+}
+/** Compares two recipes field by field, in the order of the first one's fields. */
+declare function diffRecipes(before: unknown, after: unknown): readonly RecipeDifference[];
+/** One line per difference: `stages.align.steps: 100 → 200`. */
+declare function formatDifferences(differences: readonly RecipeDifference[]): string;
+/**
+ * Changes single fields of a recipe, as `--set` does: `stages.align.steps=100`.
+ *
+ * Values are JSON where they parse as JSON, else text.
+ *
+ * @param assignments - In order; a later one wins.
+ * @throws {@link BasicError} `E_RECIPE_INVALID` for an unknown field or a value out of range.
+ */
+declare function applyOverrides(recipe: Recipe, assignments: readonly string[]): Recipe;
+
+/** Formats a shape the way docstrings write it: `[2, 576, 4096]`. */
+declare function formatShape(shape: readonly number[]): string;
+/**
+ * Binds letters to dimension sizes and checks that repeated letters agree.
+ *
+ * @param where - Public function name, printed first in the error.
+ * @param specs - Argument name to `[letters, shape]`, for example `{ initial: ["BND", [2, 4, 8]] }`.
+ * @returns The bound sizes, for example `{ B: 2, N: 4, D: 8 }`.
+ * @throws {@link BasicError} `E_SHAPE` on a wrong rank or a letter bound to two sizes.
+ */
+declare function bindShapes(where: string, specs: Readonly<Record<string, readonly [letters: string, shape: readonly number[]]>>): Readonly<Record<string, number>>;
+
+/**
+ * What the loop needs from the outside world: a folder on disk in Node, OPFS or memory in a browser.
+ *
+ * Paths are relative, with `/`.
+ */
+interface RunStore {
+    /** A name for messages, for example the folder. */
+    readonly location: string;
+    /** The whole file. */
+    read(path: string): Promise<Uint8Array>;
+    /** Whether there is a file or folder of that name. */
+    exists(path: string): Promise<boolean>;
+    /** Writes the whole file or nothing. */
+    write(path: string, bytes: Uint8Array): Promise<void>;
+    /** Adds one line. */
+    append(path: string, line: string): Promise<void>;
+    /** Cuts a file of lines back to its first `lines` lines. */
+    truncateLines(path: string, lines: number): Promise<void>;
+    /** Names inside of a folder, sorted; none where it does not exist. */
+    list(folder: string): Promise<readonly string[]>;
+    /** Removes a file, or a folder with all it holds. */
+    remove(path: string): Promise<void>;
+    /** Writes all files under a temporary name with a hashed manifest, syncs, then renames to `folder`. */
+    writeFolder(folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+    /** Reads a folder of {@link writeFolder}; E_CHECKPOINT_CORRUPT where a hash differs or a file is missing. */
+    readFolder(folder: string): Promise<Readonly<Record<string, Uint8Array>>>;
+    /** Takes the run for this process; E_RUN_LOCKED where another holds it. Returns the release. */
+    lock(): Promise<() => Promise<void>>;
+}
+
+/** float32 values with their shape, on the host. */
+interface HostTensor {
+    readonly shape: readonly number[];
+    readonly values: Float32Array;
+}
+/** Named tensors and text fields: what a checkpoint file holds. */
+interface TensorFile {
+    readonly tensors: ReadonlyMap<string, HostTensor>;
+    readonly metadata: Readonly<Record<string, string>>;
+}
+/** Writes float32 tensors as a safetensors file: exact bytes, in the order of the map. */
+declare function encodeTensors(file: TensorFile): Uint8Array;
+/**
+ * Reads a file of {@link encodeTensors}, or any safetensors file of float32 tensors.
+ *
+ * @param where - Name of the file, for messages.
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where it is cut short or not such a file.
+ */
+declare function decodeTensors(bytes: Uint8Array, where: string): TensorFile;
+
+/** Folder of the checkpoints in a run. */
+declare const CHECKPOINT_FOLDER = "checkpoints";
+/** Parameter sets by group name. */
+type Groups = Readonly<Record<string, ParameterSet>>;
+/** Where a run stands: everything that is not a tensor. */
+interface RunPosition {
+    readonly version: 1;
+    readonly stage: string;
+    /** Finished optimizer steps of the stage. */
+    readonly step: number;
+    readonly globalStep: number;
+    /** Lines of metrics.jsonl at this point. */
+    readonly metricsLines: number;
+}
+/** A checkpoint on the host. */
+interface Checkpoint {
+    /** For example `checkpoints/step-00000200`. */
+    readonly folder: string;
+    readonly position: RunPosition;
+    /** By `group/parameter`. */
+    readonly parameters: ReadonlyMap<string, HostTensor>;
+    readonly optimizer: OptimizerState;
+}
+/** Which checkpoint to continue from: the newest, or the one before it (after damage). */
+type CheckpointChoice = "last" | "previous";
+/** Folders of all checkpoints, oldest first. */
+declare function listCheckpoints(store: RunStore): Promise<readonly string[]>;
+/**
+ * Reads the newest checkpoint, or the one before it.
+ *
+ * @returns null where the run has none yet.
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where it is damaged; the text names the one before it.
+ */
+declare function loadCheckpoint(store: RunStore, choice: CheckpointChoice): Promise<Checkpoint | null>;
+/**
+ * Puts a checkpoint's values into the parameters that it holds; the others stay as they are.
+ *
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape.
+ */
+declare function restoreParameters(checkpoint: Checkpoint, groups: Groups): void;
+
+/** One entry per log step, oldest first: the diagnostics of {@link Objective.diagnose}. */
+type DiagnosticHistory = readonly Readonly<Record<string, number>>[];
+/** A named problem for the run's metrics and the terminal. */
+interface DiagnosticWarning {
+    readonly name: "direction-collapse" | "strong-supervision";
+    readonly text: string;
+}
+/**
+ * Recognises the degenerate minimum of direction alignment: all visual rows drift to one common direction.
+ *
+ * It shows as cos(v, v̂) near 1 while the number of distinct matched tokens falls; the meaningful share can
+ * even rise meanwhile, so it says nothing alone.
+ *
+ * @returns Null while all is well.
+ */
+declare function collapseWarning(history: DiagnosticHistory): DiagnosticWarning | null;
+/**
+ * Warns where a supervised loss begins as a large part of the language loss: it will bend the embeddings first.
+ *
+ * @param diagnostics - Of the first log step.
+ */
+declare function strengthWarning(diagnostics: Readonly<Record<string, number>>): DiagnosticWarning | null;
+
+/**
+ * Processes that train one model together. The loop calls every method on all ranks, in the same order.
+ *
+ * The default is {@link singleProcess}; an adapter for an existing engine (MPI, NCCL) implements the rest.
+ */
+interface Collective {
+    /** This process, from 0. Rank 0 writes metrics and checkpoints. */
+    readonly rank: number;
+    /** Number of processes. */
+    readonly size: number;
+    /** Sums host numbers over all ranks. */
+    sumNumbers(values: readonly number[]): Promise<readonly number[]>;
+    /** Sums tensors over all ranks. Takes ownership of its arguments; the results are the caller's. */
+    sumTensors(tensors: readonly tf.Tensor[]): Promise<readonly tf.Tensor[]>;
+    /** Gives every rank the bytes of rank 0; the others pass null. */
+    broadcast(bytes: Uint8Array | null): Promise<Uint8Array | null>;
+    /** Waits until all ranks are here. */
+    barrier(): Promise<void>;
+}
+/** One process: every collective is the identity. */
+declare const singleProcess: Collective;
+
+/** Words that tell whether a matched token fits its picture. All lower case. */
+interface BatchWords {
+    /** One per sample: words of its caption, question and answer ({@link meaningfulWords}). */
+    readonly samples: readonly ReadonlySet<string>[];
+    /** One per visual row: words of what is drawn under that patch, where the data knows it. */
+    readonly rows?: readonly ReadonlySet<string>[];
+}
+/** What {@link visualDiagnostics} reads, on the host. N visual rows of width D. */
+interface DiagnosticRows {
+    /** V: projector output, `[N, D]` row-major. */
+    readonly initial: Float32Array;
+    /** v̂, `[N, D]`. */
+    readonly refined: Float32Array;
+    readonly width: number;
+    /** Nearest token of each visual row, `[N]`. */
+    readonly matches: Int32Array;
+    /** Effective a_j after normalisation, `[N]`. */
+    readonly patchWeights: Float32Array;
+    readonly images: readonly VisualSpan[];
+    readonly words?: BatchWords;
+    /** Text of a token; needed for the shares. */
+    readonly decode?: (token: number) => string;
+}
+/**
+ * Whole words of three letters or more, lower-cased: what a matched token is compared with (method.md).
+ *
+ * @param texts - Caption, questions and answers of a sample.
+ * @param templateWords - Words that every sample of the template has, lower case; left out.
+ */
+declare function meaningfulWords(texts: readonly string[], templateWords?: ReadonlySet<string>): ReadonlySet<string>;
+/**
+ * How the visual embeddings of a batch stand (method.md, "What to log, always").
+ *
+ * `normInitial`, `normRefined`: mean length of v and v̂. `cosine`: mean cos(v, v̂). `effectiveRank` of V around
+ * its mean. `distinctMatches`: number of different nearest tokens. `patchWeightSum`: Σ_j a_j, mean over samples.
+ * `meaningfulShare`, `strictShare`: where the batch carries words.
+ */
+declare function visualDiagnostics(rows: DiagnosticRows): Readonly<Record<string, number>>;
+/**
+ * Effective rank of rows around their mean: exp of the entropy of the normalised eigenvalues of their covariance.
+ *
+ * Roy and Vetterli, "The effective rank", EUSIPCO 2007, on squared singular values. 0 where all rows are equal.
+ *
+ * @param values - `[N, D]` row-major.
+ */
+declare function effectiveRank(values: Float32Array, width: number): number;
+
+/**
+ * Names of the groups that train in a stage, in the objective's order.
+ *
+ * @throws {@link BasicError} `E_NAME_UNKNOWN` where the objective has no such group.
+ */
+declare function trainedGroups(stage: RecipeStage, groups: Groups): readonly string[];
+/** Sets `trainable` of every parameter, and returns the groups for the optimizer. */
+declare function freezeGroups(stage: RecipeStage, groups: Groups): readonly ParameterGroup[];
+
+/** What a loss part is divided by: counted over all micro-batches and ranks of a step before the first forward. */
+type Denominator = "tokens" | "samples";
+/** One term of the training loss for one micro-batch. */
+interface LossPart {
+    /** `language`, `direction`, ... : the name in metrics and recipes. */
+    readonly name: string;
+    /** Scalar `[]`, a sum, not a mean. */
+    readonly sum: tf.Scalar;
+    readonly per: Denominator;
+    /** λ of the part at this step. 0: computed and logged, without gradient. */
+    readonly weight: number;
+}
+/** Totals of one micro-batch, counted on the host. */
+interface Counts {
+    /** Supervised tokens (or their summed weights). */
+    readonly tokens: number;
+    /** Samples with an image. */
+    readonly samples: number;
+}
+/** Where a step stands. */
+interface StepPosition {
+    readonly stage: string;
+    /** Optimizer step in the stage, from 0. */
+    readonly step: number;
+    readonly steps: number;
+}
+/** What is trained: maps a micro-batch to loss parts. The loop knows nothing else of the model. */
+interface Objective<Batch> {
+    /** `vision`, `projector`, `language`, `losses`: what a stage's `train` may name. */
+    readonly groups: Readonly<Record<string, ParameterSet>>;
+    /** Counted on the host, before any device work. */
+    count(batch: Batch): Counts;
+    /** Runs on the tape. Called once per micro-batch. */
+    parts(batch: Batch, position: StepPosition): readonly LossPart[];
+    /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
+    diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
+}
+/** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
+interface TrainingData<Batch> {
+    readonly size: number;
+    /** Builds a micro-batch. Must depend on the arguments alone. */
+    batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
+}
+
+/** A micro-batch of text: no row stands for a picture. */
+interface LanguageBatch {
+    readonly packed: PackedRows;
+}
+/**
+ * Next-token training of a language model on text alone.
+ *
+ * Labels may carry weights (`packed.labelWeights`): the loss is then their weighted mean. Group: `language`.
+ */
+declare function createLanguageObjective(language: LanguageModel): Objective<LanguageBatch>;
+
+/** Where a line belongs. `step` counts finished optimizer steps of the stage, `globalStep` those of the run. */
+interface LinePosition {
+    readonly stage: string;
+    readonly step: number;
+    readonly globalStep: number;
+}
+/** Metrics of one optimizer step; losses are those before the update. */
+interface TrainLine extends LinePosition {
+    readonly kind: "train";
+    readonly loss: number;
+    /** Unweighted means by part. */
+    readonly parts: Readonly<Record<string, number>>;
+    /** λ times the part. */
+    readonly weighted: Readonly<Record<string, number>>;
+    /** Of the first trained group. */
+    readonly learningRate: number;
+    /** Before clipping. */
+    readonly gradientNorm: number;
+    readonly tokensPerSecond: number;
+    /** Mean wall time of the steps since the last line, milliseconds. */
+    readonly stepMs: number;
+    readonly diagnostics?: Readonly<Record<string, number>>;
+}
+/** Result of one evaluation set. */
+interface EvaluationLine extends LinePosition {
+    readonly kind: "evaluation";
+    readonly split: string;
+    readonly metrics: Readonly<Record<string, number>>;
+}
+/** Start of a stage. Sizes are numbers of values. */
+interface StageLine extends LinePosition {
+    readonly kind: "stage";
+    readonly steps: number;
+    readonly trains: Readonly<Record<string, number>>;
+    readonly frozen: Readonly<Record<string, number>>;
+}
+/** Something that a person should look at. */
+interface WarningLine extends LinePosition {
+    readonly kind: "warning";
+    readonly name: string;
+    readonly text: string;
+}
+/** A line of metrics.jsonl. */
+type MetricsLine = TrainLine | EvaluationLine | StageLine | WarningLine;
+/** Name of the file in the run folder. */
+declare const METRICS_FILE = "metrics.jsonl";
+/** Reads metrics.jsonl; a last line that a kill cut short is left out. */
+declare function readMetrics(store: RunStore): Promise<readonly MetricsLine[]>;
+
+/** What the loop tells whoever watches it. */
+type TrainEvent = 
+/** A stage begins, or goes on after a resume: `step` is where. */
+({
+    readonly kind: "stage-start";
+    readonly steps: number;
+} & LinePosition)
+/** After each optimizer step. */
+ | ({
+    readonly kind: "step";
+    readonly steps: number;
+} & LinePosition)
+/** A line was added to metrics.jsonl. */
+ | {
+    readonly kind: "metrics";
+    readonly line: MetricsLine;
+} | ({
+    readonly kind: "checkpoint";
+    readonly folder: string;
+} & LinePosition) | ({
+    readonly kind: "stage-end";
+} & LinePosition);
+/** When the loop evaluates. */
+interface EvaluationMoment extends LinePosition {
+    /** True at the end of the last stage. */
+    readonly final: boolean;
+    /** True at the end of a stage. */
+    readonly stageEnd: boolean;
+}
+/** Metrics of one evaluation set. */
+type EvaluationResult = Pick<EvaluationLine, "split" | "metrics">;
+/** What {@link train} needs. */
+interface TrainOptions<Batch> {
+    readonly recipe: Recipe;
+    /** The objective of a stage. Stages may share one; groups of the same name are the same weights. */
+    readonly objective: (stage: string) => Objective<Batch> | Promise<Objective<Batch>>;
+    /** The data of a stage. */
+    readonly data: (stage: string) => TrainingData<Batch> | Promise<TrainingData<Batch>>;
+    readonly store: RunStore;
+    /** Called as the run goes on; must not throw. */
+    readonly onEvent?: (event: TrainEvent) => void;
+    /** When it aborts, the loop finishes the step, saves a checkpoint and throws `E_INTERRUPTED`. */
+    readonly signal?: AbortSignal;
+    /** Measures the model when the stage says so, and at its end. */
+    readonly evaluate?: (moment: EvaluationMoment) => Promise<readonly EvaluationResult[]>;
+    /** Continue the run of the store. `previous`: from the checkpoint before the last one. */
+    readonly resume?: CheckpointChoice;
+    /** Default: a single process. */
+    readonly collective?: Collective;
+}
+/** What {@link train} returns. */
+interface TrainResult {
+    /** Optimizer steps of all stages. */
+    readonly globalStep: number;
+    /** Folder of the last checkpoint. */
+    readonly checkpoint: string;
+}
+
+/**
+ * Trains a recipe: its stages one after the other, with metrics, evaluation and checkpoints in a run store.
+ *
+ * Deterministic: the same recipe on the same device gives the same bits, also when it is stopped or killed
+ * at any moment and resumed.
+ *
+ * @throws {@link BasicError} `E_NOT_FINITE`, `E_INTERRUPTED`, `E_RUN_LOCKED`, `E_DISK_FULL`, and what
+ * opening a run throws: `E_USAGE`, `E_CHECKPOINT_MISSING`, `E_RESUME_CHANGED`, `E_CHECKPOINT_CORRUPT`.
+ */
+declare function train<Batch>(options: TrainOptions<Batch>): Promise<TrainResult>;
+
+/** Files of {@link createMemoryStore} by path: kept by the caller to look into or to continue from. */
+type MemoryFiles = Map<string, Uint8Array>;
+/**
+ * A run store in memory, for tests and for browsers without a file system.
+ *
+ * @param files - Where files go; pass the same map to a second store to continue a run.
+ */
+declare function createMemoryStore(files?: MemoryFiles): RunStore;
+
+/**
+ * The vocabulary row nearest to each row by cosine: BASIC's token matching.
+ *
+ * @param rows - `[N, D]`, not on a tape.
+ * @param vocabulary - E, `[V, D]`.
+ * @returns `[N]` token ids; the lowest id among equals.
+ * @throws {@link BasicError} `E_SHAPE` when D disagrees.
+ */
+declare function nearestTokens(rows: tf.Tensor2D, vocabulary: tf.Tensor2D): Promise<Int32Array>;
+
+/** Name of the expanded recipe in the run folder. */
+declare const RECIPE_FILE = "recipe.json";
+
+/** What the order of a stage's samples depends on. */
+interface OrderOptions {
+    readonly seed: number;
+    readonly stage: string;
+    /** Samples of the data set. */
+    readonly size: number;
+    /** Samples of one micro-batch. */
+    readonly batchSize: number;
+    /** Micro-batches of one optimizer step, over all ranks. */
+    readonly microBatches: number;
+    /** False: 0, 1, 2, ... over and over. */
+    readonly shuffle: boolean;
+}
+/** Which samples a micro-batch holds, by its place alone: step s needs no history. */
+interface SampleOrder {
+    /**
+     * Sample indices of a micro-batch.
+     *
+     * @param step - Optimizer step in the stage, from 0.
+     * @param microBatch - From 0.
+     */
+    indices(step: number, microBatch: number): Int32Array;
+}
+/** Every epoch is a permutation of its own, from (seed, stage, epoch); batches run over the ends of epochs. */
+declare function createOrder(options: OrderOptions): SampleOrder;
+
+/** A micro-batch of {@link createRegionTextObjective}: pictures, and which text of the bank each region shows. */
+interface RegionTextBatch {
+    readonly pixels: ImageBatch;
+    /** `[images · regions²]`, row-major over the regions of each image: an index into the bank. */
+    readonly targets: Int32Array;
+    /** `[texts, words]`: weight of each word in each text; may differ from step to step (word dropout). */
+    readonly bank: Float32Array;
+}
+/** Sizes and options of {@link createRegionTextObjective}. */
+interface RegionTextOptions {
+    readonly encoder: VisionEncoder;
+    readonly texts: number;
+    readonly words: number;
+    /** Regions along each side of an image: 2 means quadrants. */
+    readonly regions: number;
+    /** Share of the target spread over all texts. */
+    readonly labelSmoothing: number;
+    /** Logarithm of the similarity scale at the start. */
+    readonly logScale: number;
+    readonly seed: number;
+}
+/**
+ * Contrastive training of an encoder: the mean of a region's patches against bag-of-words texts.
+ *
+ * ```text
+ * z = unit(W_p · mean of the region's rows),  t = unit(bank · table),  L = CE(exp(s) · z tᵀ, target)
+ * ```
+ *
+ * After RegionCLIP (arXiv 2112.09106), with a bank of texts in place of a text encoder.
+ * Groups: `vision` (the encoder) and `text` (word table, projection, scale).
+ *
+ * @throws {@link BasicError} `E_SHAPE` when the targets or the bank do not fit the sizes.
+ */
+declare function createRegionTextObjective(options: RegionTextOptions): Objective<RegionTextBatch>;
+
+/** How sums of micro-batches become one loss (method.md, 9). */
+type LossReduction = "global" | "mean-of-means";
+/** One optimizer step to compute. */
+interface StepInput<Batch> {
+    readonly objective: Objective<Batch>;
+    /** All micro-batches of this rank. */
+    readonly batches: readonly Batch[];
+    readonly position: StepPosition;
+    readonly reduction: LossReduction;
+    readonly collective: Collective;
+}
+/** Value of one loss part over the whole step; the tensor is the owner's to dispose. */
+interface PartValue {
+    /** Unweighted mean, scalar `[]`. */
+    readonly value: tf.Scalar;
+    readonly weight: number;
+}
+/** Gradients of one optimizer step, on the device. Dispose with {@link disposeStep}. */
+interface StepGradients {
+    /** Scalar `[]`: sum of the weighted parts. */
+    readonly loss: tf.Scalar;
+    readonly parts: ReadonlyMap<string, PartValue>;
+    readonly gradients: readonly tf.Tensor[];
+    /** Over all micro-batches and ranks. */
+    readonly totals: Counts;
+}
+/**
+ * Loss and gradients of one optimizer step: totals are counted first, then gradients only add.
+ *
+ * @param parameters - What to differentiate by.
+ */
+declare function stepGradients<Batch>(input: StepInput<Batch>, parameters: readonly Parameter[]): Promise<StepGradients>;
+/** One optimizer step: gradients, then the update. Nothing is read back; gradients are disposed. */
+declare function trainStep<Batch>(input: StepInput<Batch>, optimizer: Optimizer, rate: number): Promise<Omit<StepGradients, "gradients"> & {
+    readonly norm: tf.Scalar;
+}>;
+/** Frees what a step left on the device. */
+declare function disposeStep(step: {
+    readonly loss: tf.Scalar;
+    readonly parts: ReadonlyMap<string, PartValue>;
+    readonly norm?: tf.Scalar;
+    readonly gradients?: readonly tf.Tensor[];
+}): void;
+
+/**
+ * Runs `compute` outside of the tape: nothing is recorded, nothing is saved for a gradient.
+ *
+ * For frozen encoders, for losses that are logged only, and for diagnostics. Results are constants.
+ */
+declare function untaped<T extends tf.TensorContainer>(compute: () => T): T;
+
+/** A micro-batch of the multimodal objective. */
+interface VlmBatch {
+    readonly packed: PackedRows;
+    /** Pixels, or features that were computed before; null where no sample has an image. */
+    readonly visual: HostVisualRows | ImageBatch | null;
+    /** For messages. */
+    readonly sampleIds: readonly string[];
+    /** For the meaningful and the strict share. */
+    readonly words?: BatchWords;
+}
+/** Images of a packed batch in numbers of visual rows, which follow each other without gaps. */
+declare function visualSpans(images: readonly ImageSpan[]): readonly VisualSpan[];
+/** Number of samples with at least one image. */
+declare function samplesWithImage({ images }: PackedRows): number;
+
+/** λ of a loss in a stage, as recipes write it. */
+interface LossSetting {
+    /** After the ramp. 0: computed and logged, without gradient. */
+    readonly weight: number;
+    /** Optimizer step of the stage at which it begins. */
+    readonly start: number;
+    /** Steps over which it grows from 0 to `weight`. */
+    readonly ramp: number;
+    readonly options: ComponentOptions;
+}
+/** A loss of the objective and its λ over time. */
+interface WeightedLoss {
+    readonly loss: VisualLoss;
+    /** λ at a step; null where the stage leaves the loss out: it then costs nothing. */
+    readonly weightAt: (position: StepPosition) => number | null;
+}
+/** λ of a setting at an optimizer step of its stage: 0 before `start`, then a straight line to `weight`. */
+declare function weightAtStep({ weight, start, ramp }: LossSetting, step: number): number;
+/** What {@link createWeightedLosses} makes losses with. */
+interface WeightedLossOptions {
+    readonly supervision: SupervisionOptions;
+    readonly context: Omit<LossContext, "options">;
+    /** Finds a loss by name, for example `losses.get` of the registry. */
+    readonly find: (name: string) => LossFactory;
+}
+/**
+ * Makes the visual losses of all stages of a recipe.
+ *
+ * A loss with the same options in two stages is one loss: its own weights go on training.
+ *
+ * @param stages - By stage: settings by loss name. `language` is not a visual loss and is passed over.
+ */
+declare function createWeightedLosses(stages: Readonly<Record<string, Readonly<Record<string, LossSetting>>>>, { supervision, context, find }: WeightedLossOptions): readonly WeightedLoss[];
+
+/** BASIC's supervision of visual embeddings, as recipes write it. Absent fields: the paper's. */
+interface SupervisionSettings {
+    /** k: supervised shallow blocks; null: half of the LLM's. */
+    readonly depth?: number | null;
+    /** Default `increasing`. */
+    readonly layerWeights?: LayerWeightScheme;
+    /** Of the patch weights in reports; each loss has its own. Default `none`. */
+    readonly normalise?: Normalise;
+    /** Whether the refined embeddings are constants. False only where a loss asks for their gradient. Default true. */
+    readonly stopGradient?: boolean;
+    /** What visual rows are matched with in reports. Default `input`. */
+    readonly vocabulary?: VocabularySource;
+}
+/** Parts of {@link createVlmObjective}. */
+interface VlmObjectiveOptions {
+    /** Null where batches carry features. Runs outside of the tape while none of its parameters is trainable. */
+    readonly encoder: VisionEncoder | null;
+    readonly projector: Projector;
+    readonly language: LanguageModel;
+    readonly losses: readonly WeightedLoss[];
+    readonly supervision?: SupervisionSettings;
+    /** Weight of the language loss. Default 1. */
+    readonly languageWeightAt?: (position: StepPosition) => number;
+    /** Text of a token, for the meaningful share. */
+    readonly decode?: (token: number) => string;
+}
+
+/**
+ * Multimodal training: language loss per supervised token, visual losses per sample with an image.
+ *
+ * ```text
+ * L = L_lm + Σ λ_i L_i          BASIC: L_lm + λ₁ L_das + λ₂ L_sds
+ * ```
+ *
+ * Groups: `vision` (where there is an encoder), `projector`, `language`, `losses` (weights of the losses
+ * themselves, to be trained with the projector). What trains is each parameter's own `trainable`.
+ *
+ * @throws {@link BasicError} `E_CONFIG` when the supervised depth does not fit the LLM; from `parts`:
+ * `E_IMAGE_TOKENS` when visual rows and places disagree, `E_CONFIG` for pixels without an encoder.
+ */
+declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
+
+export { type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, checkIndices, checkpoint, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, direction, directionBackward, disposeStep, effectiveRank, embedding, encodeTensors, encoders, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenLinear, frozenLinearBackward, frozenLinearBias, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, nearestName, nearestTokens, normalisePatchWeights, packBf16, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, unpack, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, wordCount };

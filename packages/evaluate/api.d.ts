@@ -1,0 +1,257 @@
+import { PackedRows, LanguageModel, TrainingData, BatchWords } from '@basic-mllm/core';
+import * as tf from '@tensorflow/tfjs-core';
+
+/** What a test question is about; `yes`, `no-random` and `no-adversarial` are "is there a …" questions; `answer` is any other. */
+type QuestionType = "name" | "kind" | "where" | "color" | "count" | "yes" | "no-random" | "no-adversarial" | "answer";
+/** One test question, in the order of the evaluation data. */
+interface QuestionItem {
+    readonly id: string;
+    readonly type: QuestionType;
+    readonly question: string;
+    readonly truth: string;
+}
+/** How one question was answered. */
+interface Answered extends QuestionItem {
+    /** Decoded answer, by teacher-forced argmax: equal to greedy decoding wherever it is right. */
+    readonly answer: string;
+    /** Every answer token, end of sequence included, was right. */
+    readonly correct: boolean;
+    /** Summed negative log-likelihood of the answer, in nats, and its number of tokens. */
+    readonly nll: number;
+    readonly tokens: number;
+    /** For yes/no questions: whether "yes" was likelier than "no". */
+    readonly saysYes?: boolean;
+}
+/**
+ * Accuracy per question type.
+ *
+ * `yesno` is the mean of balanced accuracies against random and adversarial negatives, `f1…` POPE's F1, `vqa` the mean
+ * over the types that were asked (`yesno` as one of them), `nll` nats per answer token.
+ */
+declare function score(answers: readonly Answered[]): Readonly<Record<string, number>>;
+
+/** What {@link answerQuestions} reads of a batch. */
+interface QuestionBatch {
+    readonly packed: PackedRows;
+}
+/** A model that answers, and the words of its answers. */
+interface AnsweringModel<Batch extends QuestionBatch> {
+    readonly language: LanguageModel;
+    /** Visual embeddings `[N, D]` of a batch; null for text only. Called inside of `tf.tidy`. */
+    readonly embed: (batch: Batch) => tf.Tensor2D | null;
+    /** Text of token ids. */
+    readonly decode: (ids: readonly number[]) => string;
+    /** Token ids of "yes" and "no"; absent where yes/no questions are not asked. */
+    readonly yesNo?: readonly [yes: number, no: number];
+    /** Not part of an answer when it is decoded. */
+    readonly endOfSequence: number;
+}
+/** Which questions, and how many samples at a time. */
+interface AnswerOptions {
+    readonly batchSize: number;
+    /** First n questions only. */
+    readonly limit?: number;
+    /** Called after each batch. */
+    readonly onProgress?: (done: number, total: number) => void;
+}
+/**
+ * Answers test questions by teacher forcing: one forward pass per batch, no generation loop.
+ *
+ * A question is right when the likeliest token is the true one at every position of the answer, the end of sequence
+ * included; greedy decoding gives the same verdict.
+ *
+ * @param data - One sample per question: its labels are the answer. In the order of `items`.
+ */
+declare function answerQuestions<Batch extends QuestionBatch>(model: AnsweringModel<Batch>, data: TrainingData<Batch>, items: readonly QuestionItem[], options: AnswerOptions): Promise<readonly Answered[]>;
+
+/** How {@link generate} picks tokens and when it stops. */
+interface GenerateOptions {
+    readonly maxTokens: number;
+    /** Stops before this token; `null`: never. */
+    readonly endOfSequence: number | null;
+    /** 0 (default): the likeliest token. Otherwise draws from the distribution at this temperature. */
+    readonly temperature?: number;
+    readonly seed?: number;
+    /** Called with each token as it comes. */
+    readonly onToken?: (id: number) => void;
+}
+/** One sample to continue. */
+interface Prompt {
+    /** Rows of one sample. */
+    readonly packed: PackedRows;
+    /** Visual embeddings `[N, D]`. */
+    readonly visual: tf.Tensor2D | null;
+}
+/** Continues one prompt token by token, with a key-value cache. @returns The new token ids. */
+declare function generate(language: LanguageModel, prompt: Prompt, options: GenerateOptions): Promise<readonly number[]>;
+
+/** One line of `metrics.jsonl` of kind `train`. */
+interface TrainPoint {
+    readonly stage: string;
+    /** Optimizer step over all stages, from 0. */
+    readonly globalStep: number;
+    readonly loss: number;
+    /** Unweighted loss parts, for example `language` and `direction`. */
+    readonly parts: Readonly<Record<string, number>>;
+    readonly learningRate: number;
+    readonly gradientNorm: number;
+    readonly tokensPerSecond: number;
+    readonly diagnostics?: Readonly<Record<string, number>>;
+}
+/** One evaluation during training. */
+interface EvaluationPoint {
+    readonly stage: string;
+    readonly globalStep: number;
+    readonly split: string;
+    readonly metrics: Readonly<Record<string, number>>;
+}
+/** A question about a picture, the model's answer and the truth. */
+interface AnsweredQuestion {
+    readonly type: string;
+    readonly question: string;
+    readonly answer: string;
+    readonly truth: string;
+    readonly correct: boolean;
+}
+/** A picture with its questions. */
+interface SamplePicture {
+    /** `data:` address of the picture. */
+    readonly image: string;
+    readonly questions: readonly AnsweredQuestion[];
+}
+/** One visual embedding and the word it points at. */
+interface MatchedPatch {
+    readonly word: string;
+    /** The word belongs to the scene. */
+    readonly meaningful: boolean;
+}
+/** A picture with what supervision saw of it. Arrays are row-major over the patch grid. */
+interface PatchPicture {
+    readonly image: string;
+    readonly grid: readonly [rows: number, columns: number];
+    readonly question: string;
+    /** a_j: attention that text pays to each patch, before normalisation. */
+    readonly weights: readonly number[];
+    /** Words of the projector's output before training. */
+    readonly before: readonly MatchedPatch[];
+    /** Words of the projector's output after training. */
+    readonly after: readonly MatchedPatch[];
+}
+/** Token matching over a test set, for the projector's output (block 0) or after a block. */
+interface BlockShare {
+    readonly block: number;
+    /** Share of visual embeddings whose nearest word belongs to the scene. */
+    readonly meaningful: number;
+    /** The same, with the words of what is drawn under that patch. */
+    readonly strict: number;
+    /** Number of different nearest words. */
+    readonly distinct: number;
+}
+/** Everything the report shows of one run. */
+interface ReportRun {
+    readonly name: string;
+    readonly description: string;
+    /** Wall time of training, in seconds. */
+    readonly seconds: number;
+    /** Rows of "label, value" about machine, backend and versions. */
+    readonly environment: readonly (readonly [label: string, value: string])[];
+    /** Parts of the model: name, parameters, stages in which it trains. */
+    readonly parts: readonly {
+        readonly name: string;
+        readonly parameters: number;
+        readonly trains: readonly string[];
+    }[];
+    readonly recipe: unknown;
+    readonly train: readonly TrainPoint[];
+    readonly evaluations: readonly EvaluationPoint[];
+    readonly warnings: readonly string[];
+    /** Final metrics by split. The first split is the headline. */
+    readonly final: Readonly<Record<string, Readonly<Record<string, number>>>>;
+    /** The same questions answered by a model that never saw a picture. */
+    readonly blind?: Readonly<Record<string, number>>;
+    readonly samples: readonly SamplePicture[];
+    readonly patches: readonly PatchPicture[];
+    readonly shares: {
+        readonly before: readonly BlockShare[];
+        readonly after: readonly BlockShare[];
+    };
+    /** Accuracy when each visual embedding is replaced by that of its nearest word. */
+    readonly replacement?: Readonly<Record<string, number>>;
+}
+/** One report: one run in depth, or several compared. */
+interface ReportData {
+    readonly title: string;
+    /** Date of writing, `YYYY-MM-DD`. */
+    readonly date: string;
+    readonly runs: readonly ReportRun[];
+}
+
+/** A batch whose visual rows are matched with words. */
+interface MatchingBatch {
+    readonly packed: PackedRows;
+    readonly words?: BatchWords;
+}
+/** A model whose visual rows are matched. */
+interface MatchingModel<Batch extends MatchingBatch> {
+    readonly language: LanguageModel;
+    /** Visual embeddings `[N, D]`. Called inside of `tf.tidy`. */
+    readonly embed: (batch: Batch) => tf.Tensor2D;
+    /** Text of token ids. */
+    readonly decode: (ids: readonly number[]) => string;
+}
+/** What {@link matchTokens} found. */
+interface TokenMatches {
+    /** Block 0 is the projector's output. */
+    readonly shares: readonly BlockShare[];
+    /** Matches of the projector's output, one list per image in order of appearance. */
+    readonly initial: readonly (readonly MatchedPatch[])[];
+}
+/**
+ * The paper's analysis: the vocabulary word nearest (cosine) to each visual embedding, at the input and after each block.
+ *
+ * @param batches - Each sample with its words; samples without an image are passed over.
+ */
+declare function matchTokens<Batch extends MatchingBatch>(model: MatchingModel<Batch>, batches: readonly Batch[]): Promise<TokenMatches>;
+/**
+ * Raw patch weights a_j of each image: the attention that question and answer pay to its rows in the first k blocks.
+ *
+ * @param depth - k.
+ * @returns One list per image, in order of appearance.
+ */
+declare function patchAttention<Batch extends MatchingBatch>(model: MatchingModel<Batch>, batch: Batch, depth: number): Promise<readonly (readonly number[])[]>;
+/** The paper's replacement test: each visual embedding `[N, D]` becomes the vocabulary row nearest to it by cosine. */
+declare function replaceWithNearest(visual: tf.Tensor2D, vocabulary: tf.Tensor2D): tf.Tensor2D;
+
+/**
+ * Mean loss of a language model on documents, weighted as in training.
+ *
+ * @returns `nll`: nats per weighted token; `perplexity`: its exponential.
+ */
+declare function scorePerplexity(language: LanguageModel, data: TrainingData<{
+    readonly packed: PackedRows;
+}>, batchSize: number): Promise<{
+    readonly nll: number;
+    readonly perplexity: number;
+}>;
+
+/**
+ * The report as one HTML file: no other file, no network.
+ *
+ * @param data - One run (shown in depth) or several (compared; pictures are those of the first).
+ */
+declare function renderReport(data: ReportData): string;
+
+/** CRC-32C of `bytes`. */
+declare function crc32c(bytes: Uint8Array): number;
+/** First record of every event file. @param wallTime - Seconds since 1970. */
+declare function fileVersionEvent(wallTime: number): Uint8Array;
+/**
+ * One record of a TensorBoard event file with scalars.
+ *
+ * Source: tensorflow/core/util/event.proto and framework/summary.proto.
+ *
+ * @param wallTime - Seconds since 1970.
+ */
+declare function scalarEvent(wallTime: number, step: number, scalars: Readonly<Record<string, number>>): Uint8Array;
+
+export { type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type BlockShare, type EvaluationPoint, type GenerateOptions, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type Prompt, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, matchTokens, patchAttention, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity };
