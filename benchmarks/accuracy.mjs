@@ -1,22 +1,41 @@
 // Accuracy rows from what real runs wrote: an ablation's table.json, or run folders that differ in their seeds.
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 
 const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
 
-/** One row per variant, on the table's first evaluation set. */
+/** One row per variant, on the table's first evaluation set, with what its runs say of themselves. */
 export function rowsOfTable(path) {
-  const { recipe, seeds, sets, variants } = readJson(path);
+  const { recipe, sets, variants, runs } = readJson(path);
   const [set] = sets;
   return variants
     .filter(({ metrics }) => metrics[set] !== undefined)
-    .map(({ name, metrics }) => {
-      const numbers = Object.entries(metrics[set]).map(([metric, { mean, spread }]) => [
-        metric,
-        { mean, spread },
-      ]);
-      return { kind: "accuracy", recipe, set, variant: name, seeds, metrics: Object.fromEntries(numbers) };
+    .map(({ name, metrics, diagnostics }) => {
+      const own = runs.filter((run) => run.variant === name && run.metrics[set] !== undefined);
+      const pair = metrics[set].vqa?.difference ?? null;
+      return {
+        kind: "accuracy",
+        recipe,
+        set,
+        variant: name,
+        seeds: own.map(({ seed }) => seed),
+        metrics: mapValues(metrics[set], ({ mean, spread }) => ({ mean, spread })),
+        difference: pair && { mean: pair.mean, p: pair.p, df: pair.df },
+        diagnostics: mapValues(diagnostics, ({ mean, spread }) => ({ mean, spread })),
+        ...commitOf(own.map(({ out }) => join(dirname(path), basename(out)))),
+      };
     });
+}
+
+const mapValues = (record, change) =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, change(value)]));
+
+/** The commit that all of these runs were made at, where they know it. */
+function commitOf(folders) {
+  const files = folders.map((folder) => join(folder, "model", "provenance.json"));
+  const commits = new Set(files.map((file) => (existsSync(file) ? readJson(file).commit : undefined)));
+  const [commit] = commits;
+  return commits.size === 1 && typeof commit === "string" ? { commit: commit.slice(0, 7) } : {};
 }
 
 /** The runs' mean on their first evaluation set, and that of their baseline without pictures. */
@@ -33,6 +52,7 @@ export function rowsOfRuns(folders) {
     recipe: recipe.name,
     set: result.evaluations[0].split,
     seeds: runs.map((run) => run.recipe.seed),
+    ...commitOf(folders),
   };
   const blind = runs.map((run) => run.result.blind).filter((metrics) => metrics !== null);
   return [

@@ -74,7 +74,7 @@ function runAccuracy() {
     throw new Error("bench accuracy needs --table FILE (of an ablation) or --run DIR, once per seed.");
   }
   const rows = options.table === undefined ? rowsOfRuns(options.run) : rowsOfTable(options.table);
-  for (const row of rows) report("accuracy", { ...row, ...provenance(threads) }, options);
+  for (const row of rows) report("accuracy", { ...provenance(threads), ...row }, options);
 }
 
 const chosen = kernelCases.filter(({ name }) => name.includes(filter));

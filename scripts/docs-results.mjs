@@ -26,11 +26,15 @@ export function resultTables(rows) {
 }
 
 /** The last accuracy row of each recipe, set and variant. */
-function accuracyTable(rows) {
-  const last = latest(
+function accuracyRows(rows) {
+  return latest(
     rows.filter(({ kind }) => kind === "accuracy"),
-    ({ recipe, set, variant, device }) => [recipe, set, variant, device],
+    ({ recipe, set, variant }) => [recipe, set, variant],
   );
+}
+
+function accuracyTable(rows) {
+  const last = accuracyRows(rows);
   if (last.length === 0) return NOT_MEASURED;
   const names = METRICS.filter((name) => last.some(({ metrics }) => metrics[name] !== undefined));
   const header = ["recipe", "tested on", "losses", "seeds", ...names, "commit"];
@@ -39,17 +43,63 @@ function accuracyTable(rows) {
     set ?? "–",
     variant,
     seeds.length,
-    ...names.map((name) => metricText(metrics[name])),
+    ...names.map((name) => metricText(metrics[name], seeds.length)),
     commit ?? "–",
   ]);
   return table(header, body);
 }
 
-/** A number, or a mean with its standard deviation over seeds. */
-function metricText(value) {
+/** Mean accuracy of each variant, and its paired difference to plain training. */
+export function differenceTable(rows) {
+  const compared = accuracyRows(rows).filter(({ difference }) => difference !== undefined);
+  if (compared.length === 0) return NOT_MEASURED;
+  const header = [
+    "losses",
+    "seeds",
+    "mean accuracy",
+    "difference to `none`",
+    "p (paired t test)",
+    "answer nll",
+  ];
+  const body = compared.map(({ variant, seeds, metrics, difference }) => [
+    variant,
+    seeds.length,
+    metricText(metrics.vqa, seeds.length),
+    difference === null ? "–" : `${difference.mean < 0 ? "−" : "+"}${Math.abs(difference.mean).toFixed(3)}`,
+    typeof difference?.p === "number" ? difference.p.toFixed(3) : "–",
+    metricText(metrics.nll, seeds.length),
+  ]);
+  return table(header, body);
+}
+
+const DIAGNOSTICS = {
+  cosine: "cos(v, v̂)",
+  normInitial: "length of v",
+  effectiveRank: "effective rank",
+  distinctMatches: "distinct matched words",
+  meaningfulShare: "meaningful share",
+  strictShare: "strict share",
+};
+
+/** What the visual embeddings of each variant look like at the last training step. */
+export function diagnosticsTable(rows) {
+  const measured = accuracyRows(rows).filter(({ diagnostics }) => diagnostics !== undefined);
+  if (measured.length === 0) return NOT_MEASURED;
+  const body = measured.map(({ variant, seeds, diagnostics }) => [
+    variant,
+    ...Object.keys(DIAGNOSTICS).map((name) => metricText(diagnostics[name], seeds.length)),
+  ]);
+  return table(["losses", ...Object.values(DIAGNOSTICS)], body);
+}
+
+/** A number, or a mean with its standard deviation over seeds where there are several. */
+function metricText(value, seeds) {
   if (value === undefined) return "–";
   if (typeof value === "number") return value.toFixed(3);
-  return `${value.mean.toFixed(3)} ± ${value.spread.toFixed(3)}`;
+  const digits = Math.abs(value.mean) >= 10 ? 1 : 3;
+  return [value.mean, ...(seeds > 1 ? [value.spread] : [])]
+    .map((number) => number.toFixed(digits))
+    .join(" ± ");
 }
 
 /** The last row of each case and device. */

@@ -3,12 +3,12 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { parseRows, resultTables, timingTable } from "./docs-results.mjs";
+import { diagnosticsTable, differenceTable, parseRows, resultTables, timingTable } from "./docs-results.mjs";
 import { ablationTables, fieldTables, kernelTable, recipeTable, templateTable } from "./docs-tables.mjs";
 import { root } from "./steps.mjs";
 
 /** Files with generated blocks: `<!-- generated: name -->` to `<!-- /generated -->`. */
-const PAGES = ["README.md", "docs/recipes.md", "docs/kernels.md", "benchmarks/README.md"];
+const PAGES = ["README.md", "docs/recipes.md", "docs/kernels.md", "docs/results.md", "benchmarks/README.md"];
 
 /** All documents as they should be, by path. `sources`: exports of core, data and recipes. */
 export function renderDocuments({ core, data, recipes }) {
@@ -17,6 +17,8 @@ export function renderDocuments({ core, data, recipes }) {
   const schema = core.recipeJsonSchema();
   const blocks = {
     results: () => resultTables(results),
+    "differences to plain training": () => differenceTable(results),
+    "visual embeddings": () => diagnosticsTable(results),
     "kernel results": () => timingTable(results.filter(({ mode }) => mode !== "train")),
     library: () => example("library.mjs", "js"),
     "recipe.ts": () => example("recipe.ts", "ts"),

@@ -52,10 +52,28 @@ it("take mean accuracies over seeds, and the baseline without pictures", () => {
   expect(rows[0].metrics.vqa.spread).toBeCloseTo(Math.SQRT1_2 / 4, 12);
 });
 
-it("take the headline set of an ablation", () => {
-  const metric = { mean: 0.5, spread: 0.1, difference: null };
-  const variants = [{ name: "das", metrics: { test: { vqa: metric }, other: { vqa: metric } } }];
-  const table = { recipe: "quickstart", seeds: [0, 1], sets: ["test", "other"], variants };
+it("take the headline set of an ablation, with the seeds that have a result and the commit of their runs", () => {
+  const difference = { mean: -0.1, df: 1, t: -3, p: 0.2 };
+  const metric = { mean: 0.5, spread: 0.1, n: 2, difference };
+  const variants = [
+    {
+      name: "das",
+      metrics: { test: { vqa: metric }, other: { vqa: metric } },
+      diagnostics: { cosine: { mean: 0.9, spread: 0.01, n: 2 } },
+    },
+  ];
+  const runs = [0, 1, 2].map((seed) => {
+    mkdirSync(join(folder, `das-${seed}`, "model"), { recursive: true });
+    const provenance = JSON.stringify({ commit: "0123456789" });
+    writeFileSync(join(folder, `das-${seed}`, "model", "provenance.json"), provenance);
+    return {
+      variant: "das",
+      seed,
+      out: `runs/das-${seed}`,
+      metrics: seed === 2 ? {} : { test: { vqa: 0.5 } },
+    };
+  });
+  const table = { recipe: "quickstart", seeds: [0, 1, 2], sets: ["test", "other"], variants, runs };
   writeFileSync(join(folder, "table.json"), JSON.stringify(table));
   expect(rowsOfTable(join(folder, "table.json"))).toEqual([
     {
@@ -65,6 +83,9 @@ it("take the headline set of an ablation", () => {
       variant: "das",
       seeds: [0, 1],
       metrics: { vqa: { mean: 0.5, spread: 0.1 } },
+      difference: { mean: -0.1, p: 0.2, df: 1 },
+      diagnostics: { cosine: { mean: 0.9, spread: 0.01 } },
+      commit: "0123456",
     },
   ]);
 });

@@ -8,7 +8,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import { recipe } from "../../../docs/examples/recipe.js";
 import { renderDocuments } from "../../../scripts/docs.mjs";
-import { resultTables } from "../../../scripts/docs-results.mjs";
+import { diagnosticsTable, differenceTable, resultTables } from "../../../scripts/docs-results.mjs";
 import { commands } from "../src/commands/index.js";
 import { loadRecipe } from "../src/session/load-recipe.js";
 
@@ -113,6 +113,35 @@ describe("the tables of results", () => {
       | case | mode | ms | threads | device | commit |
       | --- | --- | --- | --- | --- | --- |
       | quickstart/align | train | 41.3 | 2 | a CPU | abc |"
+    `);
+  });
+
+  it("compare an ablation's variants with plain training, and show their visual embeddings", () => {
+    const row = { kind: "accuracy", recipe: "quickstart", set: "unseen-artist", seeds: [0, 1] };
+    const metrics = (mean) => ({ vqa: { mean, spread: 0.01 } });
+    const diagnostics = { cosine: { mean: 0.5, spread: 0.25 }, distinctMatches: { mean: 36, spread: 2 } };
+    const rows = [
+      { ...row, variant: "no pictures", metrics: metrics(0.2) },
+      { ...row, variant: "none", metrics: metrics(0.7), difference: null, diagnostics },
+      {
+        ...row,
+        variant: "das",
+        metrics: metrics(0.5),
+        difference: { mean: -0.2, p: 0.04, df: 1 },
+        diagnostics,
+      },
+    ];
+    expect(differenceTable(rows)).toMatchInlineSnapshot(`
+      "| losses | seeds | mean accuracy | difference to \`none\` | p (paired t test) | answer nll |
+      | --- | --- | --- | --- | --- | --- |
+      | none | 2 | 0.700 ± 0.010 | – | – | – |
+      | das | 2 | 0.500 ± 0.010 | −0.200 | 0.040 | – |"
+    `);
+    expect(diagnosticsTable(rows)).toMatchInlineSnapshot(`
+      "| losses | cos(v, v̂) | length of v | effective rank | distinct matched words | meaningful share | strict share |
+      | --- | --- | --- | --- | --- | --- | --- |
+      | none | 0.500 ± 0.250 | – | – | 36.0 ± 2.0 | – | – |
+      | das | 0.500 ± 0.250 | – | – | 36.0 ± 2.0 | – | – |"
     `);
   });
 });
