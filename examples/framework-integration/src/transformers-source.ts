@@ -27,6 +27,7 @@ export async function openTransformersSource(folder: string): Promise<FeatureSou
   return {
     id: `transformers-js-${createHash("sha256").update(weights).digest("hex").slice(0, 16)}`,
     width: hidden_size,
+    imageSize: image_size,
     features: async (images) => {
       const pixelValues = new Tensor("float32", toChannelsFirst(images), channelsFirstShape(images));
       const { last_hidden_state } = await model({ pixel_values: pixelValues });

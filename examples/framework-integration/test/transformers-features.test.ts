@@ -34,5 +34,6 @@ it("gives the rows of each image, and an id that changes with the model", async 
   expect(features).toMatchObject({ width: 8, offsets: Int32Array.of(0, 4, 8) });
   expect(features?.values.subarray(0, 32).every((value) => value === 0)).toBe(true);
   expect(features?.values.subarray(32, 40)).toEqual(features?.values.subarray(56, 64));
+  expect(sources[0]?.imageSize).toBe(16);
   expect(sources[0]?.id).not.toBe(sources[1]?.id);
 });

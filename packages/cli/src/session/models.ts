@@ -109,13 +109,26 @@ function tokenizerPath(folder: string): string | undefined {
   return existsSync(path) ? path : undefined;
 }
 
-/** How pictures become the encoder's input: preprocessor_config.json, else a square with SigLIP's mean and deviation. */
-export function openProcessor(component: Component, imageSize: number): ImageProcessor {
+/**
+ * How pictures become the encoder's input: preprocessor_config.json, else a square with SigLIP's mean and deviation.
+ *
+ * @throws `BasicError` `E_CONFIG` where neither says how large pictures must be.
+ */
+export function openProcessor(
+  component: Component,
+  { imageSize }: { readonly imageSize?: number },
+): ImageProcessor {
   const folder = filesOf(component);
   const path = folder === undefined ? undefined : join(folder, "preprocessor_config.json");
-  return path !== undefined && existsSync(path)
-    ? parseImageProcessor(readJson(path))
-    : squareProcessor(imageSize);
+  if (path !== undefined && existsSync(path)) return parseImageProcessor(readJson(path));
+  if (imageSize !== undefined && Number.isInteger(imageSize) && imageSize > 0)
+    return squareProcessor(imageSize);
+  throw new BasicError(
+    "E_CONFIG",
+    `The vision encoder "${component.name}" does not say how large its pictures are: expected \`imageSize\`, ` +
+      `a whole number of pixels above 0, got ${imageSize ?? "nothing"}. ` +
+      "Add imageSize to what its defineEncoder returns (docs/writing-an-encoder.md).",
+  );
 }
 
 function readJson(path: string): object {

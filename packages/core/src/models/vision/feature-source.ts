@@ -12,7 +12,8 @@ import type { FeatureSource, HostVisualRows, ImageBatch, VisionEncoder } from ".
  */
 export async function createFeatureSource(encoder: VisionEncoder, name: string): Promise<FeatureSource> {
   const id = `${name}-${await fingerprint(encoder.parameters)}`;
-  return { id, width: encoder.width, features: (images) => encodeOnHost(encoder, images) };
+  const { width, imageSize } = encoder;
+  return { id, width, imageSize, features: (images) => encodeOnHost(encoder, images) };
 }
 
 async function encodeOnHost(encoder: VisionEncoder, images: ImageBatch): Promise<HostVisualRows> {

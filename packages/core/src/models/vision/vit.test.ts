@@ -128,6 +128,7 @@ describe("createFeatureSource", () => {
     const features = await source.features({ pixels: values, shape: [2, 6, 6, 3] });
     expect(features.values).toEqual(clip.encode(input).rows.dataSync());
     expect([source.width, features.width, [...features.offsets]]).toEqual([8, 8, [0, 9, 18]]);
+    expect(source.imageSize).toBe(6);
     const other = createVit(clipConfig(sizes), { seed: 9 });
     expect((await createFeatureSource(other, "layer-2")).id).not.toBe(source.id);
     expect((await createFeatureSource(clip, "layer-2")).id).toBe(source.id);
