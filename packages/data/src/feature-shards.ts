@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, open, rename, writeFile } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import type { Grid, HostVisualRows } from "@basic-mllm/core";
+import { BasicError, type Grid, type HostVisualRows } from "@basic-mllm/core";
 
 import { fromHalf, toHalf } from "./float16.js";
 
@@ -39,44 +39,90 @@ export interface ShardEntry {
 const HEADER_BLOCK = 65_536;
 const NEWLINE = 10;
 
-/** Reads the header of a shard; null where there is none. */
-export async function readShardHeader(file: string): Promise<StoredHeader | null> {
+/** Reads the header of a shard; null where there is no whole shard. */
+export async function readShardHeader(file: string, storage: FeatureStorage): Promise<StoredHeader | null> {
   const handle = await open(file, "r").catch(() => null);
   if (handle === null) return null;
   try {
-    let text = Buffer.alloc(0);
-    for (;;) {
-      const { buffer, bytesRead } = await handle.read(
-        Buffer.alloc(HEADER_BLOCK),
-        0,
-        HEADER_BLOCK,
-        text.length,
-      );
-      text = Buffer.concat([text, buffer.subarray(0, bytesRead)]);
-      const newline = text.indexOf(NEWLINE);
-      if (newline >= 0) {
-        const header = JSON.parse(text.subarray(0, newline).toString()) as ShardHeader;
-        return { ...header, dataStart: newline + 1 };
-      }
-      if (bytesRead === 0) return null;
-    }
+    const line = await firstLine(handle);
+    const header = line === null ? null : parseHeader(line);
+    if (line === null || header === null) return null;
+    const found = { ...header, dataStart: line.length + 1 };
+    const { size } = await handle.stat();
+    return size === shardBytes(found, storage) ? found : null;
   } finally {
     await handle.close();
   }
 }
 
-/** Writes a shard under a temporary name, then renames it. */
+/** The bytes before the first line end; null where there is none. */
+async function firstLine(handle: FileHandle): Promise<Buffer | null> {
+  let text = Buffer.alloc(0);
+  for (;;) {
+    const block = Buffer.alloc(HEADER_BLOCK);
+    const { bytesRead } = await handle.read(block, 0, HEADER_BLOCK, text.length);
+    text = Buffer.concat([text, block.subarray(0, bytesRead)]);
+    const newline = text.indexOf(NEWLINE);
+    if (newline >= 0) return text.subarray(0, newline);
+    if (bytesRead === 0) return null;
+  }
+}
+
+function parseHeader(line: Buffer): ShardHeader | null {
+  try {
+    return JSON.parse(line.toString()) as ShardHeader;
+  } catch {
+    // A damaged file is as good as none: its features are computed again.
+    return null;
+  }
+}
+
+function shardBytes({ width, images, dataStart }: StoredHeader, storage: FeatureStorage): number {
+  const rows = images.reduce((sum, image) => sum + image.rows, 0);
+  return dataStart + rows * width * bytesPerValue(storage);
+}
+
+/**
+ * Writes a shard under a temporary name, syncs, then renames it.
+ *
+ * @throws `BasicError` `E_DISK_FULL`; the temporary file is removed.
+ */
 export async function writeShard(
   file: string,
   header: ShardHeader,
   blocks: readonly Uint8Array[],
 ): Promise<StoredHeader> {
   const line = Buffer.from(`${JSON.stringify(header)}\n`);
-  await mkdir(dirname(file), { recursive: true });
   const temporary = `${file}.${randomUUID()}`;
-  await writeFile(temporary, Buffer.concat([line, ...blocks]));
-  await rename(temporary, file);
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeAndSync(temporary, [line, ...blocks]);
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw explained(error, file);
+  }
   return { ...header, dataStart: line.length };
+}
+
+async function writeAndSync(file: string, pieces: readonly Uint8Array[]): Promise<void> {
+  const handle = await open(file, "wx");
+  try {
+    for (const piece of pieces) await handle.writeFile(piece);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+function explained(error: unknown, file: string): unknown {
+  if (!(error instanceof Error && "code" in error && error.code === "ENOSPC")) return error;
+  return new BasicError(
+    "E_DISK_FULL",
+    `features could not be written to ${file}: the disk is full. ` +
+      "Make space and start again: features that are there already are not computed again.",
+    { cause: error },
+  );
 }
 
 /** The images of a shard that have features. */
@@ -98,7 +144,11 @@ export function entryBytes({ rows }: ShardEntry, width: number, storage: Feature
   return rows * width * bytesPerValue(storage);
 }
 
-/** Reads the stored bytes of an image. */
+/**
+ * Reads the stored bytes of an image.
+ *
+ * @throws `BasicError` `E_DATA_FORMAT` where the file was cut off since it was opened.
+ */
 export async function readEntry(
   entry: ShardEntry,
   width: number,
@@ -109,8 +159,13 @@ export async function readEntry(
   try {
     // Its own buffer: typed arrays of two or four bytes need an aligned start.
     const bytes = new Uint8Array(length);
-    await handle.read(bytes, 0, length, entry.start);
-    return bytes;
+    const { bytesRead } = await handle.read(bytes, 0, length, entry.start);
+    if (bytesRead === length) return bytes;
+    throw new BasicError(
+      "E_DATA_FORMAT",
+      `features in ${entry.file}: expected ${length} bytes from byte ${entry.start} on, got ${bytesRead}. ` +
+        "The file was cut off while it was in use. Start again: its features are then computed again.",
+    );
   } finally {
     await handle.close();
   }

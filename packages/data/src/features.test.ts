@@ -1,6 +1,6 @@
-import { readdir, writeFile } from "node:fs/promises";
+import { open, readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { patchMeans, pictureFolder } from "../test/fixture.js";
 import { rejection } from "../test/rejection.js";
@@ -70,6 +70,48 @@ describe("cacheFeatures", () => {
     const table = await cacheFeatures({ ...options(), storage: "float16" });
     expect([...(await table.read(["dark.png"])).values][0]).toBeCloseTo(0.2, 3);
   });
+
+  it("computes again what was cut off on disk or has a damaged header", async () => {
+    const whole = await cacheFeatures(options());
+    const values = await whole.read(["dark.png"]);
+    const file = await onlyShard();
+    for (const length of [(await stat(file)).size - 4, 10]) {
+      await truncate(file, length);
+      const again = await cacheFeatures(options());
+      expect(again.computed).toBe(3);
+      expect(await again.read(["dark.png"])).toEqual(values);
+    }
+    await writeFile(file, "{ no header\n");
+    expect((await cacheFeatures(options())).computed).toBe(3);
+  });
+
+  it("says that a file was cut off while it was in use", async () => {
+    const table = await cacheFeatures(options());
+    const file = await onlyShard();
+    await truncate(file, (await stat(file)).size - 4);
+    expect((await rejection(() => table.read(["dark.png"]))).replace(file, "FILE")).toMatchInlineSnapshot(
+      `"features in FILE: expected 32 bytes from byte 159 on, got 28. The file was cut off while it was in use. Start again: its features are then computed again. [E_DATA_FORMAT]"`,
+    );
+  });
+
+  it("says that the disk is full, and leaves no part of a file", async () => {
+    const full = Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
+    const handle = await open(join(root, "red.png"), "r");
+    const sync = vi.spyOn(Object.getPrototypeOf(handle), "sync").mockRejectedValueOnce(full);
+    await handle.close();
+    const text = await rejection(() => cacheFeatures(options()));
+    sync.mockRestore();
+    expect(text.replace(/\S+\.bin/, "FILE")).toMatchInlineSnapshot(
+      `"features could not be written to FILE: the disk is full. Make space and start again: features that are there already are not computed again. [E_DISK_FULL]"`,
+    );
+    const left = await readdir(join(root, "cache"), { recursive: true });
+    expect(left.filter((name) => name.includes("."))).toEqual([]);
+  });
+
+  async function onlyShard(): Promise<string> {
+    const names = await readdir(join(root, "cache"), { recursive: true });
+    return join(root, "cache", names.find((name) => name.endsWith(".bin")) ?? "");
+  }
 
   it("leaves no temporary file behind", async () => {
     await cacheFeatures(options());

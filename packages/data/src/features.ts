@@ -46,9 +46,9 @@ const BATCH = 32;
  * Computes the features of a frozen encoder once and keeps them on disk.
  *
  * Files are keyed by the encoder, the processor, the storage and the content of their images; they are written under
- * a temporary name and renamed, so that an interrupted or a second run does no harm.
+ * a temporary name and renamed, so that an interrupted or a second run does no harm. A file that was cut off is made again.
  *
- * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`.
+ * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`; `E_DISK_FULL`.
  */
 export async function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable> {
   const { images, source, storage = "float16", onProgress } = options;
@@ -83,10 +83,10 @@ interface OpenShard {
 type Content = Uint8Array | { readonly broken: string };
 
 async function openShard(options: FeatureCacheOptions, names: readonly string[]): Promise<OpenShard> {
-  const { folder, imageRoot } = options;
+  const { folder, imageRoot, storage = "float16" } = options;
   const contents = await Promise.all(names.map((name) => orReason(readImageBytes(join(imageRoot, name)))));
   const file = join(folder, shardName(options, contents));
-  const found = await readShardHeader(file);
+  const found = await readShardHeader(file, storage);
   if (found !== null) return { file, header: found, computed: false };
   const header = await computeShard(options, { file, names, contents });
   return { file, header, computed: true };
