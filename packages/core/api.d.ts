@@ -772,6 +772,8 @@ interface FeatureSource {
     /** Changes whenever the features would: the cache is keyed by it. */
     readonly id: string;
     readonly width: number;
+    /** Side of the square pictures it takes, in pixels. A recipe needs it; who passes pixels by hand does not. */
+    readonly imageSize?: number;
     /** Features of pictures that the encoder's processor has fitted. */
     features(images: ImageBatch): Promise<HostVisualRows>;
 }

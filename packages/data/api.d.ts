@@ -1,5 +1,5 @@
 import { Sample, TextTokenizer, RgbImage, VisualStore, ChannelStatistics, ImageProcessor, ImageShape, fitImage, Template } from './browser.js';
-export { Channels, Filter, IMAGE_PLACEHOLDER, IMAGE_SLOT, PackOptions, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TokenSample, Turn, UnpackedSample, VlmDataOptions, blind, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, packSamples, parseImageProcessor, parseSamples, resizeImage, squareProcessor, standardised, toImageBatch, unpackRows } from './browser.js';
+export { Channels, Filter, IMAGE_PLACEHOLDER, IMAGE_SLOT, LabelledAnswers, PackOptions, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TokenSample, Turn, UnpackedSample, VlmDataOptions, blind, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, packSamples, parseImageProcessor, parseSamples, resizeImage, squareProcessor, standardised, toImageBatch, unpackRows } from './browser.js';
 import { HostVisualRows, FeatureSource } from '@basic-mllm/core';
 
 /** What a missing or broken picture does. */
@@ -89,9 +89,9 @@ interface FeatureCacheOptions {
  * Computes the features of a frozen encoder once and keeps them on disk.
  *
  * Files are keyed by the encoder, the processor, the storage and the content of their images; they are written under
- * a temporary name and renamed, so that an interrupted or a second run does no harm.
+ * a temporary name and renamed, so that an interrupted or a second run does no harm. A file that was cut off is made again.
  *
- * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`.
+ * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`; `E_DISK_FULL`.
  */
 declare function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable>;
 

@@ -17,6 +17,7 @@ export {
   encodePrompt,
   encodeSample,
   findTemplate,
+  type LabelledAnswers,
   TEMPLATES,
   type Template,
 } from "./templates.js";

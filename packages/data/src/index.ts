@@ -31,6 +31,7 @@ export {
   encodePrompt,
   encodeSample,
   findTemplate,
+  type LabelledAnswers,
   TEMPLATES,
   type Template,
 } from "./templates.js";

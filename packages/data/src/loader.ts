@@ -9,7 +9,7 @@ import {
 import { type PackOptions, packSamples } from "./packing.js";
 import { IMAGE_PLACEHOLDER, type Sample } from "./samples.js";
 import type { TokenSample } from "./segments.js";
-import { encodeSample, type Template } from "./templates.js";
+import { encodeSample, type LabelledAnswers, type Template } from "./templates.js";
 import type { TextTokenizer } from "./tokenizer.js";
 import type { ImageShape, VisualStore } from "./visual-store.js";
 
@@ -17,6 +17,8 @@ import type { ImageShape, VisualStore } from "./visual-store.js";
 export interface VlmDataOptions {
   readonly samples: readonly Sample[];
   readonly template: Template;
+  /** Which answers of a conversation have labels. Default: all. */
+  readonly answers?: LabelledAnswers;
   readonly tokenizer: TextTokenizer;
   /** Features or pixels of the images; null for text alone. */
   readonly store: VisualStore | null;
@@ -43,7 +45,7 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
   const encode = (index: number): TokenSample => {
     const known = kept.get(index);
     if (known !== undefined) return known;
-    const encoded = encodeSample(template, tokenizer, samples[index] as Sample);
+    const encoded = encodeSample(template, tokenizer, samples[index] as Sample, options.answers);
     if (kept.size < KEPT_SAMPLES) kept.set(index, encoded);
     return encoded;
   };

@@ -36,6 +36,29 @@ describe("encodeSample", () => {
     );
   });
 
+  it("labels the last answer only, with the tokens of training, where it is told so", () => {
+    const last = show(encodeSample(findTemplate("chat"), tokenizer, sample, "last"), tokenizer);
+    expect(last).toBe(
+      "<s> [image] user : what is it ? assistant : lion </s> user : where is it ? assistant : TOPLEFT </S>",
+    );
+    const segments = conversationSegments(findTemplate("vicuna-v1"), sample, "last");
+    const all = conversationSegments(findTemplate("vicuna-v1"), sample);
+    expect(segments.map((segment) => ({ ...segment, weight: 0 }))).toEqual(
+      all.map((segment) => ({ ...segment, weight: 0 })),
+    );
+    expect(show(encodeSample(findTemplate("plain"), tokenizer, sample, "last"), tokenizer)).toBe(
+      "<s> [image] lion </s> TOPLEFT </S>",
+    );
+  });
+
+  it("says that the last answer is empty where only that one would have labels", () => {
+    const [first, second, third] = sample.conversations;
+    const silent = { ...sample, conversations: [first, second, third, { from: "gpt", value: " " }] };
+    expect(() => encodeSample(findTemplate("chat"), tokenizer, silent as Sample, "last")).toThrow(
+      'sample "7": template "chat" trains answers, and its last answer is empty.',
+    );
+  });
+
   it("throws the question away and trains the caption under plain", () => {
     const caption = { ...sample, conversations: sample.conversations.slice(0, 2) };
     expect(show(encodeSample(findTemplate("plain"), tokenizer, caption), tokenizer)).toBe(

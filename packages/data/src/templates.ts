@@ -94,18 +94,27 @@ export function findTemplate(name: string): Template {
   return template;
 }
 
+/** Which answers of a conversation have labels: all, for training; the last one, with the others as its context. */
+export type LabelledAnswers = "all" | "last";
+
 /**
  * Turns a sample into tokens with label weights.
  *
+ * @param answers - Which answers have labels. Default: all.
  * @throws `BasicError` `E_LABELS_MASKED` when nothing would be trained, with the reason;
  *   `E_IMAGE_TOKENS` when the text shows another number of images than the sample has.
  */
-export function encodeSample(template: Template, tokenizer: TextTokenizer, sample: Sample): TokenSample {
-  const encoded = encodeConversation(template, tokenizer, sample);
+export function encodeSample(
+  template: Template,
+  tokenizer: TextTokenizer,
+  sample: Sample,
+  answers: LabelledAnswers = "all",
+): TokenSample {
+  const encoded = encodeConversation(template, tokenizer, sample, answers);
   if (!encoded.weights.some((weight) => weight > 0)) {
     throw new BasicError(
       "E_LABELS_MASKED",
-      `sample "${sample.id}": template "${template.name}" trains answers, and ${whyMasked(sample)}. ` +
+      `sample "${sample.id}": template "${template.name}" trains answers, and ${whyMasked(sample, answers)}. ` +
         "Remove the sample, correct its answers, or choose another template.",
     );
   }
@@ -118,10 +127,15 @@ export function encodeSample(template: Template, tokenizer: TextTokenizer, sampl
  * @throws `BasicError` `E_IMAGE_TOKENS` as {@link encodeSample}.
  */
 export function encodePrompt(template: Template, tokenizer: TextTokenizer, sample: Sample): TokenSample {
-  return encodeConversation(template, tokenizer, sample);
+  return encodeConversation(template, tokenizer, sample, "all");
 }
 
-function encodeConversation(template: Template, tokenizer: TextTokenizer, sample: Sample): TokenSample {
+function encodeConversation(
+  template: Template,
+  tokenizer: TextTokenizer,
+  sample: Sample,
+  answers: LabelledAnswers,
+): TokenSample {
   const shown = sample.conversations.reduce((sum, turn) => sum + countImages(turn), 0);
   if (shown !== sample.images.length) {
     throw new BasicError(
@@ -130,21 +144,34 @@ function encodeConversation(template: Template, tokenizer: TextTokenizer, sample
         `got ${shown}. Put ${IMAGE_PLACEHOLDER} where each image belongs.`,
     );
   }
-  const encoded = encodeSegments(tokenizer, conversationSegments(template, sample));
+  const encoded = encodeSegments(tokenizer, conversationSegments(template, sample, answers));
   return { id: sample.id, images: sample.images, ...encoded };
 }
 
 /** The stretches of a conversation. A question at the end stays open for an answer. */
-export function conversationSegments(template: Template, sample: Sample): readonly Segment[] {
+export function conversationSegments(
+  template: Template,
+  sample: Sample,
+  answers: LabelledAnswers = "all",
+): readonly Segment[] {
   const segments: Segment[] = [{ kind: "begin" }];
   if (template.images === "first") {
     for (const _ of sample.images) segments.push({ kind: "image" }, text(template.afterImage, 0));
   }
   segments.push(text(template.system, 0));
-  for (const turn of sample.conversations) {
-    segments.push(...(turn.from === "human" ? question(template, turn) : answer(template, turn)));
+  for (const [i, turn] of sample.conversations.entries()) {
+    // A weight of its own keeps an answer apart from its neighbours: the tokens stay those of training.
+    const weight = answers === "all" ? 1 : i + 1;
+    segments.push(...(turn.from === "human" ? question(template, turn) : answer(template, turn, weight)));
   }
-  return mergeText(segments);
+  const merged = mergeText(segments);
+  if (answers === "all") return merged;
+  const last = sample.conversations.findLastIndex(({ from }) => from === "gpt") + 1;
+  return merged.map((segment) =>
+    "weight" in segment
+      ? { ...segment, weight: segment.weight > 0 && segment.weight === last ? 1 : 0 }
+      : segment,
+  );
 }
 
 function question(template: Template, turn: Turn): readonly Segment[] {
@@ -155,12 +182,12 @@ function question(template: Template, turn: Turn): readonly Segment[] {
   return [text(template.user, 0), ...shown, text(said, 0), text(template.assistant, 0)];
 }
 
-function answer(template: Template, turn: Turn): readonly Segment[] {
+function answer(template: Template, turn: Turn, weight: number): readonly Segment[] {
   const said = turn.value.trim();
   if (said === "") return [];
   const end: Segment =
-    "token" in template.answerEnd ? { kind: "end", weight: 1 } : text(template.answerEnd.text, 1);
-  return [text(`${template.answerStart}${said}`, 1), end];
+    "token" in template.answerEnd ? { kind: "end", weight } : text(template.answerEnd.text, weight);
+  return [text(`${template.answerStart}${said}`, weight), end];
 }
 
 function text(value: string, weight: number): Segment {
@@ -184,9 +211,10 @@ function countImages({ value }: Turn): number {
   return value.split(IMAGE_PLACEHOLDER).length - 1;
 }
 
-function whyMasked({ conversations }: Sample): string {
+function whyMasked({ conversations }: Sample, labelled: LabelledAnswers): string {
   const answers = conversations.filter(({ from }) => from === "gpt");
   if (answers.length === 0) return "the conversation has no answer (no turn from gpt)";
   if (answers.every(({ value }) => value.trim() === "")) return "all its answers are empty";
+  if (labelled === "last" && answers.at(-1)?.value.trim() === "") return "its last answer is empty";
   return "the tokenizer gives no token for its answers";
 }
