@@ -1,3 +1,4 @@
+import type { PackedRows } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, it } from "vitest";
 
@@ -64,9 +65,35 @@ it("generates the same with the cache as the likeliest token of each prefix", as
     { packed: batch.packed, visual },
     { maxTokens: 4, endOfSequence: null },
   );
+  const without: number[] = [];
+  while (without.length < 4) without.push(likeliest(continued(batch.packed, without), visual));
   visual.dispose();
-  expect(whole).toHaveLength(4);
+  expect(whole).toEqual(without);
+  // Else a generator that repeats one token would pass.
+  expect(new Set(whole).size).toBeGreaterThan(1);
 });
+
+/** One sample with tokens after its end. */
+function continued(packed: PackedRows, tokens: readonly number[]): PackedRows {
+  const ids = Int32Array.of(...packed.ids, ...tokens);
+  return {
+    ...packed,
+    ids,
+    offsets: Int32Array.of(0, ids.length),
+    positions: Int32Array.from(ids.keys()),
+    countsAsText: Int32Array.of(...packed.countsAsText, ...tokens.map(() => 1)),
+    labels: new Int32Array(ids.length).fill(-100),
+  };
+}
+
+/** The likeliest next token, from a forward pass over the whole prefix. */
+function likeliest(packed: PackedRows, visual: tf.Tensor2D): number {
+  return tf.tidy(() => {
+    const { hidden } = model.language.forward({ packed, visual });
+    const last = tf.slice(hidden, [packed.ids.length - 1, 0], [1, -1]);
+    return tf.argMax(tf.matMul(last, model.language.head.weight, false, true), 1).dataSync()[0] as number;
+  });
+}
 
 it("matches a vocabulary row with itself, and replaces it by itself", async () => {
   const { vocabulary } = model.language;
