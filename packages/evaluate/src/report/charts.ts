@@ -40,16 +40,38 @@ const DIAGNOSTICS: readonly (readonly [key: string, title: string, note: string]
   ["cosine", "cos(v, v̂)", "1 with few distinct words means collapse"],
   ["distinctMatches", "Distinct matched words", "how many different words the visual embeddings point at"],
   ["normInitial", "Length of v", "mean |v| of the projector's output"],
+  ["normRefined", "Length of v̂", "mean |v̂| of the refined embeddings"],
+  ["normVocabulary", "Length of E", "mean |E| of the vocabulary: what |v| should be near to"],
   ["effectiveRank", "Effective rank", "dimensions that the visual embeddings use"],
   ["meaningfulShare", "Meaningful share", "visual embeddings whose nearest word belongs to the scene"],
-  ["ratioDirection", "λ·direction / language", "above about 0.3 the supervision leads"],
+  ["strictShare", "Strict share", "visual embeddings whose nearest word is drawn under that patch"],
+  ["patchWeightSum", "Sum of patch weights", "Σ a_j of an image: attention that its text pays to it"],
 ];
 
+const RATIO = /^ratio(?=[A-Z])/;
+
 function diagnosticCharts(runs: readonly ReportRun[]): readonly Chart[] {
-  return DIAGNOSTICS.map(([key, title, note]) => ({
+  const charts = DIAGNOSTICS.map(([key, title, note]) => ({
     ...compare(runs, title, (p) => p.diagnostics?.[key]),
     note,
   }));
+  return [...charts, ...ratioCharts(runs)];
+}
+
+/** A chart for each visual loss that any of the runs has. */
+function ratioCharts(runs: readonly ReportRun[]): readonly Chart[] {
+  const names = runs.flatMap(({ train }) => train.flatMap((point) => Object.keys(point.diagnostics ?? {})));
+  const ratios = [...new Set(names)].filter((name) => RATIO.test(name));
+  return ratios.map((key) => ({
+    ...compare(runs, `λ·${lossName(key)} / language`, (p) => p.diagnostics?.[key]),
+    note: "above about 0.3 the supervision leads",
+  }));
+}
+
+/** `ratioDasNce` to `das-nce`. */
+function lossName(key: string): string {
+  const name = key.replace(RATIO, "");
+  return name.replace(/[A-Z]/g, (letter, at: number) => `${at > 0 ? "-" : ""}${letter.toLowerCase()}`);
 }
 
 function speedCharts(runs: readonly ReportRun[]): readonly Chart[] {

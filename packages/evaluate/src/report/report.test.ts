@@ -68,6 +68,45 @@ it("draws a loss part a curve for one run, a run a curve for several", () => {
   expect(compared?.series.map(({ label }) => label)).toEqual(["tiny <run>", "other"]);
 });
 
+it("has a chart for everything that the training log holds, and for each visual loss of any run", () => {
+  const diagnostics = {
+    cosine: 0.5,
+    distinctMatches: 9,
+    normInitial: 1,
+    normRefined: 2,
+    normVocabulary: 3,
+    effectiveRank: 4,
+    meaningfulShare: 0.5,
+    strictShare: 0.25,
+    patchWeightSum: 0.1,
+    ratioDirection: 0.2,
+  };
+  const logged = (extra: Record<string, number>): ReportRun => ({
+    ...run,
+    train: run.train.map((point) => ({ ...point, diagnostics: { ...diagnostics, ...extra } })),
+  });
+  const charts = chartsOf([logged({}), { ...logged({ ratioDasNce: 0.4 }), name: "other" }]);
+  expect(charts.map(({ title }) => title)).toEqual([
+    "Language loss",
+    "cos(v, v̂)",
+    "Distinct matched words",
+    "Length of v",
+    "Length of v̂",
+    "Length of E",
+    "Effective rank",
+    "Meaningful share",
+    "Strict share",
+    "Sum of patch weights",
+    "λ·direction / language",
+    "λ·das-nce / language",
+    "Learning rate",
+    "Gradient norm",
+    "Throughput",
+  ]);
+  const contrastive = charts.find(({ title }) => title === "λ·das-nce / language");
+  expect(contrastive?.series.map(({ values }) => values)).toEqual([[], [0.4, 0.4, 0.4]]);
+});
+
 it("leaves out a chart that has no points", () => {
   const titles = chartsOf([run]).map(({ title }) => title);
   expect(titles).toContain("cos(v, v̂)");
