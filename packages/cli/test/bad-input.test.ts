@@ -66,8 +66,13 @@ describe("a run that cannot go on says why", () => {
         "error sample "lost" of FOLDER/missing.json: there is no image "FOLDER/pictures/lost.png"; 1 of 2 samples miss theirs. Correct the image folder, or set onImageError to "skip-and-count". [E_IMAGE]",
       ]
     `);
-    const [code] = await train(...missing, "--set", "data.onImageError=skip-and-count");
-    expect(code).toBe(0);
+    const [code, text] = await train(...missing, "--set", "data.onImageError=skip-and-count");
+    expect([code, text]).toEqual([
+      0,
+      expect.stringContaining(
+        'warning set "finetune": 1 of 2 samples are left out: 1 picture is missing (pictures/lost.png)',
+      ),
+    ]);
   });
 
   it("a broken picture: which one; or it is left out with a warning", async () => {
@@ -80,7 +85,59 @@ describe("a run that cannot go on says why", () => {
       ]
     `);
     const [code, text] = await train(...broken, "--set", "data.onImageError=skip-and-count");
-    expect([code, text]).toEqual([0, expect.stringContaining("1 broken pictures are left out")]);
+    const leftOut =
+      'warning set "finetune": 1 of 2 samples are left out: 1 picture is broken (pictures/broken.png)';
+    expect([code, text]).toEqual([0, expect.stringContaining(leftOut)]);
+    // The first training set is the one that standardisation measures.
+    const first = ["--set", "data.train.align.file=broken", "--set", "data.onImageError=skip-and-count"];
+    expect((await train(...first))[0]).toBe(0);
+  });
+
+  it("a broken picture is left out as well where pixels are read in every step", async () => {
+    await writeFile(join(folder, "pictures/broken.png"), "no picture");
+    const gone = [
+      good,
+      { ...good, id: "bad", image: "pictures/broken.png" },
+      { ...good, id: "lost", image: "no.png" },
+    ];
+    const both = [...(await set("gone", gone)), "--set", "features.standardise=false"];
+    const skip = ["--set", "data.onImageError=skip-and-count"];
+    const leftOut =
+      'set "finetune": 2 of 3 samples are left out: 1 picture is missing (no.png), 1 picture is broken (pictures/broken.png)';
+    for (const pixels of [
+      ["--set", "features.cache=false"],
+      ["--set", 'stages.align.train=["vision","projector"]'],
+    ]) {
+      expect(await train(...both, ...pixels, ...skip)).toEqual([0, expect.stringContaining(leftOut)]);
+    }
+    const [code, text] = await train(
+      ...both.slice(0, 2),
+      "--set",
+      "features.standardise=false",
+      "--set",
+      "features.cache=false",
+    );
+    expect([code, text]).toEqual([1, expect.stringContaining("E_IMAGE")]);
+  });
+
+  it("pictures that are all broken", async () => {
+    await writeFile(join(folder, "pictures/broken.png"), "no picture");
+    const none = await set("none", [{ ...good, image: "pictures/broken.png" }]);
+    expect(await train(...none, "--set", "data.onImageError=skip-and-count")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error set "finetune": expected at least one sample whose pictures are whole, got none of 1: 1 picture is broken (pictures/broken.png). Replace the pictures. [E_DATA_EMPTY]",
+      ]
+    `);
+  });
+
+  it("a data builder that does not exist: the nearest one", async () => {
+    expect(await train("--set", "data.builder=scene")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is no data builder "scene" for a multimodal recipe. Did you mean "scenes"? Known: scenes. Name it in data.builder, or leave data.builder out where the data is there already. [E_NAME_UNKNOWN]",
+      ]
+    `);
   });
 
   it("an empty data set", async () => {

@@ -1,0 +1,162 @@
+import {
+  BasicError,
+  createFeatureSource,
+  type FeatureSource,
+  type VisionEncoder,
+  type VlmRecipe,
+} from "@basic-mllm/core";
+import {
+  blind as blindStore,
+  brokenImages,
+  type ChannelStatistics,
+  cacheFeatures,
+  createPixelStore,
+  type Dataset,
+  type FeatureTable,
+  type ImageProcessor,
+  imagesOf,
+  standardised,
+  type VisualStore,
+  withoutImages,
+} from "@basic-mllm/data";
+
+import type { Progress, Terminal } from "../terminal.js";
+import type { TaskContext } from "./task.js";
+
+/** Pictures that are looked at between two movements of the progress bar. */
+const GROUP = 256;
+
+/** What {@link openStores} needs besides the recipe. */
+export interface StoreOptions {
+  readonly encoder: VisionEncoder | FeatureSource;
+  readonly processor: ImageProcessor;
+  /** Replaces every feature by zero: the baseline that never sees a picture. */
+  readonly blind: boolean;
+}
+
+/** Pictures of one folder as the model sees them, and those that it cannot. */
+export interface OpenStore {
+  readonly store: VisualStore;
+  /** Broken pictures, and why. */
+  readonly broken: ReadonlyMap<string, string>;
+}
+
+/** A set of a recipe as it was read. */
+export type NamedData = { readonly name: string; readonly data: Dataset };
+
+/** One store per image folder. Statistics come from the first training set. */
+export async function openStores(
+  context: TaskContext<VlmRecipe>,
+  options: StoreOptions,
+  sets: readonly NamedData[],
+): Promise<{ stores: (imageRoot: string) => OpenStore; statistics: ChannelStatistics | null }> {
+  const roots = [...new Set(sets.map(({ data }) => data.imageRoot))];
+  const opened = new Map<string, OpenStore>();
+  const source = await featureSource(context.recipe, options.encoder);
+  for (const root of roots) {
+    const samples = sets.filter(({ data }) => data.imageRoot === root).flatMap(({ data }) => data.samples);
+    opened.set(root, await openStore(context, options, { source, root, images: imagesOf(samples) }));
+  }
+  const [first] = sets;
+  const statistics =
+    context.recipe.features.standardise && first !== undefined
+      ? await statisticsOf(first.data, opened.get(first.data.imageRoot) as OpenStore)
+      : null;
+  const stores = (root: string): OpenStore => {
+    const found = opened.get(root) as OpenStore;
+    const store = statistics === null ? found.store : standardised(found.store, statistics);
+    return { ...found, store: options.blind ? blindStore(store) : store };
+  };
+  return { stores, statistics };
+}
+
+/** Mean and deviation of each feature channel over the whole pictures of a set. */
+async function statisticsOf(data: Dataset, { store, broken }: OpenStore): Promise<ChannelStatistics | null> {
+  if (!("statistics" in store)) return null;
+  return (store as FeatureTable).statistics(imagesOf(withoutImages(data, broken).samples));
+}
+
+/** The encoder as a source of features, where no stage trains it. */
+async function featureSource(
+  recipe: VlmRecipe,
+  encoder: VisionEncoder | FeatureSource,
+): Promise<FeatureSource | null> {
+  if (!("encode" in encoder)) return encoder;
+  const trains = Object.values(recipe.stages).some((stage) => stage.train.includes("vision"));
+  const pixels = trains || !recipe.features.cache;
+  if (pixels && recipe.features.standardise) {
+    throw new BasicError(
+      "E_RECIPE_INVALID",
+      `Recipe "${recipe.name}" standardises features, but ${trains ? "a stage trains the encoder" : "features.cache is false"}: ` +
+        "statistics need cached features of a frozen encoder. Set features.standardise to false.",
+    );
+  }
+  return pixels ? null : createFeatureSource(encoder, `layer${recipe.model.visionLayer}`);
+}
+
+async function openStore(
+  { terminal, cache, recipe }: TaskContext<VlmRecipe>,
+  { encoder, processor }: StoreOptions,
+  { source, root, images }: { source: FeatureSource | null; root: string; images: readonly string[] },
+): Promise<OpenStore> {
+  if (source === null) {
+    const { imageSize } = encoder as VisionEncoder;
+    const shape = await shapeOf(encoder as VisionEncoder, imageSize);
+    const store = createPixelStore({ imageRoot: root, processor, shape });
+    // Under the policy "error" the picture is named when it is read.
+    const look = recipe.data.onImageError === "skip-and-count";
+    return { store, broken: look ? await lookAtPictures(terminal, root, images) : new Map() };
+  }
+  const progress = patient(terminal, "features");
+  const table = await cacheFeatures({
+    source,
+    processor,
+    imageRoot: root,
+    images,
+    folder: cache,
+    onImageError: recipe.data.onImageError,
+    onProgress: progress.update,
+  });
+  progress.stop();
+  return { store: table, broken: table.broken };
+}
+
+/** Decodes every picture once and finds those that are broken. */
+async function lookAtPictures(
+  terminal: Terminal,
+  root: string,
+  images: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const progress = patient(terminal, "pictures");
+  const broken = new Map<string, string>();
+  for (let start = 0; start < images.length; start += GROUP) {
+    for (const entry of await brokenImages(root, images.slice(start, start + GROUP))) broken.set(...entry);
+    progress.update(Math.min(start + GROUP, images.length), images.length);
+  }
+  progress.stop();
+  return broken;
+}
+
+/** A progress bar for work that takes long; short work shows none. */
+function patient(terminal: Terminal, title: string) {
+  let progress: Progress | undefined;
+  const start = Date.now();
+  return {
+    update: (done: number, total: number): void => {
+      if (progress === undefined && Date.now() - start < 500) return;
+      progress ??= terminal.progress(title, total);
+      progress.update(done);
+    },
+    stop: () => progress?.stop(),
+  };
+}
+
+/** Rows that an encoder makes of a picture: found by encoding an empty one. */
+async function shapeOf(encoder: VisionEncoder, size: number) {
+  const source = await createFeatureSource(encoder, "shape");
+  const rows = await source.features({
+    pixels: new Float32Array(size * size * 3),
+    shape: [1, size, size, 3],
+  });
+  return { rows: rows.offsets[1] ?? 0, grid: rows.grids[0] ?? null };
+}
