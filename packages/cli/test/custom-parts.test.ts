@@ -1,18 +1,40 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { defineEncoder } from "@basic-mllm/core";
+import {
+  createDecoder,
+  createProjector,
+  createVit,
+  defineEncoder,
+  defineLanguageModel,
+  defineProjector,
+} from "@basic-mllm/core";
+import { parseHuggingFaceConfig } from "@basic-mllm/weights";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
-import { meanColour } from "./custom-parts.js";
-import { writeMiniTask } from "./mini.js";
+import { meanColour, notOurs } from "./custom-parts.js";
+import { LANGUAGE, VISION, WORD_COUNT, writeMiniTask } from "./mini.js";
 import { cli } from "./run-cli.js";
 
 const seen: number[][] = [];
 defineEncoder("mean-colour", () => meanColour({ imageSize: 12, seen }));
 defineEncoder("mean-colour-of-no-size", () => meanColour({ seen: [] }));
 defineEncoder("mean-colour-of-half-a-pixel", () => meanColour({ imageSize: 0.5, seen: [] }));
+
+defineEncoder("strange-encoder", () => {
+  const parsed = parseHuggingFaceConfig(VISION, "test");
+  if (parsed.kind !== "vision") throw new Error("no vision config");
+  return notOurs(createVit(parsed.config, { seed: 1, layer: -1 }));
+});
+defineLanguageModel("strange-language", ({ options }) => {
+  const parsed = parseHuggingFaceConfig({ ...LANGUAGE, vocab_size: options["words"] }, "test");
+  if (parsed.kind !== "language") throw new Error("no language config");
+  return notOurs(createDecoder(parsed.config, { seed: 2 }));
+});
+defineProjector("strange-projector", ({ features, width }) =>
+  notOurs(createProjector("linear", { features, width, seed: 3 })),
+);
 
 describe("parts that are not ours", () => {
   let folder: string;
@@ -53,5 +75,79 @@ describe("parts that are not ours", () => {
     `);
     const half = await train("model.vision.name=mean-colour-of-half-a-pixel", "model.vision.options={}");
     expect([half.code, half.out]).toEqual([1, expect.stringContaining("above 0, got 0.5.")]);
+  });
+
+  /** Evaluates a run with its checkpoints, then from `model/` alone, and chats with the latter. */
+  async function measureBoth(run: string) {
+    const copy = `${run}-copy`;
+    await cp(run, copy, { recursive: true });
+    await rm(join(copy, "checkpoints"), { recursive: true });
+    const [kept, saved] = [await cli(["eval", run, "--json"]), await cli(["eval", copy, "--json"])];
+    expect([kept.code, saved.code], saved.err).toEqual([0, 0]);
+    expect(saved.json()["weights"]).toBe("model");
+    expect(saved.json()["evaluations"]).toEqual(kept.json()["evaluations"]);
+    const image = join(folder, "pictures/red.png");
+    const chat = await cli(["chat", copy, "--image", image, "--question", "what color is this ?"]);
+    expect(chat.code).toBe(0);
+    return copy;
+  }
+
+  it("a run with an encoder of somebody's that has trained opens from what it saved", async () => {
+    const { run, code, out } = await train(
+      "model.vision.name=strange-encoder",
+      "model.vision.options={}",
+      "features.standardise=false",
+      'stages.finetune.train=["vision","projector","language"]',
+    );
+    expect([code, out.replaceAll(folder, "FOLDER")]).toEqual([
+      0,
+      expect.stringContaining(
+        'FOLDER/run-3/model holds each part by itself, and no LLaVA folder: vision encoder "strange-encoder" is not ours. `basic-mllm eval` and `chat` open it.',
+      ),
+    ]);
+    expect(await readdir(join(run, "model"))).toEqual(
+      expect.arrayContaining(["vision.safetensors", "projector.safetensors", "language"]),
+    );
+    const copy = await measureBoth(run);
+    await rm(join(copy, "model/vision.safetensors"));
+    const lost = await cli(["eval", copy]);
+    expect([lost.code, lost.out.replaceAll(folder, "FOLDER").trimEnd()]).toMatchInlineSnapshot(`
+      [
+        1,
+        "error FOLDER/run-3-copy/model has no weights of the part "vision": expected FOLDER/run-3-copy/model/vision.safetensors. Train the run again, or restore the file. [E_WEIGHTS_MISSING]",
+      ]
+    `);
+  });
+
+  it("a run whose projector and language model are somebody's opens, standardised features included", async () => {
+    const { run, code, out } = await train(
+      "model.projector.name=strange-projector",
+      "model.projectorInit=default",
+      "model.language.name=strange-language",
+      `model.language.options={"words":${WORD_COUNT}}`,
+    );
+    expect([code, out]).toEqual([
+      0,
+      expect.stringContaining(
+        'projector "strange-projector", language model "strange-language" are not ours.',
+      ),
+    ]);
+    expect(await readdir(join(run, "model"))).toEqual(
+      expect.arrayContaining([
+        "vision",
+        "projector.safetensors",
+        "language.safetensors",
+        "statistics.safetensors",
+      ]),
+    );
+    await measureBoth(run);
+  });
+
+  it("a run on a source of features opens, and says where the encoder's weights stay", async () => {
+    const { run, out } = await train("model.vision.name=mean-colour", "model.vision.options={}");
+    expect(out).toContain(
+      'vision encoder "mean-colour" is not ours; the encoder\'s own weights stay with its plugin.',
+    );
+    await measureBoth(run);
   });
 });

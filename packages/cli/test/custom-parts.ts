@@ -20,3 +20,14 @@ export function meanColour({ imageSize, seen }: { imageSize?: number; seen: numb
     },
   };
 }
+
+/** The same part as a stranger would write it: behaves alike, and is no instance of our class. */
+export function notOurs<Part extends object>(part: Part): Part {
+  return new Proxy(part, {
+    getPrototypeOf: () => null,
+    get: (target, key) => {
+      const value: unknown = Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
+}

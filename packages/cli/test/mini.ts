@@ -9,6 +9,9 @@ const COLORS = { red: [220, 30, 30], green: [30, 200, 40], blue: [20, 40, 230] }
 const SIDE = 16;
 const WORDS = [...SPECIAL_TOKENS, ..."user : assistant . ? a what color is this picture yes no".split(" ")];
 
+/** Size of the vocabulary. */
+export const WORD_COUNT = WORDS.length + Object.keys(COLORS).length;
+
 /** Writes pictures, sets, tokenizer and recipe. @returns Path of the recipe. */
 export async function writeMiniTask(folder: string, changes: Record<string, unknown> = {}): Promise<string> {
   await mkdir(join(folder, "pictures"), { recursive: true });
@@ -70,7 +73,7 @@ function miniRecipe(folder: string): Record<string, unknown> {
   };
 }
 
-const VISION = {
+export const VISION = {
   model_type: "siglip_vision_model",
   hidden_size: 16,
   intermediate_size: 32,
@@ -83,7 +86,7 @@ const VISION = {
   layer_norm_eps: 1e-6,
 };
 
-const LANGUAGE = {
+export const LANGUAGE = {
   model_type: "llama",
   hidden_size: 32,
   intermediate_size: 48,

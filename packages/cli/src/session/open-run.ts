@@ -16,6 +16,7 @@ import { createDiskStore, loadHuggingFace } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { unfoldStatistics } from "./fold-statistics.js";
+import { holdsParts, restoreParts } from "./vlm-save.js";
 
 /** Where the weights of a run came from. */
 export interface RestoredWeights {
@@ -68,6 +69,10 @@ export async function restoreRun(
     return { from: checkpoint.folder, globalStep: checkpoint.position.globalStep };
   }
   const model = join(folder, "model");
+  if (holdsParts(model)) {
+    restoreParts(model, groups);
+    return { from: "model", globalStep: null };
+  }
   if (!existsSync(join(model, "config.json"))) {
     throw new BasicError(
       "E_CHECKPOINT_MISSING",

@@ -1,10 +1,7 @@
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import {
   createRandom,
   createVlmObjective,
   createWeightedLosses,
-  Decoder,
   type EvaluationMoment,
   type EvaluationResult,
   type FeatureSource,
@@ -17,28 +14,24 @@ import {
   projectors,
   type TrainingData,
   type VisionEncoder,
-  Vit,
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
 import type { ImageProcessor, TextTokenizer } from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
-import { encodeSafetensors, saveHuggingFace } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
 
-import { foldStatistics } from "./fold-statistics.js";
 import {
   openEncoder,
   openLanguage,
   openProcessor,
   openTokenizer,
   summarise,
-  type TokenizerSource,
   withVocabulary,
 } from "./models.js";
-import { writeJson } from "./region-text.js";
-import type { Provenance, TaskContext, TaskSession } from "./task.js";
+import type { TaskContext, TaskSession } from "./task.js";
 import { batchesOf, openVlmSets, questionsOf, type VlmSet, type VlmSets } from "./vlm-data.js";
+import { saveVlm, type TrainedVlm } from "./vlm-save.js";
 
 /** An opened multimodal recipe: the task, and its parts for analysis and chat. */
 export interface VlmSession extends TaskSession<VlmBatch> {
@@ -54,7 +47,7 @@ export interface VlmSession extends TaskSession<VlmBatch> {
   readonly template: string;
   /** Visual embeddings `[N, D]` of a batch; call inside of `tf.tidy`. */
   embed(batch: VlmBatch): tf.Tensor2D | null;
-  /** A set as questions under the last stage's template. */
+  /** A set as questions under the last stage's template: the last answer of a sample has labels. */
   questions(set: VlmSet): TrainingData<VlmBatch>;
 }
 
@@ -69,7 +62,10 @@ export async function openVlm(context: TaskContext<VlmRecipe>, { blind = false }
   const sets = await openVlmSets(context, { encoder, processor, blind });
   const projector = await openProjector(recipe, { encoder, language, sets });
   const objective = objectiveOf(recipe, { encoder, language, projector, tokenizer: source.tokenizer });
-  return session({ recipe, encoder, processor, language, projector, source, sets, objective });
+  const { statistics } = sets;
+  const { terminal } = context;
+  const parts = { recipe, encoder, language, projector, source, statistics, terminal };
+  return session({ ...parts, processor, sets, objective });
 }
 
 /** The projector as it was before training, for comparison; the caller disposes it. */
@@ -142,13 +138,8 @@ function objectiveOf(
   });
 }
 
-interface Opened {
-  readonly recipe: VlmRecipe;
-  readonly encoder: VisionEncoder | FeatureSource;
+interface Opened extends TrainedVlm {
   readonly processor: ImageProcessor;
-  readonly language: LanguageModel;
-  readonly projector: Projector;
-  readonly source: TokenizerSource;
   readonly sets: VlmSets;
   readonly objective: Objective<VlmBatch>;
 }
@@ -166,7 +157,7 @@ function session(opened: Opened): VlmSession {
     projector,
     tokenizer,
     sets,
-    statistics: sets.statistics,
+    statistics: opened.statistics,
     template,
     objective,
     parts: summarise(partSets(encoder, objective)),
@@ -174,7 +165,7 @@ function session(opened: Opened): VlmSession {
     questions: (set) => batchesOf(set, { tokenizer, projector, template }),
     embed: (batch) => embedBatch(batch, trainable(encoder), projector),
     evaluate: (moment) => evaluate(own, moment),
-    save: (folder, provenance) => save(folder, opened, provenance),
+    save: (folder, provenance) => saveVlm(folder, opened, provenance),
     dispose: () => {
       for (const group of groups) group.dispose();
     },
@@ -223,7 +214,7 @@ async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<read
   return results;
 }
 
-/** Answers the questions of a set. @param limit - Pictures; all where absent. */
+/** Answers the questions of a set. @param limit - First pictures of the set; all where absent. */
 export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, embed = own.embed) {
   const { tokenizer, language, recipe } = own;
   const items = questionsOf(set);
@@ -241,41 +232,4 @@ export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, em
   const batchSize = recipe.evaluation.batchSize;
   const options = limit === undefined ? { batchSize } : { batchSize, limit: limit * perPicture };
   return answerQuestions(model, own.questions(set), items, options);
-}
-
-/** A LLaVA folder where all parts are ours; else the projector and the language model, each in a folder. */
-async function save(folder: string, opened: Opened, provenance: Provenance): Promise<void> {
-  const { encoder, projector, language, source, recipe } = opened;
-  if (encoder instanceof Vit && projector instanceof MlpProjector && language instanceof Decoder) {
-    const { statistics } = opened.sets;
-    const whole = statistics === null ? projector : await foldStatistics(projector, statistics);
-    const config = {
-      vision: encoder.config,
-      language: language.config,
-      projector: projectorConfig(recipe, whole),
-      featureLayer: recipe.model.visionLayer,
-      featureSelection: encoder.select,
-      imageTokenId: source.tokenizer.special.image ?? source.tokenizer.size,
-    };
-    await saveHuggingFace(folder, { kind: "llava", vision: encoder, projector: whole, language, config });
-    if (whole !== projector) whole.parameters.dispose();
-  } else {
-    const tensors = await Promise.all(
-      [...projector.parameters].map(async ({ name, shape, value }) => ({
-        name,
-        shape,
-        values: await value.data<"float32">(),
-      })),
-    );
-    await writeFile(join(folder, "projector.safetensors"), encodeSafetensors(tensors));
-    if (language instanceof Decoder)
-      await saveHuggingFace(join(folder, "language"), { kind: "language", language });
-  }
-  for (const [name, content] of Object.entries(source.files)) await writeJson(join(folder, name), content);
-  await writeJson(join(folder, "provenance.json"), provenance);
-}
-
-function projectorConfig({ model }: VlmRecipe, { outputNorm, factor, layers }: MlpProjector) {
-  const bias = layers[0]?.bias !== null && layers[0]?.bias !== undefined;
-  return { name: model.projector.name, bias, outputNorm, factor };
 }

@@ -1,0 +1,157 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  BasicError,
+  Decoder,
+  type FeatureSource,
+  type Groups,
+  type LanguageModel,
+  MlpProjector,
+  type ParameterSet,
+  type Projector,
+  type VisionEncoder,
+  Vit,
+  type VlmRecipe,
+} from "@basic-mllm/core";
+import type { ChannelStatistics } from "@basic-mllm/data";
+import { openSafetensors, saveHuggingFace, writeSafetensors } from "@basic-mllm/weights";
+import * as tf from "@tensorflow/tfjs-core";
+
+import type { Terminal } from "../terminal.js";
+import { foldStatistics } from "./fold-statistics.js";
+import type { TokenizerSource } from "./models.js";
+import { writeJson } from "./region-text.js";
+import type { Provenance } from "./task.js";
+
+/** A trained multimodal model and what its files say. */
+export interface TrainedVlm {
+  readonly recipe: VlmRecipe;
+  readonly encoder: VisionEncoder | FeatureSource;
+  readonly projector: Projector;
+  readonly language: LanguageModel;
+  readonly source: TokenizerSource;
+  readonly statistics: ChannelStatistics | null;
+  readonly terminal: Terminal;
+}
+
+/** Writes a LLaVA folder where all parts are ours; else each part by itself, and says so. */
+export async function saveVlm(folder: string, model: TrainedVlm, provenance: Provenance): Promise<void> {
+  const { encoder, projector, language, source, terminal } = model;
+  if (encoder instanceof Vit && projector instanceof MlpProjector && language instanceof Decoder) {
+    await saveLlava(folder, model, { encoder, projector, language });
+  } else {
+    await saveParts(folder, model);
+    terminal.line(`  ${partsNote(folder, model)}`);
+  }
+  for (const [name, content] of Object.entries(source.files)) await writeJson(join(folder, name), content);
+  await writeJson(join(folder, "provenance.json"), provenance);
+}
+
+interface OwnParts {
+  readonly encoder: Vit;
+  readonly projector: MlpProjector;
+  readonly language: Decoder;
+}
+
+async function saveLlava(
+  folder: string,
+  { statistics, recipe, source }: TrainedVlm,
+  { encoder, projector, language }: OwnParts,
+): Promise<void> {
+  const whole = statistics === null ? projector : await foldStatistics(projector, statistics);
+  const config = {
+    vision: encoder.config,
+    language: language.config,
+    projector: projectorConfig(recipe, whole),
+    featureLayer: recipe.model.visionLayer,
+    featureSelection: encoder.select,
+    imageTokenId: source.tokenizer.special.image ?? source.tokenizer.size,
+  };
+  await saveHuggingFace(folder, { kind: "llava", vision: encoder, projector: whole, language, config });
+  if (whole !== projector) whole.parameters.dispose();
+}
+
+function projectorConfig({ model }: VlmRecipe, { outputNorm, factor, layers }: MlpProjector) {
+  const bias = layers[0]?.bias !== null && layers[0]?.bias !== undefined;
+  return { name: model.projector.name, bias, outputNorm, factor };
+}
+
+/** Where the weights of a part lie: those of ours in a folder of the Hugging Face layout. */
+const fileOf = (folder: string, part: string) => join(folder, `${part}.safetensors`);
+const folderOf = (folder: string, part: string) => join(folder, part);
+
+async function saveParts(folder: string, model: TrainedVlm): Promise<void> {
+  const { encoder, projector, language, statistics } = model;
+  if (encoder instanceof Vit) {
+    await saveHuggingFace(folderOf(folder, "vision"), { kind: "vision", vision: encoder });
+  } else if ("parameters" in encoder) await savePart(fileOf(folder, "vision"), encoder.parameters);
+  await savePart(fileOf(folder, "projector"), projector.parameters);
+  if (language instanceof Decoder) {
+    await saveHuggingFace(folderOf(folder, "language"), { kind: "language", language });
+  } else await savePart(fileOf(folder, "language"), language.parameters);
+  if (statistics !== null) {
+    const { mean, std } = statistics;
+    const tensors = Object.entries({ mean, std }).map(([name, values]) => {
+      return { name, values, shape: [values.length] };
+    });
+    await writeSafetensors(fileOf(folder, "statistics"), tensors);
+  }
+}
+
+async function savePart(path: string, parameters: ParameterSet): Promise<void> {
+  const tensors = [...parameters].map(async ({ name, shape, value }) => {
+    return { name, shape, values: await value.data<"float32">() };
+  });
+  await writeSafetensors(path, await Promise.all(tensors));
+}
+
+/** Why there is no LLaVA folder, and what opens the parts. */
+function partsNote(folder: string, { recipe, encoder, projector, language }: TrainedVlm): string {
+  const { model } = recipe;
+  const custom = [
+    ...(encoder instanceof Vit ? [] : [`vision encoder "${model.vision.name}"`]),
+    ...(projector instanceof MlpProjector ? [] : [`projector "${model.projector.name}"`]),
+    ...(language instanceof Decoder ? [] : [`language model "${model.language.name}"`]),
+  ];
+  const frozen = "parameters" in encoder ? "" : "; the encoder's own weights stay with its plugin";
+  return (
+    `${folder} holds each part by itself, and no LLaVA folder: ${custom.join(", ")} ${custom.length > 1 ? "are" : "is"} not ours${frozen}. ` +
+    "`basic-mllm eval` and `chat` open it."
+  );
+}
+
+/** Whether a folder holds a model that was saved part by part. */
+export function holdsParts(folder: string): boolean {
+  return existsSync(fileOf(folder, "projector"));
+}
+
+/**
+ * Puts the parts that {@link saveVlm} wrote one by one into an opened model.
+ *
+ * @throws `BasicError` `E_WEIGHTS_MISSING` where a part or one of its tensors is absent.
+ */
+export function restoreParts(folder: string, groups: Groups): void {
+  for (const part of ["vision", "projector", "language"]) {
+    const group = groups[part];
+    if (group !== undefined) restorePart(folder, part, group);
+  }
+}
+
+function restorePart(folder: string, part: string, parameters: ParameterSet): void {
+  const path = [join(folderOf(folder, part), "model.safetensors"), fileOf(folder, part)].find(existsSync);
+  if (path === undefined) {
+    throw new BasicError(
+      "E_WEIGHTS_MISSING",
+      `${folder} has no weights of the part "${part}": expected ${fileOf(folder, part)}. Train the run again, or restore the file.`,
+    );
+  }
+  const file = openSafetensors(path);
+  try {
+    for (const parameter of parameters) {
+      const { shape } = file.entry(parameter.name);
+      parameter.assign(tf.tensor(file.floats(parameter.name), [...shape], "float32"));
+    }
+  } finally {
+    file.close();
+  }
+}
