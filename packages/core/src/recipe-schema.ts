@@ -111,7 +111,9 @@ const stageOf = (mainLoss: string) =>
       .int()
       .nonnegative()
       .default(0)
-      .describe("Evaluate every n steps. 0: at the stage's end only."),
+      .describe(
+        "Evaluate every n steps and at the stage's end, on the first evaluation set. 0: at the end of the last stage only.",
+      ),
     checkpointEvery: z.int().positive().default(200).describe("Save a checkpoint every n steps."),
     logEvery: z.int().positive().default(10).describe("Write metrics every n steps."),
   });
@@ -164,12 +166,18 @@ const supervision = z.strictObject({
 const evaluation = z.strictObject({
   sets: z.array(z.string()).optional().describe("Evaluation sets to use. Default: all of `data.evaluation`."),
   batchSize: z.int().positive().default(32).describe("Samples at a time."),
-  limit: z.int().positive().optional().describe("Use the first n samples of each set only."),
+  limit: z
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "Use the first n pictures of each set only, with all their questions. A sample without one counts as one.",
+    ),
   duringTraining: z
     .int()
     .positive()
     .optional()
-    .describe("Samples of each set when evaluating inside a stage."),
+    .describe("The same for the first evaluation set while training goes on. Default: all pictures."),
   blind: z.boolean().default(false).describe("Also measure without pictures, as a baseline."),
   analysis: z.boolean().default(true).describe("Also match tokens, and replace embeddings by their match."),
 });
@@ -193,7 +201,12 @@ const common = {
     .enum(["error", "reference"])
     .default("error")
     .describe("What to do where the backend has no body for a kernel: stop, or run the slow composition."),
-  plugins: z.array(z.string().min(1)).default([]).describe("Packages to import first: they define parts."),
+  plugins: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      "Packages or files to import first: they define parts. Looked for from the recipe's folder on.",
+    ),
   data: data.describe("Where samples come from."),
   evaluation: evaluation.prefault({}).describe("How the result is measured."),
 };

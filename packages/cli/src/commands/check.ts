@@ -2,7 +2,7 @@ import { recipeJsonSchema } from "@basic-mllm/core";
 import pc from "picocolors";
 
 import { defineCliCommand } from "../command.js";
-import { checkRecipe, type StageCheck } from "../session/check-recipe.js";
+import { checkRecipe, type RecipeCheck } from "../session/check-recipe.js";
 import { cacheFolder } from "../session/folders.js";
 import { loadRecipe } from "../session/load-recipe.js";
 import { printStartTable } from "../session/start-table.js";
@@ -36,7 +36,7 @@ export const check = defineCliCommand({
     await prepare(recipe);
     const found = await checkRecipe({ recipe, terminal, cache: cacheFolder() });
     printStartTable(terminal, recipe, found.parts);
-    if (found.stages.length > 0) terminal.line(stageTable(found.stages));
+    if (found.stages.length > 0) terminal.line(setTable(found));
     for (const problem of found.problems) terminal.warn(problem);
     if (found.problems.length === 0) terminal.line(pc.green("  no problems found"));
     terminal.result({ ...found, ...(args.expand === true && { recipe }) });
@@ -44,8 +44,17 @@ export const check = defineCliCommand({
   },
 });
 
-function stageTable(stages: readonly StageCheck[]): string {
-  const rows = stages.map((found) => [
+function setTable({ stages, evaluation }: RecipeCheck): string {
+  const measured = evaluation.map((found) => [
+    `evaluation ${found.set}`,
+    found.template,
+    String(found.samples),
+    String(found.imageRows),
+    `${found.rows.min} to ${found.rows.max}`,
+    "–",
+    decimals(found.maskedShare, 2),
+  ]);
+  const trained = stages.map((found) => [
     found.stage,
     found.template,
     String(found.samples),
@@ -56,6 +65,6 @@ function stageTable(stages: readonly StageCheck[]): string {
   ]);
   return table(
     ["STAGE", "TEMPLATE", "LOOKED AT", "ROWS A PICTURE", "ROWS A SAMPLE", "ROWS A BATCH", "MASKED SHARE"],
-    rows,
+    [...trained, ...measured],
   );
 }

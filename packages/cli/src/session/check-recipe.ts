@@ -1,9 +1,10 @@
 import { BasicError, type Recipe, type RecipeStage, resolveSteps, type VlmRecipe } from "@basic-mllm/core";
-import { encodeSample, findTemplate, type Sample } from "@basic-mllm/data";
+import { encodeSample, findTemplate, type LabelledAnswers, type Sample } from "@basic-mllm/data";
 
 import { openTask } from "./open-task.js";
 import type { TaskContext } from "./task.js";
 import { openVlm, type VlmSession } from "./vlm.js";
+import type { VlmSet } from "./vlm-data.js";
 
 /** Samples of a set that are looked at, and pictures that a builder makes for it. */
 const SAMPLE = 64;
@@ -24,16 +25,23 @@ export interface StageCheck {
   readonly maskedShare: number;
 }
 
+/** What the questions of an evaluation set look like under the last stage's template. */
+export type EvaluationCheck = Pick<
+  StageCheck,
+  "set" | "template" | "samples" | "imageRows" | "rows" | "maskedShare"
+>;
+
 /** What {@link checkRecipe} found. */
 export interface RecipeCheck {
   readonly parts: readonly { readonly name: string; readonly parameters: number }[];
   readonly stages: readonly StageCheck[];
+  readonly evaluation: readonly EvaluationCheck[];
   /** What would stop a run, one sentence each. */
   readonly problems: readonly string[];
 }
 
 /**
- * Opens a recipe with a small share of its data and looks at the first samples of each stage.
+ * Opens a recipe with a small share of its data and looks at the first samples of each stage and evaluation set.
  *
  * @throws `BasicError` of whatever cannot be opened: models, tokenizer, pictures, data.
  */
@@ -51,7 +59,7 @@ export async function checkRecipe(context: TaskContext): Promise<RecipeCheck> {
         position,
       );
     }
-    return { parts: session.parts, stages: [], problems: [] };
+    return { parts: session.parts, stages: [], evaluation: [], problems: [] };
   } finally {
     session.dispose();
   }
@@ -84,14 +92,23 @@ function withLittleData<R extends Recipe>(recipe: R): R {
 
 async function checkVlm(context: TaskContext<VlmRecipe>): Promise<RecipeCheck> {
   const session = await openVlm(context);
+  const { stages, evaluation } = context.recipe;
   try {
-    const checked = Object.entries(context.recipe.stages).map(([name, stage]) =>
-      checkStage(session, name, stage),
-    );
+    const checked = Object.entries(stages).map(([name, stage]) => checkStage(session, name, stage));
+    const measured = (evaluation.sets ?? [...session.sets.evaluation.keys()]).map((name) => {
+      const set = session.sets.evaluation.get(name) as VlmSet;
+      return checkSet(session, {
+        where: `evaluation set ${name}`,
+        set,
+        template: session.template,
+        answers: "last",
+      });
+    });
     return {
       parts: session.parts,
       stages: checked.map(({ found }) => found),
-      problems: checked.flatMap(({ problems }) => problems),
+      evaluation: measured.map(({ found: { longest: _, ...found } }) => found),
+      problems: [...checked, ...measured].flatMap(({ problems }) => problems),
     };
   } finally {
     session.dispose();
@@ -106,14 +123,46 @@ function checkStage(
   const setName = stage.data ?? name;
   const set = session.sets.train.get(setName);
   if (set === undefined) throw new BasicError("E_RECIPE_INVALID", `There is no training set "${setName}".`);
-  const template = findTemplate(stage.template);
+  const checked = checkSet(session, {
+    where: `stage ${name}`,
+    set,
+    template: stage.template,
+    answers: "all",
+  });
+  const { longest, ...seen } = checked.found;
+  const found: StageCheck = {
+    stage: name,
+    ...seen,
+    batchRows: fill(longest, stage.batchSize),
+    rowBudget: stage.rowBudget,
+  };
+  return { found, problems: [...checked.problems, ...budgetProblems(found, stage)] };
+}
+
+interface SetToCheck {
+  /** For messages: `stage align`. */
+  readonly where: string;
+  readonly set: VlmSet;
+  readonly template: string;
+  readonly answers: LabelledAnswers;
+}
+
+/** Encodes the samples of a set as a batch would. `longest`: rows of each sample, longest first. */
+function checkSet(
+  session: VlmSession,
+  { where, set, template: templateName, answers }: SetToCheck,
+): {
+  readonly found: EvaluationCheck & { longest: readonly number[] };
+  readonly problems: readonly string[];
+} {
+  const template = findTemplate(templateName);
   const problems: string[] = [];
   const rows: number[] = [];
   const imageRows = new Set<number>();
   let [tokens, trained] = [0, 0];
   for (const sample of set.samples) {
     try {
-      const { ids, weights } = encodeSample(template, session.tokenizer, sample);
+      const { ids, weights } = encodeSample(template, session.tokenizer, sample, answers);
       const counts = rowsOfImages(session, set.store, sample);
       for (const count of counts) imageRows.add(count);
       tokens += ids.length - counts.length;
@@ -121,22 +170,20 @@ function checkStage(
       rows.push(ids.length - counts.length + counts.reduce((sum, count) => sum + count, 0));
     } catch (error) {
       if (!(error instanceof BasicError)) throw error;
-      problems.push(`stage ${name}: ${error.message}`);
+      problems.push(`${where}: ${error.message}`);
     }
   }
   const longest = rows.toSorted((a, b) => b - a);
-  const found: StageCheck = {
-    stage: name,
-    set: setName,
+  const found = {
+    set: set.name,
     template: template.name,
     samples: set.samples.length,
     imageRows: Math.max(0, ...imageRows),
     rows: { min: longest.at(-1) ?? 0, max: longest[0] ?? 0 },
-    batchRows: fill(longest, stage.batchSize),
-    rowBudget: stage.rowBudget,
     maskedShare: tokens === 0 ? 1 : 1 - trained / tokens,
+    longest,
   };
-  return { found, problems: [...problems, ...budgetProblems(found, stage)] };
+  return { found, problems };
 }
 
 function rowsOfImages(

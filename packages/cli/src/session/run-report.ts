@@ -1,4 +1,4 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { availableParallelism, cpus } from "node:os";
 import { extname, join } from "node:path";
 import {
@@ -20,13 +20,13 @@ import {
   score,
   type TokenMatches,
 } from "@basic-mllm/evaluate";
-import { createDiskStore } from "@basic-mllm/weights";
+import { createDiskStore, writeAtomically } from "@basic-mllm/weights";
 import type * as tf from "@tensorflow/tfjs-core";
 
 import { summariseStages } from "./start-table.js";
 import { version } from "./version.js";
 import { answerSet, openFreshProjector, type VlmSession } from "./vlm.js";
-import { questionsOf, type VlmSet } from "./vlm-data.js";
+import { firstPictures, questionsOf, type VlmSet } from "./vlm-data.js";
 
 /** Pictures in the gallery and in the patch maps. */
 const GALLERY = 12;
@@ -48,10 +48,15 @@ export interface ReportInput {
 export async function writeReport(session: VlmSession, input: ReportInput): Promise<string> {
   const run = await describeRun(session, input);
   const file = join(input.out, "report.html");
-  await writeFile(join(input.out, "report.json"), JSON.stringify(run));
+  await writeText(join(input.out, "report.json"), JSON.stringify(run));
   const title = `${input.recipe.name}, seed ${input.recipe.seed}`;
-  await writeFile(file, renderReport({ title, date: today(), runs: [run] }));
+  await writeText(file, renderReport({ title, date: today(), runs: [run] }));
   return file;
+}
+
+/** A reader never finds half a file, also when the process is stopped here. */
+function writeText(path: string, text: string): Promise<void> {
+  return writeAtomically(path, [new TextEncoder().encode(text)]);
 }
 
 /** `YYYY-MM-DD`. */
@@ -86,14 +91,15 @@ type Analysis = Pick<ReportRun, "samples" | "patches" | "shares" | "replacement"
 /** Everything that needs the model, on the first evaluation set. */
 async function analyse(session: VlmSession): Promise<Analysis> {
   const [set] = session.sets.evaluation.values();
-  if (set === undefined) return EMPTY;
-  const samples = await gallery(session, set);
-  const captioned = firstPerPicture(set, MATCHED);
+  const pictured = set && withOnePicture(set);
+  if (pictured === undefined || pictured.samples.length === 0) return EMPTY;
+  const samples = await gallery(session, pictured);
+  const captioned = firstPerPicture(pictured, MATCHED);
   const after = await match(session, captioned, session.embed);
   const { embed, dispose } = await openFreshProjector(session);
   const before = await match(session, captioned, embed);
   dispose();
-  const replaced = await answerSet(session, set, REPLACED, (batch) => {
+  const replaced = await answerSet(session, pictured, REPLACED, (batch) => {
     const visual = session.embed(batch);
     return visual === null ? null : replaceWithNearest(visual, session.language.vocabulary);
   });
@@ -105,16 +111,22 @@ async function analyse(session: VlmSession): Promise<Analysis> {
   };
 }
 
+/** Questions about exactly one picture: what is shown beside a picture must be about that one. */
+function withOnePicture(set: VlmSet): VlmSet {
+  return { ...set, samples: set.samples.filter(({ images }) => images.length === 1) };
+}
+
 /** Pictures with all their questions answered, in the order of the set. */
 async function gallery(session: VlmSession, set: VlmSet): Promise<readonly SamplePicture[]> {
-  const answers = await answerSet(session, set, GALLERY);
+  const shown = firstPictures(set, GALLERY);
+  const answers = await answerSet(session, shown);
   const byImage = new Map<string, (typeof answers)[number][]>();
   for (const [i, answer] of answers.entries()) {
-    const image = set.samples[i]?.images[0] ?? "";
+    const image = shown.samples[i]?.images[0] ?? "";
     byImage.set(image, [...(byImage.get(image) ?? []), answer]);
   }
   return Promise.all(
-    [...byImage].slice(0, GALLERY).map(async ([image, questions]) => ({
+    [...byImage].map(async ([image, questions]) => ({
       image: await dataAddress(join(set.imageRoot, image)),
       questions: questions.map(({ type, question, answer, truth, correct }) => ({
         type,

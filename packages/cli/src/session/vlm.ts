@@ -30,7 +30,7 @@ import {
   withVocabulary,
 } from "./models.js";
 import type { TaskContext, TaskSession } from "./task.js";
-import { batchesOf, openVlmSets, questionsOf, type VlmSet, type VlmSets } from "./vlm-data.js";
+import { batchesOf, firstPictures, openVlmSets, questionsOf, type VlmSet, type VlmSets } from "./vlm-data.js";
 import { saveVlm, type TrainedVlm } from "./vlm-save.js";
 
 /** An opened multimodal recipe: the task, and its parts for analysis and chat. */
@@ -162,7 +162,7 @@ function session(opened: Opened): VlmSession {
     objective,
     parts: summarise(partSets(encoder, objective)),
     data: async (stage) => trainingData(recipe, stage, opened),
-    questions: (set) => batchesOf(set, { tokenizer, projector, template }),
+    questions: (set) => batchesOf(set, { tokenizer, projector, template, answers: "last" }),
     embed: (batch) => embedBatch(batch, trainable(encoder), projector),
     evaluate: (moment) => evaluate(own, moment),
     save: (folder, provenance) => saveVlm(folder, opened, provenance),
@@ -201,8 +201,9 @@ function embedBatch(
 
 async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<readonly EvaluationResult[]> {
   const { evaluation, stages } = own.recipe;
-  // Before the last stage nothing has taught the model to answer.
-  if (moment.stage !== Object.keys(stages).at(-1)) return [];
+  const isLast = moment.stage === Object.keys(stages).at(-1);
+  // Before the last stage nothing has taught the model to answer: measured only where the recipe asks for it.
+  if (!isLast && (stages[moment.stage]?.evaluateEvery ?? 0) === 0) return [];
   const names = evaluation.sets ?? [...own.sets.evaluation.keys()];
   const limit = moment.final ? evaluation.limit : evaluation.duringTraining;
   const results: EvaluationResult[] = [];
@@ -217,9 +218,7 @@ async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<read
 /** Answers the questions of a set. @param limit - First pictures of the set; all where absent. */
 export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, embed = own.embed) {
   const { tokenizer, language, recipe } = own;
-  const items = questionsOf(set);
-  const pictures = new Set(set.samples.flatMap((sample) => sample.images)).size;
-  const perPicture = Math.max(1, Math.round(items.length / Math.max(1, pictures)));
+  const asked = limit === undefined ? set : firstPictures(set, limit);
   const [yes] = tokenizer.encode("yes");
   const [no] = tokenizer.encode("no");
   const model = {
@@ -229,7 +228,6 @@ export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, em
     endOfSequence: tokenizer.special.eos ?? -1,
     ...(yes !== undefined && no !== undefined && { yesNo: [yes, no] as const }),
   };
-  const batchSize = recipe.evaluation.batchSize;
-  const options = limit === undefined ? { batchSize } : { batchSize, limit: limit * perPicture };
-  return answerQuestions(model, own.questions(set), items, options);
+  const { batchSize } = recipe.evaluation;
+  return answerQuestions(model, own.questions(asked), questionsOf(asked), { batchSize });
 }
