@@ -1,4 +1,4 @@
-import { cp, mkdtemp, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -149,5 +149,24 @@ describe("parts that are not ours", () => {
       'vision encoder "mean-colour" is not ours; the encoder\'s own weights stay with its plugin.',
     );
     await measureBoth(run);
+  });
+
+  it("a plugin that has an import entry only is found beside the recipe", async () => {
+    const plugin = join(folder, "node_modules/only-import");
+    await mkdir(plugin, { recursive: true });
+    const entry = { name: "only-import", type: "module", exports: { ".": { import: "./entry.js" } } };
+    await writeFile(join(plugin, "package.json"), JSON.stringify(entry));
+    await writeFile(join(plugin, "entry.js"), "globalThis.onlyImportWasHere = true;\n");
+    const found = await cli(["train", recipe, "--dry", "--set", 'plugins=["only-import"]']);
+    expect([found.code, found.out]).toEqual([0, expect.stringContaining("projector")]);
+    expect(globalThis).toHaveProperty("onlyImportWasHere", true);
+    const lost = await cli(["train", recipe, "--dry", "--set", 'plugins=["only-imports"]']);
+    const text = lost.out.replaceAll(folder, "FOLDER").replaceAll(process.cwd(), "CWD").trimEnd();
+    expect([lost.code, text]).toMatchInlineSnapshot(`
+      [
+        1,
+        "error Plugin "only-imports" could not be loaded: it is not found from FOLDER or from CWD. Install it beside the recipe, or remove it from \`plugins\`. [E_PLUGIN]",
+      ]
+    `);
   });
 });

@@ -1,10 +1,12 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { extname, resolve } from "node:path";
+import { dirname, extname, resolve } from "node:path";
 import { applyOverrides, BasicError, didYouMean, parseRecipe, type Recipe } from "@basic-mllm/core";
 import { recipes } from "@basic-mllm/recipes";
 import { createJiti } from "jiti";
 import { parse as parseYaml } from "yaml";
+
+import { lookForPluginsIn } from "./plugins.js";
 
 /** Endings of files that hold a recipe. */
 const ENDINGS = [".ts", ".mts", ".js", ".mjs", ".yaml", ".yml", ".json"];
@@ -25,6 +27,7 @@ export async function loadRecipe(nameOrFile: string, overrides: readonly string[
 async function readRecipeFile(file: string): Promise<unknown> {
   const ending = extname(file);
   if (!existsSync(file) || !ENDINGS.includes(ending)) throw unknownRecipe(file);
+  lookForPluginsIn(dirname(file));
   if (ending === ".json") return parseFile(file, JSON.parse);
   if (ending === ".yaml" || ending === ".yml") return parseFile(file, parseYaml);
   const module = await importRecipe(file);

@@ -16,6 +16,7 @@ import { createDiskStore, loadHuggingFace } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { unfoldStatistics } from "./fold-statistics.js";
+import { lookForPluginsIn } from "./plugins.js";
 import { holdsParts, restoreParts } from "./vlm-save.js";
 
 /** Where the weights of a run came from. */
@@ -39,6 +40,7 @@ export async function readRunRecipe(folder: string): Promise<Recipe> {
       `There is no run in ${folder}: expected ${path}. Give the folder that \`basic-mllm train\` wrote, for example runs/quickstart-0.`,
     );
   }
+  lookForPluginsIn(folder);
   return parseRecipe(JSON.parse(await readFile(path, "utf8")));
 }
 

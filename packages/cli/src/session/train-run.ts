@@ -22,6 +22,7 @@ import { duration, type Progress, type Terminal } from "../terminal.js";
 import { estimateMemory, memoryTable } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
+import { importPlugin } from "./plugins.js";
 import { writeJson } from "./region-text.js";
 import { writeReport } from "./run-report.js";
 import { printStartTable } from "./start-table.js";
@@ -61,18 +62,10 @@ export interface TrainSummary {
 export async function prepare(recipe: Recipe, threads?: number): Promise<void> {
   if (threads !== undefined) process.env["BASIC_MLLM_THREADS"] = String(threads);
   // Plugins first: one of them may register the backend.
-  await loadPlugins(recipe.plugins, pluginImporter);
+  await loadPlugins(recipe.plugins, importPlugin);
   await startBackend(recipe.backend, { fallback: recipe.fallback });
   setFallback(recipe.fallback);
   registerShippedParts();
-}
-
-/** Plugins are the user's packages: found from the folder that the command runs in. */
-async function pluginImporter(name: string): Promise<unknown> {
-  const { createRequire } = await import("node:module");
-  const { pathToFileURL } = await import("node:url");
-  const path = createRequire(join(process.cwd(), "package.json")).resolve(name);
-  return import(pathToFileURL(path).href);
 }
 
 /** Trains a recipe from its data to its report. */
