@@ -94,6 +94,31 @@ describe("createTerminal", () => {
     expect(lines.at(-1)).toBe("  align 100/100  10/s  0 s left  loss 4.00");
   });
 
+  it("keeps a bar with its longest note within 80 columns", () => {
+    vi.stubEnv("CI", undefined);
+    const before = Object.getOwnPropertyDescriptors(process.stdout);
+    Object.defineProperties(process.stdout, {
+      isTTY: { value: true, configurable: true },
+      columns: { value: 80, configurable: true },
+    });
+    const progress = createTerminal({ json: false }).progress("finetune", 1400);
+    vi.advanceTimersByTime(10_000);
+    progress.update(100, "loss 1.235 ratio 0.13 cos 0.46");
+    progress.stop();
+    for (const name of ["isTTY", "columns"] as const) {
+      const descriptor = before[name];
+      if (descriptor === undefined) Reflect.deleteProperty(process.stdout, name);
+      else Object.defineProperty(process.stdout, name, descriptor);
+    }
+    vi.unstubAllEnvs();
+    const lines = stdout.split(/[\r\n\p{Cc}]/u).map((line) => line.replace(/^\[[0-9;?]*[A-Za-z]/, ""));
+    const shown = lines.find((line) => line.includes("cos 0.46")) ?? "";
+    expect(shown.trim()).toMatchInlineSnapshot(
+      `"finetune ░░░░░░ 100/1400  10/s  2m10s left  loss 1.235 ratio 0.13 cos 0.46"`,
+    );
+    expect(shown.length).toBeLessThanOrEqual(80);
+  });
+
   it("prints a plain line at least every 15 seconds", () => {
     const progress = createTerminal({ json: false }).progress("slow", 1000);
     for (let done = 1; done <= 4; done++) {

@@ -45,15 +45,22 @@ export function createTerminal(options: { readonly json: boolean }): Terminal {
   };
 }
 
+/** Columns of a progress line beside its title and bar: counts, rate, time left and a note of 30 letters. */
+const LINE_WIDTH = 66;
+/** Columns of the longest and the shortest bar. */
+const BARS = [28, 4] as const;
+
 function bar(stream: NodeJS.WriteStream, title: string, total: number): Progress {
+  const name = title.padEnd(8);
+  const fits = (stream.columns ?? 80) - name.length - LINE_WIDTH;
   const single = new cliProgress.SingleBar({
     stream,
     hideCursor: true,
     etaBuffer: 50,
-    format: `  ${title.padEnd(10)} {bar} {value}/{total}  {rate}/s  {eta_formatted} left  {note}`,
+    format: `  ${name} {bar} {value}/{total}  {rate}/s  {eta_formatted} left  {note}`,
     barCompleteChar: "█",
     barIncompleteChar: "░",
-    barsize: 28,
+    barsize: Math.max(BARS[1], Math.min(BARS[0], fits)),
   });
   const start = Date.now();
   single.start(total, 0, { note: "", rate: "…" });

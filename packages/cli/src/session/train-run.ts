@@ -23,6 +23,7 @@ import { estimateMemory, memoryTable } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
+import { progressNote } from "./progress-note.js";
 import { writeJson } from "./region-text.js";
 import { writeReport } from "./run-report.js";
 import { printStartTable } from "./start-table.js";
@@ -146,7 +147,7 @@ function createWatcher(terminal: Terminal, blind: boolean) {
   let progress: Progress | undefined;
   let note = "";
   const seeLine = (line: MetricsLine): void => {
-    if (line.kind === "train") note = `loss ${line.loss.toFixed(3)}`;
+    if (line.kind === "train") note = progressNote(line);
     if (line.kind === "warning") terminal.warn(line.text);
     if (line.kind === "evaluation" && !blind) {
       terminal.line(`  ${pc.dim(line.split)}  ${metricsText(line.metrics)}`);
