@@ -95,9 +95,14 @@ function compare(
   const x = [...new Set(thinned.flat().map((point) => point.globalStep))].sort((a, b) => a - b);
   const series = runs.map((run, i) => {
     const byStep = new Map(thinned[i]?.map((point) => [point.globalStep, value(point)]));
-    return { label: run.name, values: x.map((step) => byStep.get(step) ?? null) };
+    return { label: run.name, values: x.map((step) => rounded(byStep.get(step))) };
   });
   return { title, note: "", log: false, x, series };
+}
+
+/** Five digits: an axis cannot be drawn over the rounding noise of a curve that stays at 1. */
+function rounded(value: number | undefined): number | null {
+  return value === undefined ? null : Number(value.toPrecision(5));
 }
 
 function thin(points: readonly Point[]): readonly Point[] {

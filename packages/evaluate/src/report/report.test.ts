@@ -104,7 +104,16 @@ it("has a chart for everything that the training log holds, and for each visual 
     "Throughput",
   ]);
   const contrastive = charts.find(({ title }) => title === "λ·das-nce / language");
-  expect(contrastive?.series.map(({ values }) => values)).toEqual([[], [0.4, 0.4, 0.4]]);
+  expect(contrastive?.series.map(({ values }) => values)).toEqual([
+    [null, null, null],
+    [0.4, 0.4, 0.4],
+  ]);
+});
+
+it("draws a curve that is 1 but for rounding as a straight line", () => {
+  const noise = run.train.map((point, i) => ({ ...point, diagnostics: { patchWeightSum: 1 + i * 6e-8 } }));
+  const chart = chartsOf([{ ...run, train: noise }]).find(({ title }) => title === "Sum of patch weights");
+  expect(chart?.series[0]?.values).toEqual([1, 1, 1]);
 });
 
 it("leaves out a chart that has no points", () => {
