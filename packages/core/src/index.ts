@@ -319,6 +319,7 @@ export { createVlmObjective } from "./train/vlm-objective.js";
 export {
   createWeightedLosses,
   type LossSetting,
+  languageWeight,
   type WeightedLoss,
   type WeightedLossOptions,
   weightAtStep,

@@ -6,6 +6,7 @@ import {
   type EvaluationResult,
   type FeatureSource,
   type LanguageModel,
+  languageWeight,
   losses as lossRegistry,
   MlpProjector,
   matchVocabulary,
@@ -134,7 +135,7 @@ function objectiveOf(
     losses: weighted,
     supervision,
     decode: (token) => tokenizer.word(token),
-    languageWeightAt: ({ stage }) => stages[stage]?.losses["language"]?.weight ?? 1,
+    languageWeightAt: languageWeight(settings),
   });
 }
 

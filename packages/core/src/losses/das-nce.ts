@@ -35,7 +35,7 @@ export interface DasNceOptions {
  * telling rows apart prevents that. A usual weight is 0.1. `perRow` are the terms without `a_j`.
  */
 export function createDasNceLoss(options: DasNceOptions = {}): VisualLoss {
-  const { tau = 0.1, normalise = "sum" } = options;
+  const { tau = 0.1, normalise = "sum", stopGradient = true } = options;
   if (!(tau > 0)) {
     throw new BasicError(
       "E_CONFIG",
@@ -44,7 +44,7 @@ export function createDasNceLoss(options: DasNceOptions = {}): VisualLoss {
   }
   return {
     name: "das-nce",
-    needs: { refined: true, patchWeights: readsAttention(normalise) },
+    needs: { refined: true, refinedGradient: !stopGradient, patchWeights: readsAttention(normalise) },
     compute: (view) => tidyLoss(() => compute(view, options)),
   };
 }

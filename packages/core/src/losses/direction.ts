@@ -29,7 +29,7 @@ export function createDirectionLoss(options: DirectionOptions = {}): VisualLoss 
   const { normalise = "none", stopGradient = true } = options;
   return {
     name: "direction",
-    needs: { refined: true, patchWeights: readsAttention(normalise) },
+    needs: { refined: true, refinedGradient: !stopGradient, patchWeights: readsAttention(normalise) },
     compute: (view) => tidyLoss(() => compute(view, normalise, stopGradient)),
   };
 }

@@ -35,10 +35,15 @@ export interface DistributionOptions {
  * divergences without `a_j`.
  */
 export function createDistributionLoss(options: DistributionOptions = {}): VisualLoss {
-  const { normalise = "none", vocabulary = "input" } = options;
+  const { normalise = "none", stopGradient = true, vocabulary = "input" } = options;
   return {
     name: "distribution",
-    needs: { refined: true, patchWeights: readsAttention(normalise), vocabulary: vocabulary === "input" },
+    needs: {
+      refined: true,
+      refinedGradient: !stopGradient,
+      patchWeights: readsAttention(normalise),
+      vocabulary: vocabulary === "input",
+    },
     compute: (view) => tidyLoss(() => compute(view, options)),
   };
 }

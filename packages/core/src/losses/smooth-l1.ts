@@ -32,7 +32,7 @@ export function createSmoothL1Loss(options: SmoothL1Options = {}): VisualLoss {
   }
   return {
     name: "smooth-l1",
-    needs: { refined: true },
+    needs: { refined: true, refinedGradient: !stopGradient },
     compute: (view) => tidyLoss(() => compute(view, delta, stopGradient)),
   };
 }

@@ -9,6 +9,8 @@ export type Normalise = "none" | "sum" | "mean" | "uniform";
 /** What a loss reads. The decoder computes nothing that no loss needs. */
 export interface Needs {
   readonly refined?: boolean;
+  /** The gradient flows through v̂ too (`stopGradient: false`). Default: v̂ is a constant. */
+  readonly refinedGradient?: boolean;
   /** The normalisation that this loss wants; the view then carries `patchWeights`. */
   readonly patchWeights?: boolean;
   /** E, detached. */

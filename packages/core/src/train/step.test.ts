@@ -101,6 +101,24 @@ describe("stepGradients", () => {
     expect((await off.gradients[0]?.data())?.[0]).not.toBe((await on.gradients[0]?.data())?.[0]);
   });
 
+  it("refuses two parts of one name, and leaks nothing", async () => {
+    const objective = createRegression();
+    const parameters = [...(objective.groups["projector"] ?? [])];
+    const twice = {
+      ...objective,
+      parts: (...args: Parameters<typeof objective.parts>) =>
+        objective.parts(...args).map((part) => ({ ...part, name: "direction" })),
+    };
+    const input = { batches: [await batchOf(0, 1)], position, collective: singleProcess };
+    const before = tf.memory().numTensors;
+    await expect(
+      stepGradients({ ...input, objective: twice, reduction: "global" }, parameters),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The objective gives two loss parts named "direction", but metrics hold one of each name. Give one of them another name, or leave it out. [E_NAME_DUPLICATE]]`,
+    );
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   it("leaks no tensors, also when the objective throws", async () => {
     const objective = createRegression();
     const parameters = [...(objective.groups["projector"] ?? [])];

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { detach, valueAndGradients } from "../autodiff.js";
+import { BasicError } from "../errors.js";
 import type { Optimizer } from "../optim/adamw.js";
 import type { Parameter } from "../parameters.js";
 import type { Collective } from "./collective.js";
@@ -97,6 +98,7 @@ function backward<Batch>(
   const loss = () => {
     const terms: tf.Scalar[] = [];
     for (const { name, sum, per, weight } of input.objective.parts(call.batch, input.position)) {
+      if (parts.has(name)) throw duplicatePart(name);
       // No label or no image: the part is 0, not NaN.
       const divisor = call.divisors[per];
       const mean = divisor === 0 ? tf.scalar(0) : (tf.mul(sum, 1 / divisor) as tf.Scalar);
@@ -113,6 +115,14 @@ function backward<Batch>(
     for (const { value } of parts.values()) value.dispose();
     throw error;
   }
+}
+
+function duplicatePart(name: string): BasicError {
+  return new BasicError(
+    "E_NAME_DUPLICATE",
+    `The objective gives two loss parts named "${name}", but metrics hold one of each name. ` +
+      "Give one of them another name, or leave it out.",
+  );
 }
 
 function addMicroBatches(a: MicroBatch, b: MicroBatch): MicroBatch {

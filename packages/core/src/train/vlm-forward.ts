@@ -7,7 +7,7 @@ import { runKernel } from "../kernels/run.js";
 import type { VocabularySource } from "../losses/distribution.js";
 import { languageLoss } from "../losses/language.js";
 import type { LayerWeightScheme } from "../losses/layer-weights.js";
-import type { Normalise, VisualLoss, VisualView } from "../losses/visual-loss.js";
+import type { Needs, Normalise, VisualLoss, VisualView } from "../losses/visual-loss.js";
 import type {
   HostVisualRows,
   ImageBatch,
@@ -33,7 +33,7 @@ export interface SupervisionSettings {
   readonly layerWeights?: LayerWeightScheme;
   /** Of the patch weights in reports; each loss has its own. Default `none`. */
   readonly normalise?: Normalise;
-  /** Whether the refined embeddings are constants. False only where a loss asks for their gradient. Default true. */
+  /** Whether the refined embeddings are constants for losses whose needs do not ask for their gradient. Default true. */
   readonly stopGradient?: boolean;
   /** What visual rows are matched with in reports. Default `input`. */
   readonly vocabulary?: VocabularySource;
@@ -62,15 +62,17 @@ export interface Forward {
 
 /** A loss that counts at this step. */
 export interface ActiveLoss {
+  /** Of its part. */
+  readonly name: string;
   readonly loss: VisualLoss;
   readonly weight: number;
 }
 
 /** Losses that the stage of this step has. */
 export function activeLosses({ losses }: VlmObjectiveOptions, position: StepPosition): readonly ActiveLoss[] {
-  return losses.flatMap(({ loss, weightAt }) => {
+  return losses.flatMap(({ name, loss, weightAt }) => {
     const weight = weightAt(position);
-    return weight === null ? [] : [{ loss, weight }];
+    return weight === null ? [] : [{ name: name ?? loss.name, loss, weight }];
   });
 }
 
@@ -88,9 +90,14 @@ export function observeFor(
   return {
     layerWeights: refined || patchWeights ? call.weights : [],
     patchWeights,
-    stopGradient: supervision.stopGradient ?? true,
+    stopGradient: needs.every((need) => isConstant(need, supervision)),
     blocks: [...new Set(blocks)],
   };
+}
+
+/** Whether v̂ is a constant for a loss: its own word, then that of the supervision. */
+function isConstant({ refinedGradient }: Needs, { stopGradient = true }: SupervisionSettings): boolean {
+  return stopGradient && refinedGradient !== true;
 }
 
 /** Features, projector, LLM. */
@@ -146,10 +153,10 @@ export function lossParts(
   const languageSum = weighted(languageWeight, () =>
     languageLoss(observed.hidden, language.head, batch.packed),
   );
-  const visual = call.active.map(({ loss, weight }): LossPart => {
+  const visual = call.active.map(({ name, loss, weight }): LossPart => {
     const sum = (): tf.Scalar =>
-      projected === null ? tf.scalar(0) : loss.compute(viewFor(loss, forward, batch, language)).sum;
-    return { name: loss.name, sum: weighted(weight, sum), per: "samples", weight };
+      projected === null ? tf.scalar(0) : loss.compute(viewFor(loss, forward, batch, call.options)).sum;
+    return { name, sum: weighted(weight, sum), per: "samples", weight };
   });
   return [{ name: "language", sum: languageSum, per: "tokens", weight: languageWeight }, ...visual];
 }
@@ -164,15 +171,18 @@ function viewFor(
   { needs }: VisualLoss,
   { projected, features, observed }: Forward,
   { packed }: VlmBatch,
-  language: LanguageModel,
+  { language, supervision = {} }: VlmObjectiveOptions,
 ): VisualView {
   const { rows } = projected as VisualRows;
+  // One loss may want the gradient where another wants a constant.
+  const refined =
+    observed.refined && isConstant(needs, supervision) ? detach(observed.refined) : observed.refined;
   const block = needs.block === undefined ? undefined : observed.blocks.get(needs.block(language.depth));
   return {
     initial: rows,
     images: visualSpans(packed.images),
     head: language.head,
-    ...(needs.refined && observed.refined && { refined: observed.refined }),
+    ...(needs.refined && refined && { refined }),
     ...(needs.patchWeights && observed.patchWeights && { patchWeights: observed.patchWeights }),
     ...(needs.vocabulary && { vocabulary: detach(language.vocabulary) }),
     ...(needs.hidden && { hidden: gatherVisual(observed.hidden, packed) }),

@@ -6,9 +6,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { valueAndGradients } from "../autodiff.js";
 import { registerStockGradients } from "../gradients.js";
 import { setFallback } from "../kernels/run.js";
+import { createDasNceLoss } from "../losses/das-nce.js";
 import { createDirectionLoss } from "../losses/direction.js";
 import { createDistributionLoss } from "../losses/distribution.js";
 import { createEmuL2Loss } from "../losses/emu-l2.js";
+import { createSmoothL1Loss } from "../losses/smooth-l1.js";
 import { createViralCosLoss } from "../losses/viral-cos.js";
 import type { VisualLoss } from "../losses/visual-loss.js";
 import type { HostVisualRows, PackedRows, VisionEncoder } from "../models/interfaces.js";
@@ -153,11 +155,15 @@ describe("createVlmObjective", () => {
   });
 
   it("trains only the projector with the visual losses, unless the stop of the gradient is lifted", async () => {
-    for (const stopGradient of [true, false]) {
-      const options = parts({
-        losses: [weighted(createDirectionLoss({ stopGradient }), 1)],
-        supervision: { stopGradient },
-      });
+    const cases = [
+      { own: true, supervision: {} },
+      { own: true, supervision: { stopGradient: false } },
+      { own: false, supervision: {} },
+      { own: false, supervision: { stopGradient: false } },
+    ];
+    for (const { own, supervision } of cases) {
+      const losses = [weighted(createDirectionLoss({ stopGradient: own }), 1)];
+      const options = parts({ losses, supervision });
       const objective = createVlmObjective(options);
       const block = options.language.parameters.get("model.layers.0.self_attn.v_proj.weight");
       const map = options.projector.parameters.get("linear_1.weight");
@@ -167,8 +173,47 @@ describe("createVlmObjective", () => {
       );
       expect(await largest(gradients[0])).toBeGreaterThan(0);
       const reached = (await largest(gradients[1])) > 0;
-      expect(reached).toBe(!stopGradient);
+      expect(reached).toBe(!own);
     }
+  });
+
+  it("gives the gradient of the refined embeddings to the losses that ask for it alone", () => {
+    const made = (stopGradient: boolean) => [
+      createDirectionLoss({ stopGradient }),
+      createDistributionLoss({ stopGradient }),
+      createDasNceLoss({ stopGradient }),
+      createSmoothL1Loss({ stopGradient }),
+    ];
+    expect(made(true).map(({ needs }) => needs.refinedGradient)).toEqual([false, false, false, false]);
+    expect(made(false).map(({ needs }) => needs.refinedGradient)).toEqual([true, true, true, true]);
+    // A loss of somebody else that leaves the detaching to the objective.
+    const trusting: VisualLoss = {
+      name: "trusting",
+      needs: { refined: true },
+      compute: ({ refined }) => ({ sum: tf.sum(tf.square(refined as tf.Tensor2D)) as tf.Scalar }),
+    };
+    const options = parts({
+      losses: [weighted(trusting, 1), weighted(createSmoothL1Loss({ stopGradient: false }), 1)],
+    });
+    const objective = createVlmObjective(options);
+    const block = options.language.parameters.get("model.layers.0.self_attn.v_proj.weight").value;
+    const reaches = (name: string): boolean => {
+      const { gradients } = valueAndGradients(
+        () => partNamed(objective.parts(mixed(), position), name),
+        [block],
+      );
+      return gradients.some((gradient) => gradient.dataSync().some((value) => value !== 0));
+    };
+    expect([reaches("trusting"), reaches("smooth-l1")]).toEqual([false, true]);
+  });
+
+  it("names parts as the recipe does", () => {
+    const twice = [
+      { name: "direction", loss: createDirectionLoss(), weightAt: () => 1 },
+      { name: "my-direction", loss: createDirectionLoss({ normalise: "uniform" }), weightAt: () => 1 },
+    ];
+    const found = createVlmObjective(parts({ losses: twice })).parts(mixed(), position);
+    expect(found.map(({ name }) => name)).toEqual(["language", "direction", "my-direction"]);
   });
 
   it("computes a loss of weight 0 without a gradient, and does not compute one that the stage leaves out", async () => {
