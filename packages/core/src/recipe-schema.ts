@@ -182,8 +182,11 @@ const evaluation = z.strictObject({
   analysis: z.boolean().default(true).describe("Also match tokens, and replace embeddings by their match."),
 });
 
+/** JavaScript puts keys that look like whole numbers first, whatever their order in the file. */
+const stageName = z.string().regex(/^[a-zA-Z]/, "a stage's name begins with a letter");
+
 const stagesOf = (mainLoss: string) =>
-  z.record(z.string().min(1), stageOf(mainLoss)).describe("What trains, one stage after the other.");
+  z.record(stageName, stageOf(mainLoss)).describe("What trains, one stage after the other.");
 
 const common = {
   name: z

@@ -144,6 +144,13 @@ describe("parseRecipe", () => {
       ✖ There is no evaluation set "noto".
         → at evaluation.sets [E_RECIPE_INVALID]]
     `);
+    expect(() =>
+      parseRecipe({ ...input, stages: { 1: input.stages.align } }),
+    ).toThrowErrorMatchingInlineSnapshot(`
+      [BasicError: Recipe "tiny" is not valid.
+      ✖ Invalid key in record
+        → at stages.1 [E_RECIPE_INVALID]]
+    `);
     expect(() => parseRecipe({ ...input, stages: {} })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.
       ✖ A recipe needs at least one stage.
@@ -226,6 +233,7 @@ describe("resolveSteps", () => {
     if (finetune === undefined) throw new Error("the recipe has that stage");
     expect(resolveSteps(finetune, 100)).toBe(13);
     expect(resolveSteps(finetune, 1)).toBe(1);
+    expect(resolveSteps(finetune, 100, 2)).toBe(7);
     expect(resolveSteps({ ...finetune, steps: 5 }, 100)).toBe(5);
   });
 });

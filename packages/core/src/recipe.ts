@@ -58,10 +58,14 @@ export function recipeJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(z.union([vlmSchema, languageSchema, regionTextSchema]), options);
 }
 
-/** Optimizer steps of a stage over a data set of `size` samples. */
-export function resolveSteps(stage: RecipeStage, size: number): number {
+/**
+ * Optimizer steps of a stage over a data set of `size` samples.
+ *
+ * @param ranks - Processes that train together: each takes its own samples of a step.
+ */
+export function resolveSteps(stage: RecipeStage, size: number, ranks = 1): number {
   if (typeof stage.steps === "number") return stage.steps;
-  return Math.max(1, Math.ceil((stage.steps.epochs * size) / (stage.batchSize * stage.accumulate)));
+  return Math.max(1, Math.ceil((stage.steps.epochs * size) / (stage.batchSize * stage.accumulate * ranks)));
 }
 
 function schemaFor(input: unknown): (typeof schemas)[RecipeTask] {

@@ -11,6 +11,7 @@ import {
   saveCheckpoint,
 } from "./checkpoint.js";
 import { createMemoryStore } from "./memory-store.js";
+import { decodeTensors, encodeTensors, type TensorFile } from "./state.js";
 
 beforeAll(startStockCpu);
 
@@ -82,5 +83,61 @@ describe("saveCheckpoint", () => {
 describe("loadCheckpoint", () => {
   it("finds nothing in a run that has not saved yet", async () => {
     expect(await loadCheckpoint(createMemoryStore(), "last")).toBeNull();
+  });
+
+  /** A saved checkpoint whose files were rewritten, with the right hashes: as another program would leave it. */
+  async function rewritten(
+    change: (position: Record<string, unknown>, file: TensorFile) => { position?: string; file?: TensorFile },
+  ) {
+    const { store, save } = makeRun();
+    const folder = await save(1);
+    const files = await store.readFolder(folder);
+    const text = new TextDecoder().decode(files["position.json"]);
+    const tensors = decodeTensors(files["state.safetensors"] as Uint8Array, folder);
+    const { position = text, file = tensors } = change(JSON.parse(text), tensors);
+    await store.writeFolder(folder, {
+      "position.json": new TextEncoder().encode(position),
+      "state.safetensors": encodeTensors(file),
+    });
+    return loadCheckpoint(store, "last");
+  }
+
+  it("refuses another version of the format", async () => {
+    await expect(
+      rewritten((position) => ({ position: JSON.stringify({ ...position, version: 2 }) })),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 has version 2 of the format, but this program reads version 1. Resume with the release that wrote it, or start a new run in another folder. [E_RESUME_CHANGED]]`);
+  });
+
+  it("names a position that cannot be read", async () => {
+    await expect(rewritten(() => ({ position: "{" }))).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 is damaged: position.json is not JSON. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(rewritten(() => ({ position: "null" }))).rejects.toThrow(
+      /`version` of position.json is missing/,
+    );
+    await expect(
+      rewritten((position) => ({ position: JSON.stringify({ ...position, step: -1 }) })),
+    ).rejects.toThrow(/`step` of position.json is -1\. .*\[E_CHECKPOINT_CORRUPT\]/);
+  });
+
+  it("names the optimizer state that is missing", async () => {
+    await expect(
+      rewritten((_, file) => ({ file: { ...file, metadata: {} } })),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 is damaged: \`optimizerStep\` is missing, expected a whole number. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(
+      rewritten((_, { tensors, metadata }) => ({
+        file: { metadata, tensors: new Map([...tensors].filter(([name]) => name !== "health")) },
+      })),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 is damaged: the tensor "health" is missing. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+  });
+
+  it("names a parameter of a saved group that is missing", async () => {
+    const checkpoint = await rewritten((_, { tensors, metadata }) => ({
+      file: {
+        metadata,
+        tensors: new Map([...tensors].filter(([name]) => name !== "parameter/projector/bias")),
+      },
+    }));
+    if (checkpoint === null) throw new Error("it was just saved");
+    const { groups } = createRegression();
+    expect(() => restoreParameters(checkpoint, groups)).toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 lacks "projector/bias" [2], which the model has. It belongs to another model; use the recipe that wrote it. [E_CHECKPOINT_CORRUPT]]`);
   });
 });

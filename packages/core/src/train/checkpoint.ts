@@ -10,6 +10,7 @@ import { decodeTensors, encodeTensors, type HostTensor } from "./state.js";
 export const CHECKPOINT_FOLDER = "checkpoints";
 const TENSOR_FILE = "state.safetensors";
 const POSITION_FILE = "position.json";
+const VERSION = 1;
 const KEPT = 2;
 
 /** Parameter sets by group name. */
@@ -24,6 +25,9 @@ export interface RunPosition {
   readonly globalStep: number;
   /** Lines of metrics.jsonl at this point. */
   readonly metricsLines: number;
+  /** Samples of the stage's data. Absent in checkpoints of older programs, as the next one. */
+  readonly samples?: number;
+  readonly ranks?: number;
 }
 
 /** A checkpoint on the host. */
@@ -125,11 +129,27 @@ export async function loadCheckpoint(store: RunStore, choice: CheckpointChoice):
   }
 }
 
-/** Reads one checkpoint. */
+/**
+ * Reads one checkpoint.
+ *
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where it is damaged or incomplete, `E_RESUME_CHANGED` where
+ * another version of the format wrote it.
+ */
 export async function readCheckpoint(store: RunStore, folder: string): Promise<Checkpoint> {
   const files = await store.readFolder(folder);
   const { tensors, metadata } = decodeTensors(files[TENSOR_FILE] ?? new Uint8Array(), folder);
-  const position = JSON.parse(new TextDecoder().decode(files[POSITION_FILE])) as RunPosition;
+  const position = parsePosition(files[POSITION_FILE], folder);
+  const step = Number(metadata["optimizerStep"]);
+  const health = tensors.get("health")?.values;
+  if (!isCount(step)) {
+    throw corrupt(
+      folder,
+      `\`optimizerStep\` is ${metadata["optimizerStep"] ?? "missing"}, expected a whole number`,
+    );
+  }
+  if (health?.length !== 2) {
+    throw corrupt(folder, `the tensor "health" ${health === undefined ? "is missing" : "has not 2 values"}`);
+  }
   const named = (prefix: string) =>
     [...tensors].flatMap(([name, tensor]) =>
       name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
@@ -140,20 +160,55 @@ export async function readCheckpoint(store: RunStore, folder: string): Promise<C
     position,
     parameters: new Map(named("parameter/")),
     optimizer: {
-      step: Number(metadata["optimizerStep"]),
-      health: tensors.get("health")?.values ?? new Float32Array(2),
+      step,
+      health,
       first: values("first/"),
       second: values("second/"),
     },
   };
 }
 
+function parsePosition(bytes: Uint8Array | undefined, folder: string): RunPosition {
+  if (bytes === undefined) throw corrupt(folder, `the file ${POSITION_FILE} is missing`);
+  let position: Partial<RunPosition> | null;
+  try {
+    position = JSON.parse(new TextDecoder().decode(bytes)) as Partial<RunPosition> | null;
+  } catch (error) {
+    throw corrupt(folder, `${POSITION_FILE} is not JSON`, error);
+  }
+  const { version, stage, step, globalStep, metricsLines } = position ?? {};
+  if (version !== undefined && version !== VERSION) {
+    throw new BasicError(
+      "E_RESUME_CHANGED",
+      `Checkpoint ${folder} has version ${String(version)} of the format, but this program reads version ${VERSION}. ` +
+        "Resume with the release that wrote it, or start a new run in another folder.",
+    );
+  }
+  const counts = { version, step, globalStep, metricsLines };
+  for (const [name, value] of Object.entries({ ...counts, stage })) {
+    const good = name === "stage" ? typeof value === "string" : isCount(value);
+    if (!good)
+      throw corrupt(folder, `\`${name}\` of ${POSITION_FILE} is ${JSON.stringify(value) ?? "missing"}`);
+  }
+  return position as RunPosition;
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function corrupt(folder: string, problem: string, cause?: unknown): BasicError {
+  return new BasicError("E_CHECKPOINT_CORRUPT", `Checkpoint ${folder} is damaged: ${problem}.`, { cause });
+}
+
 /**
- * Puts a checkpoint's values into the parameters that it holds; the others stay as they are.
+ * Puts a checkpoint's values into the parameters that it holds; groups that it does not hold stay as they are.
  *
- * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape.
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape, or
+ * where the checkpoint lacks a parameter of a group that it holds.
  */
 export function restoreParameters(checkpoint: Checkpoint, groups: Groups): void {
+  checkComplete(checkpoint, groups);
   for (const [key, { shape, values }] of checkpoint.parameters) {
     const [group, name] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
     const set = groups[group];
@@ -167,5 +222,20 @@ export function restoreParameters(checkpoint: Checkpoint, groups: Groups): void 
       );
     }
     parameter.assign(tf.tensor(values.slice(), [...shape], "float32"));
+  }
+}
+
+function checkComplete({ folder, parameters }: Checkpoint, groups: Groups): void {
+  const held = new Set([...parameters.keys()].map((key) => key.slice(0, key.indexOf("/"))));
+  for (const [group, set] of Object.entries(groups)) {
+    if (!held.has(group)) continue;
+    for (const { name, shape } of set) {
+      if (parameters.has(`${group}/${name}`)) continue;
+      throw new BasicError(
+        "E_CHECKPOINT_CORRUPT",
+        `Checkpoint ${folder} lacks "${group}/${name}" [${shape.join(", ")}], which the model has. ` +
+          "It belongs to another model; use the recipe that wrote it.",
+      );
+    }
   }
 }

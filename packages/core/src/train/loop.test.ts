@@ -10,8 +10,10 @@ import {
   regressionRun,
   startStockCpu,
 } from "../../test/regression.js";
+import { BasicError } from "../errors.js";
 import type { Collective } from "./collective.js";
 import { train } from "./loop.js";
+import { createMemoryStore, type MemoryFiles } from "./memory-store.js";
 import type { TrainLine } from "./metrics.js";
 import type { TrainEvent } from "./train-options.js";
 
@@ -203,46 +205,124 @@ describe("train, when a number is not finite", () => {
 });
 
 describe("train, on two ranks", () => {
+  const recipe = regressionRecipe({ batchSize: 4, accumulate: 1 });
+
   it("gives the loss and weights of one process with twice the micro-batches", async () => {
-    const [first, second] = pairOfRanks();
-    const recipe = regressionRecipe({ batchSize: 4, accumulate: 1 });
-    const left = regressionRun({ recipe, collective: first });
-    const right = regressionRun({ recipe, collective: second, files: left.files });
-    await Promise.all([train(left), train(right)]);
+    const both = await onTwoRanks({ recipe });
+    expect(both.errors).toEqual([]);
     const alone = await straight({ recipe: regressionRecipe({ batchSize: 4, accumulate: 2 }) });
-    const losses = (files: typeof left.files) =>
+    const losses = (files: MemoryFiles) =>
       linesOf(files).flatMap((line) => (line.kind === "train" ? [line.loss] : []));
-    expect(losses(left.files).length).toBe(losses(alone.files).length);
-    for (const [i, loss] of losses(alone.files).entries()) expect(losses(left.files)[i]).toBeCloseTo(loss, 5);
+    expect(losses(both.files).length).toBe(losses(alone.files).length);
+    for (const [i, loss] of losses(alone.files).entries()) expect(losses(both.files)[i]).toBeCloseTo(loss, 5);
   });
 
-  /** Two ranks in one process that meet at every collective. */
-  function pairOfRanks(): [Collective, Collective] {
-    const waiting: [unknown[], ((all: unknown[]) => void)[]] = [[], []];
-    const meet = <T>(own: T) =>
-      new Promise<T[]>((resolve) => {
-        waiting[0].push(own);
-        waiting[1].push(resolve as (all: unknown[]) => void);
-        if (waiting[0].length < 2) return;
-        const [values, resolvers] = [waiting[0].splice(0), waiting[1].splice(0)];
-        for (const each of resolvers) each(values);
-      });
-    const rank = (number: number): Collective => ({
-      rank: number,
-      size: 2,
-      sumNumbers: async (values) => {
-        const [a, b] = (await meet(values)) as [number[], number[]];
-        return a.map((value, i) => value + (b[i] as number));
-      },
-      sumTensors: async (tensors) => {
-        const [a, b] = (await meet(tensors)) as [tf.Tensor[], tf.Tensor[]];
-        return a.map((tensor, i) => tf.add(tensor, b[i] as tf.Tensor));
-      },
-      broadcast: async (bytes) => (await meet(bytes)).find((given) => given !== null) ?? null,
-      barrier: async () => {
-        await meet(null);
-      },
-    });
-    return [rank(0), rank(1)];
-  }
+  it("counts an epoch over the samples of all ranks", async () => {
+    const recipe = regressionRecipe({ batchSize: 4, accumulate: 1, steps: { epochs: 1 } });
+    const { files } = await onTwoRanks({ recipe });
+    const stages = linesOf(files).flatMap((line) => (line.kind === "stage" ? [line.steps] : []));
+    expect(stages).toEqual([4, 4]); // 30 samples, 8 of them per step
+  });
+
+  it.each([0, 1])("stops both ranks where rank %i alone is told to", async (aborted) => {
+    const controllers = [new AbortController(), new AbortController()] as const;
+    const onEvent = (event: TrainEvent) => {
+      if (event.kind === "step" && event.step === 3) controllers[aborted]?.abort();
+    };
+    const { errors, files } = await onTwoRanks({ recipe }, [
+      { signal: controllers[0].signal, ...(aborted === 0 && { onEvent }) },
+      { signal: controllers[1].signal, ...(aborted === 1 && { onEvent }) },
+    ]);
+    expect(errors.map((error) => (error as BasicError).message)).toEqual([
+      expect.stringMatching(/after step 3 .* checkpoints\/step-00000003.*E_INTERRUPTED/),
+      expect.stringMatching(/after step 3 .* checkpoints\/step-00000003.*E_INTERRUPTED/),
+    ]);
+    const again = await onTwoRanks({ recipe, files, resume: "last" });
+    const whole = await onTwoRanks({ recipe });
+    expect(again.errors).toEqual([]);
+    expect(finalState(again.files)).toEqual(finalState(whole.files));
+  });
+
+  it("stops the other rank where rank 0 cannot open the run", async () => {
+    const { files } = await onTwoRanks({ recipe });
+    const { errors } = await onTwoRanks({ recipe, files });
+    expect(errors).toMatchInlineSnapshot(`
+      [
+        [BasicError: There is a run in memory already. Resume it, remove it, or choose another folder. [E_USAGE]],
+        [BasicError: Rank 1 stops because rank 0 did: There is a run in memory already. Resume it, remove it, or choose another folder. [E_USAGE]],
+      ]
+    `);
+    const locked = regressionRun({ files });
+    const release = await locked.store.lock();
+    expect((await onTwoRanks({ recipe, files })).errors).toMatchObject([
+      { code: "E_RUN_LOCKED" },
+      { code: "E_RUN_LOCKED" },
+    ]);
+    await release();
+  });
+
+  it("stops the other rank where rank 0 cannot save", async () => {
+    const files: MemoryFiles = new Map();
+    const full = async () => {
+      throw new BasicError("E_DISK_FULL", "The disk is full.");
+    };
+    const store = { ...createMemoryStore(files), writeFolder: full };
+    const { errors } = await onTwoRanks({ recipe, files, store });
+    expect(errors).toMatchInlineSnapshot(`
+      [
+        [BasicError: The disk is full. [E_DISK_FULL]],
+        [BasicError: Rank 1 stops because rank 0 did: The disk is full. [E_DISK_FULL]],
+      ]
+    `);
+  });
+
+  it("refuses to resume on another number of ranks", async () => {
+    const { files } = await onTwoRanks({ recipe });
+    await expect(straight({ recipe, files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: The run was started on 2 ranks, but resumes on 1. Resume on 2, or start a new run in another folder. [E_RESUME_CHANGED]]`);
+  });
 });
+
+type Change = NonNullable<Parameters<typeof regressionRun>[0]>;
+
+/** Trains on two ranks to the end or to their errors. @param own - Options of each rank. */
+async function onTwoRanks(change: Change, own: readonly [Change, Change] = [{}, {}]) {
+  const collectives = pairOfRanks();
+  const files = change.files ?? new Map();
+  const runs = collectives.map((collective, i) => regressionRun({ ...change, ...own[i], files, collective }));
+  const results = await Promise.allSettled(runs.map((run) => train(run)));
+  for (const run of runs) run.dispose();
+  const errors: unknown[] = results.flatMap((result) =>
+    result.status === "rejected" ? [result.reason] : [],
+  );
+  return { files, errors };
+}
+
+/** Two ranks in one process that meet at every collective. */
+function pairOfRanks(): [Collective, Collective] {
+  const waiting: [unknown[], ((all: unknown[]) => void)[]] = [[], []];
+  const meet = <T>(own: T) =>
+    new Promise<T[]>((resolve) => {
+      waiting[0].push(own);
+      waiting[1].push(resolve as (all: unknown[]) => void);
+      if (waiting[0].length < 2) return;
+      const [values, resolvers] = [waiting[0].splice(0), waiting[1].splice(0)];
+      for (const each of resolvers) each(values);
+    });
+  const rank = (number: number): Collective => ({
+    rank: number,
+    size: 2,
+    sumNumbers: async (values) => {
+      const [a, b] = (await meet(values)) as [number[], number[]];
+      return a.map((value, i) => value + (b[i] as number));
+    },
+    sumTensors: async (tensors) => {
+      const [a, b] = (await meet(tensors)) as [tf.Tensor[], tf.Tensor[]];
+      return a.map((tensor, i) => tf.add(tensor, b[i] as tf.Tensor));
+    },
+    broadcast: async (bytes) => (await meet(bytes)).find((given) => given !== null) ?? null,
+    barrier: async () => {
+      await meet(null);
+    },
+  });
+  return [rank(0), rank(1)];
+}

@@ -20,12 +20,11 @@ import { createWatch } from "./warnings.js";
  */
 export async function train<Batch>(options: TrainOptions<Batch>): Promise<TrainResult> {
   const { collective = singleProcess, store, recipe, resume } = options;
-  const release = collective.rank === 0 ? await store.lock() : undefined;
+  const opened = await openRun({ recipe, store, resume, collective });
   try {
-    const opened = await openRun({ recipe, store, resume, collective });
     return await runStages(options, opened);
   } finally {
-    await release?.();
+    await opened.release();
   }
 }
 
@@ -61,13 +60,15 @@ async function enterStage<Batch>(
   place: { name: string; resumed: Checkpoint | null; before: StageOutcome },
 ): Promise<StageOutcome> {
   const { name, resumed, before } = place;
+  const { collective } = context;
   const { recipe, objective: makeObjective, data: makeData } = context.options;
   const stage = recipe.stages[name] as RecipeStage;
   const objective = await makeObjective(name);
   trainedGroups(stage, objective.groups);
   if (resumed !== null) restoreParameters(resumed, objective.groups);
   const data = await makeData(name);
-  if (resumed !== null && resumed.position.step >= resolveSteps(stage, data.size)) {
+  if (resumed !== null) checkSameData(resumed, data.size);
+  if (resumed !== null && resumed.position.step >= resolveSteps(stage, data.size, collective.size)) {
     return { globalStep: resumed.position.globalStep, checkpoint: resumed.folder };
   }
   return runStage(context, {
@@ -81,11 +82,22 @@ async function enterStage<Batch>(
   });
 }
 
+/** Other data would go on from the middle of another order. */
+function checkSameData({ position }: Checkpoint, size: number): void {
+  if (position.samples === undefined || position.samples === size) return;
+  throw new BasicError(
+    "E_RESUME_CHANGED",
+    `The data of stage "${position.stage}" has ${size} samples, but the run was started with ${position.samples}. ` +
+      "Resume with the same data, or start a new run in another folder.",
+  );
+}
+
 function stageOf(checkpoint: Checkpoint, names: readonly string[]): number {
   const index = names.indexOf(checkpoint.position.stage);
   if (index >= 0) return index;
   throw new BasicError(
     "E_CHECKPOINT_CORRUPT",
-    `Checkpoint ${checkpoint.folder} stands in stage "${checkpoint.position.stage}", which the recipe lacks.`,
+    `Checkpoint ${checkpoint.folder} stands in stage "${checkpoint.position.stage}", which the recipe lacks. ` +
+      `It has ${names.join(", ")}. Resume with the recipe that wrote it, or start a new run in another folder.`,
   );
 }

@@ -1,3 +1,4 @@
+import { BasicError } from "../errors.js";
 import type { RunStore } from "./run-store.js";
 
 /** Where a line belongs. `step` counts finished optimizer steps of the stage, `globalStep` those of the run. */
@@ -73,13 +74,29 @@ export function createMetricsWriter(store: RunStore, lines: number): MetricsWrit
   };
 }
 
-/** Reads metrics.jsonl; a last line that a kill cut short is left out. */
+/**
+ * Reads metrics.jsonl; a last line that a kill cut short is left out.
+ *
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` naming the first line that is not JSON.
+ */
 export async function readMetrics(store: RunStore): Promise<readonly MetricsLine[]> {
   if (!(await store.exists(METRICS_FILE))) return [];
   const text = new TextDecoder().decode(await store.read(METRICS_FILE));
   const whole = text.slice(0, text.lastIndexOf("\n") + 1);
   return whole
     .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as MetricsLine);
+    .flatMap((line, index) => (line === "" ? [] : [parseLine(line, `${store.location}, line ${index + 1}`)]));
+}
+
+function parseLine(line: string, where: string): MetricsLine {
+  try {
+    return JSON.parse(line) as MetricsLine;
+  } catch (error) {
+    throw new BasicError(
+      "E_CHECKPOINT_CORRUPT",
+      `${METRICS_FILE} of ${where} is not JSON: ${JSON.stringify(line.slice(0, 40))}. ` +
+        "Something else has written to that file: put back a copy of it, or start the run again in another folder.",
+      { cause: error },
+    );
+  }
 }

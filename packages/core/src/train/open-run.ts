@@ -1,6 +1,6 @@
 import { BasicError } from "../errors.js";
 import type { Recipe } from "../recipe.js";
-import { diffRecipes, formatDifferences } from "../recipe-diff.js";
+import { diffRecipes, formatDifferences, type RecipeDifference } from "../recipe-diff.js";
 import {
   type Checkpoint,
   type CheckpointChoice,
@@ -8,7 +8,7 @@ import {
   loadCheckpoint,
   readCheckpoint,
 } from "./checkpoint.js";
-import type { Collective } from "./collective.js";
+import { type Collective, hearFirstRank, onFirstRank } from "./collective.js";
 import { METRICS_FILE, type MetricsLine, readMetrics } from "./metrics.js";
 import type { RunStore } from "./run-store.js";
 
@@ -29,23 +29,40 @@ export interface OpenedRun {
   readonly checkpoint: Checkpoint | null;
   /** Lines of metrics.jsonl up to the checkpoint. */
   readonly lines: readonly MetricsLine[];
+  /** Frees the store for others. */
+  release(): Promise<void>;
 }
 
 /**
- * Starts a run in a store, or finds the place to continue from and cuts metrics.jsonl back to it.
+ * Takes the store, and starts a run in it, or finds the place to continue from and cuts metrics.jsonl back to it.
  *
- * @throws {@link BasicError} `E_USAGE` where a new run would overwrite one; `E_CHECKPOINT_MISSING` where there
+ * @throws {@link BasicError} `E_RUN_LOCKED`; `E_USAGE` where a new run would overwrite one; `E_CHECKPOINT_MISSING` where there
  * is none to resume; `E_RESUME_CHANGED` with the differing fields; `E_CHECKPOINT_CORRUPT`.
  */
 export async function openRun(input: OpenRunInput): Promise<OpenedRun> {
   const { store, collective } = input;
-  if (collective.rank !== 0) {
-    const folder = new TextDecoder().decode((await collective.broadcast(null)) ?? new Uint8Array());
-    return { checkpoint: folder === "" ? null : await readCheckpoint(store, folder), lines: [] };
+  if (collective.rank === 0) {
+    return onFirstRank(
+      collective,
+      () => openFirst(input),
+      ({ checkpoint }) => checkpoint?.folder ?? "",
+    );
   }
-  const checkpoint = input.resume === undefined ? await begin(input) : await continueRun(input, input.resume);
-  await collective.broadcast(new TextEncoder().encode(checkpoint?.folder ?? ""));
-  return { checkpoint, lines: checkpoint === null ? [] : await readMetrics(store) };
+  const folder = await hearFirstRank(collective);
+  const checkpoint = folder === "" ? null : await readCheckpoint(store, folder);
+  return { checkpoint, lines: [], release: async () => undefined };
+}
+
+async function openFirst(input: OpenRunInput): Promise<OpenedRun> {
+  const { store, resume } = input;
+  const release = await store.lock();
+  try {
+    const checkpoint = resume === undefined ? await begin(input) : await continueRun(input, resume);
+    return { checkpoint, lines: checkpoint === null ? [] : await readMetrics(store), release };
+  } catch (error) {
+    await release();
+    throw error;
+  }
 }
 
 async function begin({ recipe, store }: OpenRunInput): Promise<null> {
@@ -60,7 +77,7 @@ async function begin({ recipe, store }: OpenRunInput): Promise<null> {
 }
 
 async function continueRun(
-  { recipe, store }: OpenRunInput,
+  { recipe, store, collective }: OpenRunInput,
   choice: CheckpointChoice,
 ): Promise<Checkpoint | null> {
   if (!(await store.exists(RECIPE_FILE))) {
@@ -71,6 +88,7 @@ async function continueRun(
   }
   await checkSameRecipe(recipe, store);
   const checkpoint = await loadCheckpoint(store, choice);
+  if (checkpoint !== null) checkSameRanks(checkpoint, collective);
   const folders = await listCheckpoints(store);
   const later = checkpoint === null ? [] : folders.slice(folders.indexOf(checkpoint.folder) + 1);
   for (const folder of later) await store.remove(folder);
@@ -81,13 +99,48 @@ async function continueRun(
 }
 
 async function checkSameRecipe(recipe: Recipe, store: RunStore): Promise<void> {
-  const stored: unknown = JSON.parse(new TextDecoder().decode(await store.read(RECIPE_FILE)));
+  const stored = await readRecipe(store);
   const given: unknown = JSON.parse(JSON.stringify(recipe));
-  const differences = diffRecipes(stored, given).filter(({ path }) => path !== "description");
+  const differences = [
+    ...diffRecipes(stored, given).filter(({ path }) => path !== "description"),
+    ...stageOrder(stored, given),
+  ];
   if (differences.length === 0) return;
   throw new BasicError(
     "E_RESUME_CHANGED",
     `The recipe is not the one that the run in ${store.location} was started with:\n${formatDifferences(differences)}\n` +
       "Resume with the old values, or start a new run in another folder.",
+  );
+}
+
+async function readRecipe(store: RunStore): Promise<unknown> {
+  const text = new TextDecoder().decode(await store.read(RECIPE_FILE));
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new BasicError(
+      "E_CHECKPOINT_CORRUPT",
+      `${RECIPE_FILE} of the run in ${store.location} is not JSON. ` +
+        "Put back the file that the run was started with, or start a new run in another folder.",
+      { cause: error },
+    );
+  }
+}
+
+/** The same stages in another order: no field differs, but the run would. */
+function stageOrder(stored: unknown, given: unknown): readonly RecipeDifference[] {
+  const namesOf = (recipe: unknown) => Object.keys((recipe as Partial<Recipe> | null)?.stages ?? {});
+  const [before, after] = [namesOf(stored), namesOf(given)];
+  const same = [...before].sort().join() === [...after].sort().join();
+  return same && before.join() !== after.join() ? [{ path: "stages (order)", before, after }] : [];
+}
+
+/** Another number of ranks would pick other samples. */
+function checkSameRanks({ position }: Checkpoint, { size }: Collective): void {
+  if (position.ranks === undefined || position.ranks === size) return;
+  throw new BasicError(
+    "E_RESUME_CHANGED",
+    `The run was started on ${position.ranks} ranks, but resumes on ${size}. ` +
+      `Resume on ${position.ranks}, or start a new run in another folder.`,
   );
 }

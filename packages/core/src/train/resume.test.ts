@@ -3,11 +3,13 @@ import { beforeAll, describe, expect, it } from "vitest";
 import {
   finalState,
   linesOf,
+  regressionData,
   regressionRecipe,
   regressionRun,
   startStockCpu,
 } from "../../test/regression.js";
 import { BasicError } from "../errors.js";
+import type { Recipe } from "../recipe.js";
 import { train } from "./loop.js";
 import { createMemoryStore, type MemoryFiles } from "./memory-store.js";
 import type { RunStore } from "./run-store.js";
@@ -139,6 +141,40 @@ describe("resume", () => {
     expectSameRun(files);
   });
 
+  it("refuses the stages in another order, which would change nothing else", async () => {
+    const { files } = await stopAfter(3);
+    const recipe = regressionRecipe();
+    const turned = {
+      ...recipe,
+      stages: Object.fromEntries(Object.entries(recipe.stages).reverse()),
+    } as Recipe;
+    await expect(
+      runToEnd({ files, recipe: turned, resume: "last" }),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(`
+      [BasicError: The recipe is not the one that the run in memory was started with:
+        stages (order): ["align","finetune"] → ["finetune","align"]
+      Resume with the old values, or start a new run in another folder. [E_RESUME_CHANGED]]
+    `);
+  });
+
+  it("refuses data of another size", async () => {
+    const { files } = await stopAfter(3);
+    await expect(
+      runToEnd({ files, data: () => regressionData(31), resume: "last" }),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: The data of stage "align" has 31 samples, but the run was started with 30. Resume with the same data, or start a new run in another folder. [E_RESUME_CHANGED]]`);
+  });
+
+  it("says which file of the run is not JSON", async () => {
+    const { files } = await stopAfter(3);
+    const recipe = files.get("recipe.json") as Uint8Array;
+    files.set("recipe.json", recipe.subarray(1));
+    await expect(runToEnd({ files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: recipe.json of the run in memory is not JSON. Put back the file that the run was started with, or start a new run in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    files.set("recipe.json", recipe);
+    const metrics = new TextDecoder().decode(files.get("metrics.jsonl"));
+    files.set("metrics.jsonl", new TextEncoder().encode(metrics.replace("\n{", "\nnoise {")));
+    await expect(runToEnd({ files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: metrics.jsonl of memory, line 2 is not JSON: "noise {\\"kind\\":\\"train\\",\\"stage\\":\\"align\\",\\"s". Something else has written to that file: put back a copy of it, or start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+  });
+
   it("refuses to resume what is not there, and to start over what is", async () => {
     await expect(runToEnd({ resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(
       `[BasicError: There is no run in memory to resume. Start one without resume, or name its folder. [E_CHECKPOINT_MISSING]]`,
@@ -210,7 +246,7 @@ describe("a damaged checkpoint", () => {
     await expect(
       runToEnd({ files, objective: other, resume: "last" }),
     ).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: Checkpoint checkpoints/step-00000002 holds "projector/weight" [3, 2], which the model lacks. It belongs to another model; use the recipe that wrote it. [E_CHECKPOINT_CORRUPT]]`,
+      `[BasicError: Checkpoint checkpoints/step-00000002 lacks "projector/scale" [2], which the model has. It belongs to another model; use the recipe that wrote it. [E_CHECKPOINT_CORRUPT]]`,
     );
   });
 });

@@ -6,7 +6,7 @@ import { learningRateFactor, resolveWarmup, type Schedule } from "../optim/sched
 import { type RecipeStage, resolveSteps } from "../recipe.js";
 import { type BatchSource, createBatchSource } from "./batches.js";
 import { type Groups, saveCheckpoint } from "./checkpoint.js";
-import type { Collective } from "./collective.js";
+import { anyRank, type Collective, hearFirstRank, onFirstRank } from "./collective.js";
 import { freezeGroups, trainedGroups } from "./freeze.js";
 import type { LinePosition, MetricsLine, MetricsWriter } from "./metrics.js";
 import { notFinite } from "./not-finite.js";
@@ -76,7 +76,7 @@ class StageRun<Batch> {
     this.#context = context;
     this.#input = input;
     const { name, stage, data, objective, resumed } = input;
-    this.#steps = resolveSteps(stage, data.size);
+    this.#steps = resolveSteps(stage, data.size, context.collective.size);
     const { kind, floor } = stage.schedule;
     this.#schedule = {
       kind,
@@ -106,7 +106,7 @@ class StageRun<Batch> {
   }
 
   async run(): Promise<StageOutcome> {
-    const { emit, options } = this.#context;
+    const { emit, options, collective } = this.#context;
     const { resumed } = this.#input;
     if (resumed !== null) this.#optimizer.importState(resumed.optimizer);
     emit({ kind: "stage-start", steps: this.#steps, ...this.#place() });
@@ -114,7 +114,8 @@ class StageRun<Batch> {
     while (this.#done < this.#steps) {
       await this.#step();
       await letOthersRun();
-      const stop = options.signal?.aborted ?? false;
+      // Every rank must stop at the same step.
+      const stop = await anyRank(collective, options.signal?.aborted ?? false);
       if (this.#evaluationIsDue()) await this.#evaluate();
       if (stop || this.#isDue(this.#input.stage.checkpointEvery)) await this.#save();
       const complete = this.#input.isLast && this.#done === this.#steps;
@@ -219,16 +220,31 @@ class StageRun<Batch> {
 
   async #save(): Promise<void> {
     await this.#checkHealth();
-    const { options, metrics, collective, emit } = this.#context;
+    const { collective, emit } = this.#context;
     if (collective.rank === 0) {
-      this.#checkpoint = await saveCheckpoint(options.store, {
-        position: { version: 1, ...this.#place(), metricsLines: metrics.lines },
-        groups: this.#groupsToSave(),
-        optimizer: this.#optimizer,
-      });
+      const folderOf = (folder: string): string => folder;
+      this.#checkpoint = await onFirstRank(collective, () => this.#writeCheckpoint(), folderOf);
       emit({ kind: "checkpoint", folder: this.#checkpoint, ...this.#place() });
+    } else {
+      this.#checkpoint = await hearFirstRank(collective);
     }
     await collective.barrier();
+  }
+
+  #writeCheckpoint(): Promise<string> {
+    const { options, metrics, collective } = this.#context;
+    const { data } = this.#input;
+    return saveCheckpoint(options.store, {
+      position: {
+        version: 1,
+        ...this.#place(),
+        metricsLines: metrics.lines,
+        samples: data.size,
+        ranks: collective.size,
+      },
+      groups: this.#groupsToSave(),
+      optimizer: this.#optimizer,
+    });
   }
 
   #groupsToSave(): Groups {

@@ -37,28 +37,45 @@ describe("decodeTensors", () => {
     expect(tensors.get("out.params")?.shape).toEqual([8, 5]);
   });
 
+  it("names what is wrong with the header", () => {
+    const withHeader = (header: unknown): Uint8Array => {
+      const json = new TextEncoder().encode(JSON.stringify(header));
+      const bytes = new Uint8Array(8 + json.length);
+      new DataView(bytes.buffer).setBigUint64(0, BigInt(json.length), true);
+      bytes.set(json, 8);
+      return bytes;
+    };
+    expect(() => decodeTensors(withHeader(null), "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: its header is not an object. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`);
+    for (const entry of [null, {}, { dtype: "F32" }, { dtype: "F32", shape: ["2"], data_offsets: [0, 8] }]) {
+      expect(() => decodeTensors(withHeader({ a: entry }), "state")).toThrow(/state: "a" cannot be read/);
+    }
+    expect(() =>
+      decodeTensors(withHeader({ a: { dtype: "F32", shape: [2] } }), "state"),
+    ).toThrowErrorMatchingInlineSnapshot(`[BasicError: state: "a" cannot be read: its entry in the header has no shape or offsets. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`);
+  });
+
   it("names what is wrong with a damaged file", () => {
     const bytes = encodeTensors(file);
     expect(() => decodeTensors(bytes.subarray(0, 4), "state")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: state cannot be read: it ends after 4 bytes. [E_CHECKPOINT_CORRUPT]]`,
+      `[BasicError: state cannot be read: it ends after 4 bytes. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`,
     );
     expect(() => decodeTensors(bytes.subarray(0, 50), "state")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: state cannot be read: it ends after 50 bytes. [E_CHECKPOINT_CORRUPT]]`,
+      `[BasicError: state cannot be read: it ends after 50 bytes. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`,
     );
     expect(() =>
       decodeTensors(bytes.subarray(0, bytes.length - 5), "state"),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: state: "a" cannot be read: shape [2, 2] does not fit bytes 0 to 16. [E_CHECKPOINT_CORRUPT]]`,
+      `[BasicError: state: "a" cannot be read: shape [2, 2] does not fit bytes 0 to 16. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`,
     );
     const broken = bytes.slice();
     broken[8] = 0;
     expect(() => decodeTensors(broken, "state")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: state cannot be read: its header is not JSON. [E_CHECKPOINT_CORRUPT]]`,
+      `[BasicError: state cannot be read: its header is not JSON. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`,
     );
     const text = new TextDecoder("latin1").decode(bytes).replace("F32", "F16");
     const half = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
     expect(() => decodeTensors(half, "state")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: state: "a" cannot be read: its type is F16, expected F32. [E_CHECKPOINT_CORRUPT]]`,
+      `[BasicError: state: "a" cannot be read: its type is F16, expected F32. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`,
     );
   });
 });

@@ -20,6 +20,7 @@ interface HeaderEntry {
 
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
+const ADVICE = "Expected a whole safetensors file of float32 tensors: copy or download it again.";
 
 /** Writes float32 tensors as a safetensors file: exact bytes, in the order of the map. */
 export function encodeTensors(file: TensorFile): Uint8Array {
@@ -58,25 +59,29 @@ export function decodeTensors(bytes: Uint8Array, where: string): TensorFile {
   const start = LENGTH_BYTES + headerLength;
   if (!(start <= bytes.length)) throw corrupt(where, `it ends after ${bytes.length} bytes`);
   const header = parseHeader(bytes.subarray(LENGTH_BYTES, start), where);
+  if (typeof header !== "object" || header === null) throw corrupt(where, "its header is not an object");
   const tensors = new Map<string, HostTensor>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
     tensors.set(name, readTensor(bytes.subarray(start), entry as HeaderEntry, `${where}: "${name}"`));
   }
-  return { tensors, metadata: (header["__metadata__"] ?? {}) as Record<string, string> };
+  const { __metadata__: metadata = {} } = header as { __metadata__?: Readonly<Record<string, string>> };
+  return { tensors, metadata };
 }
 
-function parseHeader(bytes: Uint8Array, where: string): Record<string, unknown> {
+function parseHeader(bytes: Uint8Array, where: string): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    return JSON.parse(new TextDecoder().decode(bytes)) as unknown;
   } catch (error) {
     throw corrupt(where, "its header is not JSON", error);
   }
 }
 
-function readTensor(data: Uint8Array, entry: HeaderEntry, where: string): HostTensor {
-  const { dtype, shape, data_offsets: offsets } = entry;
+function readTensor(data: Uint8Array, entry: Partial<HeaderEntry> | null, where: string): HostTensor {
+  const { dtype, shape, data_offsets: offsets } = entry ?? {};
   if (dtype !== "F32") throw corrupt(where, `its type is ${dtype}, expected F32`);
+  if (!isShape(shape) || !isShape(offsets))
+    throw corrupt(where, "its entry in the header has no shape or offsets");
   const [begin, end] = offsets;
   const size = shape.reduce((product, length) => product * length, 1);
   if (end > data.length || end - begin !== size * Float32Array.BYTES_PER_ELEMENT) {
@@ -86,6 +91,10 @@ function readTensor(data: Uint8Array, entry: HeaderEntry, where: string): HostTe
   return { shape, values: new Float32Array(new Uint8Array(data.subarray(begin, end)).buffer) };
 }
 
+function isShape<Numbers extends readonly number[]>(value: Numbers | undefined): value is Numbers {
+  return Array.isArray(value) && value.every(Number.isSafeInteger);
+}
+
 function corrupt(where: string, problem: string, cause?: unknown): BasicError {
-  return new BasicError("E_CHECKPOINT_CORRUPT", `${where} cannot be read: ${problem}.`, { cause });
+  return new BasicError("E_CHECKPOINT_CORRUPT", `${where} cannot be read: ${problem}. ${ADVICE}`, { cause });
 }
