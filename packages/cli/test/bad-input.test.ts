@@ -2,6 +2,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+import { defineProjector, ParameterSet } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { writeMiniTask } from "./mini.js";
@@ -215,6 +217,31 @@ describe("a run that cannot go on says why", () => {
     expect(results.map(({ outcome }) => outcome)).toEqual(["not-finite", "not-finite"]);
     expect(await readFile(join(out, "table.md"), "utf8")).toContain(
       "Loss became NaN or infinite: none (seed 0), das (seed 0).",
+    );
+  });
+
+  it("match-vocabulary without pictures, or with a projector that is not ours", async () => {
+    await set("texts", [
+      {
+        id: "text",
+        conversations: [
+          { ...asked, value: "what ?" },
+          { from: "gpt", value: "red" },
+        ],
+      },
+    ]);
+    const [, noPictures] = await train("--set", "data.train.align.file=texts");
+    expect(noPictures).toMatchInlineSnapshot(
+      `"error model.projectorInit is "match-vocabulary", but the first 64 samples of the first stage have no pictures. Use "default", or begin with data that has pictures. [E_CONFIG]"`,
+    );
+    defineProjector("bare", ({ width }) => ({
+      parameters: new ParameterSet(),
+      project: (features) => ({ ...features, rows: tf.zeros([features.rows.shape[0], width]) }),
+      gridAfter: (grid, rows) => ({ rows, grid }),
+    }));
+    const [, foreign] = await train("--set", "model.projector=bare");
+    expect(foreign).toMatchInlineSnapshot(
+      `"error model.projectorInit is "match-vocabulary", which scales a projector of ours, but "bare" is not one. Use "default", or a projector such as mlp2x_gelu. [E_CONFIG]"`,
     );
   });
 });

@@ -170,7 +170,7 @@ export type { DecoderSizes } from "./models/language/config.js";
 export { type DecoderConfig, decoderConfig } from "./models/language/config.js";
 export { createDecoder, Decoder, type DecoderOptions } from "./models/language/decoder.js";
 export { planVisualRows, type VisualPlan } from "./models/language/packed.js";
-export { projectorFactories } from "./models/projector/built-in.js";
+export { mlpProjectors, projectorFactories } from "./models/projector/built-in.js";
 export { matchVocabulary } from "./models/projector/match-vocabulary.js";
 export {
   createProjector,

@@ -149,7 +149,8 @@ describe("parseRecipe", () => {
     ).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.
       ✖ Invalid key in record
-        → at stages.1 [E_RECIPE_INVALID]]
+        → at stages.1
+        a stage's name begins with a letter [E_RECIPE_INVALID]]
     `);
     expect(() => parseRecipe({ ...input, stages: {} })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.

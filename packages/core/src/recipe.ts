@@ -96,6 +96,7 @@ function invalid(input: unknown, problems: string): BasicError {
 /** Zod's own listing, and after it the nearest key for each unknown one. */
 function explain(error: z.ZodError, schema: z.ZodType): string {
   const hints = error.issues.flatMap((issue) => {
+    if (issue.code === "invalid_key") return issue.issues.map(({ message }) => `  ${message}`);
     if (issue.code !== "unrecognized_keys") return [];
     const known = keysAt(schema, issue.path);
     return issue.keys.map(

@@ -7,10 +7,20 @@ import type { Random } from "./random.js";
 /** Options of a component as the recipe gives them. The component checks them. */
 export type ComponentOptions = Readonly<Record<string, unknown>>;
 
+/** Many names that follow a pattern. */
+export interface NameFamily<Value> {
+  /** For lists and messages: `mlpNx_gelu`. */
+  readonly label: string;
+  readonly pattern: RegExp;
+  /** What a name of the family stands for. */
+  make(name: string): Value;
+}
+
 /** Names of one kind, and what each stands for. */
 export class Registry<Value> {
   readonly kind: string;
   readonly #values = new Map<string, Value>();
+  readonly #families = new Map<string, NameFamily<Value>>();
 
   /** @param kind - Word for messages: `projector`, `loss`, ... */
   constructor(kind: string) {
@@ -28,9 +38,14 @@ export class Registry<Value> {
     this.#values.set(name, value);
   }
 
+  /** Takes all names of a pattern that are not defined one by one; a family of the same label is replaced. */
+  defineFamily(family: NameFamily<Value>): void {
+    this.#families.set(family.label, family);
+  }
+
   /** @throws {@link BasicError} `E_NAME_UNKNOWN` with the nearest name. */
   get(name: string): Value {
-    const value = this.#values.get(name);
+    const value = this.#values.get(name) ?? this.#familyOf(name)?.make(name);
     if (value === undefined) {
       throw new BasicError(
         "E_NAME_UNKNOWN",
@@ -43,12 +58,16 @@ export class Registry<Value> {
 
   /** Whether the name is taken. */
   has(name: string): boolean {
-    return this.#values.has(name);
+    return this.#values.has(name) || this.#familyOf(name) !== undefined;
   }
 
-  /** All names, sorted. */
+  /** All names and labels of families, sorted. */
   list(): readonly string[] {
-    return [...this.#values.keys()].sort();
+    return [...this.#values.keys(), ...this.#families.keys()].sort();
+  }
+
+  #familyOf(name: string): NameFamily<Value> | undefined {
+    return [...this.#families.values()].find(({ pattern }) => pattern.test(name));
   }
 }
 

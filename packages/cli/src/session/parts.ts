@@ -10,6 +10,7 @@ import {
   languageModels,
   losses,
   type ModelContext,
+  mlpProjectors,
   projectorFactories,
   projectors,
   visualLosses,
@@ -29,6 +30,7 @@ export function registerShippedParts(): void {
   for (const [name, factory] of Object.entries(projectorFactories)) {
     if (!projectors.has(name)) defineProjector(name, factory);
   }
+  projectors.defineFamily(mlpProjectors);
   for (const [name, factory] of Object.entries(visualLosses))
     if (!losses.has(name)) defineLoss(name, factory);
   for (const name of ["clip", "siglip"]) if (!encoders.has(name)) defineEncoder(name, encoderFromScratch);

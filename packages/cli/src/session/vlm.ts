@@ -1,4 +1,5 @@
 import {
+  BasicError,
   createRandom,
   createVlmObjective,
   createWeightedLosses,
@@ -15,6 +16,7 @@ import {
   projectors,
   type TrainingData,
   type VisionEncoder,
+  type VisualRows,
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
@@ -99,21 +101,49 @@ async function openProjector(
   const context = { features: encoder.width, width: language.width, random, options };
   const projector = projectors.get(name)(context);
   const set = sets.train.get(Object.values(stages)[0]?.data ?? Object.keys(stages)[0] ?? "");
-  if (model.projectorInit === "match-vocabulary" && set !== undefined && projector instanceof MlpProjector) {
-    const images = [...new Set(set.samples.slice(0, 64).flatMap((sample) => sample.images))];
-    const visual = await set.store.read(images);
-    if ("values" in visual) {
-      tf.tidy(() => {
-        const rows = tf.tensor2d(visual.values, [visual.values.length / visual.width, visual.width]);
-        matchVocabulary(
-          projector,
-          { rows, offsets: visual.offsets, grids: visual.grids },
-          language.vocabulary,
-        );
-      });
-    }
+  // A run that is opened without training data takes its weights from a checkpoint.
+  if (model.projectorInit === "match-vocabulary" && set !== undefined) {
+    await matchToVocabulary(projector, { name, set, encoder, language });
   }
   return projector;
+}
+
+/** `projectorInit: "match-vocabulary"`, on the first pictures of the first stage. */
+async function matchToVocabulary(
+  projector: Projector,
+  from: Pick<Parts, "encoder" | "language"> & { readonly name: string; readonly set: VlmSet },
+): Promise<void> {
+  const { name, set, encoder, language } = from;
+  if (!(projector instanceof MlpProjector)) {
+    throw new BasicError(
+      "E_CONFIG",
+      `model.projectorInit is "match-vocabulary", which scales a projector of ours, but "${name}" is not one. ` +
+        'Use "default", or a projector such as mlp2x_gelu.',
+    );
+  }
+  const images = [...new Set(set.samples.slice(0, 64).flatMap((sample) => sample.images))];
+  if (images.length === 0) {
+    throw new BasicError(
+      "E_CONFIG",
+      'model.projectorInit is "match-vocabulary", but the first 64 samples of the first stage have no pictures. ' +
+        'Use "default", or begin with data that has pictures.',
+    );
+  }
+  const visual = await set.store.read(images);
+  tf.tidy(() => {
+    const features = featuresOf(visual, trainable(encoder));
+    if (features !== null) matchVocabulary(projector, features, language.vocabulary);
+  });
+}
+
+/** On the device; null for pixels without an encoder that takes them. */
+function featuresOf(
+  visual: NonNullable<VlmBatch["visual"]>,
+  encoder: VisionEncoder | null,
+): VisualRows | null {
+  if (!("values" in visual)) return encoder?.encode(tf.tensor4d(visual.pixels, [...visual.shape])) ?? null;
+  const { values, width, offsets, grids } = visual;
+  return { rows: tf.tensor2d(values, [values.length / width, width]), offsets, grids };
 }
 
 function objectiveOf(
@@ -191,13 +221,8 @@ function embedBatch(
   encoder: VisionEncoder | null,
   projector: Projector,
 ): tf.Tensor2D | null {
-  if (visual === null) return null;
-  if ("values" in visual) {
-    const rows = tf.tensor2d(visual.values, [visual.values.length / visual.width, visual.width]);
-    return projector.project({ rows, offsets: visual.offsets, grids: visual.grids }).rows;
-  }
-  const features = encoder?.encode(tf.tensor4d(visual.pixels, [...visual.shape]));
-  return features === undefined ? null : projector.project(features).rows;
+  const features = visual === null ? null : featuresOf(visual, encoder);
+  return features === null ? null : projector.project(features).rows;
 }
 
 async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<readonly EvaluationResult[]> {

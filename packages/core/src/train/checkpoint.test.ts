@@ -105,11 +105,15 @@ describe("loadCheckpoint", () => {
   it("refuses another version of the format", async () => {
     await expect(
       rewritten((position) => ({ position: JSON.stringify({ ...position, version: 2 }) })),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 has version 2 of the format, but this program reads version 1. Resume with the release that wrote it, or start a new run in another folder. [E_RESUME_CHANGED]]`);
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint checkpoints/step-00000001 has version 2 of the format, but this program reads version 1. Resume with the release that wrote it, or start a new run in another folder. [E_RESUME_CHANGED]]`,
+    );
   });
 
   it("names a position that cannot be read", async () => {
-    await expect(rewritten(() => ({ position: "{" }))).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 is damaged: position.json is not JSON. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(rewritten(() => ({ position: "{" }))).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint checkpoints/step-00000001 is damaged: position.json is not JSON. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`,
+    );
     await expect(rewritten(() => ({ position: "null" }))).rejects.toThrow(
       /`version` of position.json is missing/,
     );
@@ -121,12 +125,16 @@ describe("loadCheckpoint", () => {
   it("names the optimizer state that is missing", async () => {
     await expect(
       rewritten((_, file) => ({ file: { ...file, metadata: {} } })),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 is damaged: \`optimizerStep\` is missing, expected a whole number. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint checkpoints/step-00000001 is damaged: \`optimizerStep\` is missing, expected a whole number. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`,
+    );
     await expect(
       rewritten((_, { tensors, metadata }) => ({
         file: { metadata, tensors: new Map([...tensors].filter(([name]) => name !== "health")) },
       })),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 is damaged: the tensor "health" is missing. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint checkpoints/step-00000001 is damaged: the tensor "health" is missing. There is no earlier one: start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`,
+    );
   });
 
   it("names a parameter of a saved group that is missing", async () => {
@@ -138,6 +146,8 @@ describe("loadCheckpoint", () => {
     }));
     if (checkpoint === null) throw new Error("it was just saved");
     const { groups } = createRegression();
-    expect(() => restoreParameters(checkpoint, groups)).toThrowErrorMatchingInlineSnapshot(`[BasicError: Checkpoint checkpoints/step-00000001 lacks "projector/bias" [2], which the model has. It belongs to another model; use the recipe that wrote it. [E_CHECKPOINT_CORRUPT]]`);
+    expect(() => restoreParameters(checkpoint, groups)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Checkpoint checkpoints/step-00000001 lacks "projector/bias" [2], which the model has. It belongs to another model; use the recipe that wrote it. [E_CHECKPOINT_CORRUPT]]`,
+    );
   });
 });

@@ -1,4 +1,7 @@
-/** One entry per log step, oldest first: the diagnostics of {@link Objective.diagnose}. */
+/**
+ * One entry per log step of a stage, oldest first: the diagnostics of {@link Objective.diagnose}. Not of several
+ * stages: with another batch size the number of matches is another one.
+ */
 export type DiagnosticHistory = readonly Readonly<Record<string, number>>[];
 
 /** A named problem for the run's metrics and the terminal. */
@@ -46,7 +49,7 @@ export function collapseWarning(history: DiagnosticHistory): DiagnosticWarning |
 /**
  * Warns where a supervised loss begins as a large part of the language loss: it will bend the embeddings first.
  *
- * @param diagnostics - Of the first log step.
+ * @param diagnostics - Of the first log step at which the losses have their full weight.
  */
 export function strengthWarning(diagnostics: Readonly<Record<string, number>>): DiagnosticWarning | null {
   const strong = Object.entries(diagnostics)

@@ -1,6 +1,11 @@
-import { describe, expect, it } from "vitest";
+import "@tensorflow/tfjs-backend-cpu";
 
-import { effectiveRank, meaningfulWords, visualDiagnostics } from "./diagnostics.js";
+import * as tf from "@tensorflow/tfjs-core";
+import { beforeAll, describe, expect, it } from "vitest";
+
+import { setFallback } from "../kernels/run.js";
+import { createRandom } from "../random.js";
+import { centredGram, effectiveRank, meaningfulWords, visualDiagnostics } from "./diagnostics.js";
 
 describe("meaningfulWords", () => {
   it("takes whole words of three letters or more, lower-cased, without the template's", () => {
@@ -25,6 +30,53 @@ describe("effectiveRank", () => {
     const padded = new Float32Array(2 * 2);
     expect(effectiveRank(wide, 5)).toBeCloseTo(1, 6);
     expect(effectiveRank(padded, 2)).toBe(0);
+  });
+});
+
+describe("centredGram", () => {
+  beforeAll(async () => {
+    await tf.setBackend("cpu");
+    setFallback("reference");
+  });
+
+  const random = (height: number, width: number): Float32Array =>
+    createRandom(3, "rows")
+      .fillNormal(new Float32Array(height * width), 2)
+      .map((value, i) => value + (i % 3));
+
+  async function both(height: number, width: number) {
+    const initial = random(height, width);
+    const rows = tf.tensor2d(initial, [height, width]);
+    const before = tf.memory().numTensors;
+    const product = centredGram(rows);
+    expect(tf.memory().numTensors).toBe(before + 1);
+    const gram = (await product.data()) as Float32Array;
+    tf.dispose([rows, product]);
+    const sizes = {
+      width,
+      matches: new Int32Array(height),
+      images: [],
+      patchWeights: new Float32Array(height),
+    };
+    const found = visualDiagnostics({ initial, refined: initial, gram, ...sizes });
+    return { gram, rank: found["effectiveRank"] as number, host: effectiveRank(initial, width) };
+  }
+
+  it.each([
+    [40, 12],
+    [12, 40],
+    [300, 20],
+  ])("gives the effective rank of [%i, %i] that the host finds", async (height, width) => {
+    const { gram, rank, host } = await both(height, width);
+    expect(gram).toHaveLength(Math.min(height, width) ** 2);
+    expect(rank).toBeCloseTo(host, 4);
+  });
+
+  it("takes 256 rows where rows and columns are more", async () => {
+    const { gram, rank } = await both(300, 280);
+    expect(gram).toHaveLength(256 ** 2);
+    expect(rank).toBeGreaterThan(100);
+    expect(rank).toBeLessThan(256);
   });
 });
 

@@ -1,3 +1,6 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { gatherRows } from "../layers/embedding.js";
 import type { VisualSpan } from "../losses/visual-loss.js";
 import { sampleSpans } from "../losses/visual-rows.js";
 import { symmetricEigenvalues } from "./symmetric-eigenvalues.js";
@@ -16,6 +19,8 @@ export interface DiagnosticRows {
   readonly initial: Float32Array;
   /** v̂, `[N, D]`. */
   readonly refined: Float32Array;
+  /** {@link centredGram} of V; made of `initial` on the host where it is absent. */
+  readonly gram?: Float32Array;
   readonly width: number;
   /** Nearest token of each visual row, `[N]`. */
   readonly matches: Int32Array;
@@ -49,12 +54,12 @@ export function meaningfulWords(
  * `meaningfulShare`, `strictShare`: where the batch carries words.
  */
 export function visualDiagnostics(rows: DiagnosticRows): Readonly<Record<string, number>> {
-  const { initial, refined, width, matches, patchWeights, images } = rows;
+  const { initial, refined, gram, width, matches, patchWeights, images } = rows;
   return {
     normInitial: mean(rowNorms(initial, width)),
     normRefined: mean(rowNorms(refined, width)),
     cosine: meanCosine(initial, refined, width),
-    effectiveRank: effectiveRank(initial, width),
+    effectiveRank: gram === undefined ? effectiveRank(initial, width) : rankOfGram(Float64Array.from(gram)),
     distinctMatches: new Set(matches).size,
     patchWeightSum: patchWeights.reduce((sum, a) => sum + a, 0) / Math.max(1, sampleSpans(images).length),
     ...shares(rows),
@@ -87,7 +92,38 @@ export function effectiveRank(values: Float32Array, width: number): number {
       gram[j * size + i] = sum;
     }
   }
-  const eigenvalues = symmetricEigenvalues(gram, size).map((value) => Math.max(0, value));
+  return rankOfGram(gram);
+}
+
+/** Rows or columns of the largest Gram matrix whose eigenvalues the host looks for. */
+const GRAM_SIZE = 256;
+
+/**
+ * `X Xᵀ` or `Xᵀ X`, the smaller one, of rows around their mean: what the effective rank needs, on the device.
+ *
+ * Where `[N, D]` has more than 256 rows and columns, 256 evenly spread rows stand for all.
+ */
+export function centredGram(rows: tf.Tensor2D): tf.Tensor2D {
+  return tf.tidy(() => {
+    const [height, width] = rows.shape;
+    const thinned = Math.min(height, width) > GRAM_SIZE ? everyRow(rows, GRAM_SIZE) : rows;
+    const centred = tf.sub(thinned, tf.mean(thinned, 0, true)) as tf.Tensor2D;
+    const byRow = centred.shape[0] <= width;
+    return tf.matMul(centred, centred, !byRow, byRow);
+  });
+}
+
+function everyRow(rows: tf.Tensor2D, count: number): tf.Tensor2D {
+  const step = rows.shape[0] / count;
+  return gatherRows(
+    rows,
+    Int32Array.from({ length: count }, (_, i) => Math.floor(i * step)),
+  );
+}
+
+/** @param gram - Square, row-major; overwritten. */
+function rankOfGram(gram: Float64Array): number {
+  const eigenvalues = symmetricEigenvalues(gram, Math.sqrt(gram.length)).map((value) => Math.max(0, value));
   const total = eigenvalues.reduce((sum, value) => sum + value, 0);
   if (total === 0) return 0;
   const entropy = eigenvalues.reduce((sum, value) => {
@@ -141,4 +177,10 @@ function shares({ matches, images, words, decode }: DiagnosticRows): Record<stri
     meaningfulShare: share((row) => samples[sampleOf[row] as number]),
     ...(rows !== undefined && { strictShare: share((row) => rows[row]) }),
   };
+}
+
+/** Name of λ · loss / L_lm in the diagnostics: `das-nce` to `ratioDasNce`. */
+export function ratioName(loss: string): string {
+  const upper = (_: string, letter: string): string => letter.toUpperCase();
+  return `ratio${loss.replace(/(?:^|[^a-zA-Z0-9])([a-zA-Z0-9])/g, upper)}`;
 }

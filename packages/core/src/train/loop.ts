@@ -38,7 +38,7 @@ async function runStages<Batch>(options: TrainOptions<Batch>, opened: OpenedRun)
     options,
     collective,
     metrics: createMetricsWriter(store, checkpoint?.position.metricsLines ?? 0),
-    watch: createWatch(lines),
+    watch: createWatch(lines, recipe.stages),
     emit: options.onEvent ?? (() => undefined),
     trainedBefore,
   };

@@ -25,17 +25,17 @@ export async function nearestTokens(rows: tf.Tensor2D, vocabulary: tf.Tensor2D):
   const width = Math.max(1, Math.floor(CHUNK_BYTES / 4 / Math.max(1, N)));
   for (let start = 0; start < V && N > 0; start += width) {
     const length = Math.min(width, V - start);
-    const similarity = tf.tidy(() =>
-      tf.matMul(directions, unitRows(tf.slice(vocabulary, [start, 0], [length, -1])), false, true),
-    );
-    const values = await similarity.data();
-    similarity.dispose();
-    for (let i = 0; i < N * length; i++) {
-      const row = Math.floor(i / length);
-      if ((values[i] as number) > (best[row] as number)) {
-        best[row] = values[i] as number;
-        tokens[row] = start + (i % length);
-      }
+    const found = tf.tidy(() => {
+      const words = unitRows(tf.slice(vocabulary, [start, 0], [length, -1]));
+      const similarity = tf.matMul(directions, words, false, true);
+      return { value: tf.max(similarity, 1), place: tf.argMax(similarity, 1) };
+    });
+    const [values, places] = await Promise.all([found.value.data(), found.place.data()]);
+    tf.dispose(found);
+    for (let row = 0; row < N; row++) {
+      if (!((values[row] as number) > (best[row] as number))) continue;
+      best[row] = values[row] as number;
+      tokens[row] = start + (places[row] as number);
     }
   }
   directions.dispose();

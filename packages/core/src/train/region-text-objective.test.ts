@@ -112,7 +112,33 @@ describe("createRegionTextObjective", () => {
       `[BasicError: regionText: expected 4 targets and a bank of 3 × 4 values, got 2 and 12. Build both from the same concept list. [E_SHAPE]]`,
     );
     expect(() => lossOf(objective, batchOf([0, 1, 2, 9]))).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: regionText: target 9 is outside of the bank of 3 texts. [E_INDEX_RANGE]]`,
+      `[BasicError: regionText: target 9 is outside of the bank of 3 texts. Build the targets and the bank from the same concept list. [E_INDEX_RANGE]]`,
+    );
+  });
+
+  it("refuses regions that do not fit the patches", () => {
+    const regions = (count: number, grid: VisionEncoder["encode"] | null = null) => {
+      const sizes = { imageSize: 8, patchSize: 2, width: 8, depth: 1, heads: 2, inner: 8 };
+      const encoder = createVit(siglipConfig(sizes), { layer: -1, seed: 1 });
+      const made = { width: 8, imageSize: 8, parameters: encoder.parameters };
+      return createRegionTextObjective({
+        encoder: grid === null ? encoder : { ...made, encode: grid },
+        texts: TEXTS,
+        words: WORDS,
+        regions: count,
+        labelSmoothing: 0,
+        logScale: 1,
+        seed: 2,
+      });
+    };
+    const targets = (count: number) => batchOf(new Array<number>(count).fill(0));
+    expect(() => lossOf(regions(3), targets(9))).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: regionText: 3 x 3 regions need a square grid of patches whose side is a multiple of 3, but the encoder gave 4 x 4 patches. Choose another \`contrastive.regions\`, picture size or patch size, and leave the class token out. [E_SHAPE]]`,
+    );
+    const rows = () => tf.zeros([17, 8]) as tf.Tensor2D;
+    const withClass = () => ({ rows: rows(), offsets: Int32Array.of(0, 17), grids: [null] });
+    expect(() => lossOf(regions(2, withClass), targets(4))).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: regionText: 2 x 2 regions need a square grid of patches whose side is a multiple of 2, but the encoder gave rows without a grid. Choose another \`contrastive.regions\`, picture size or patch size, and leave the class token out. [E_SHAPE]]`,
     );
   });
 

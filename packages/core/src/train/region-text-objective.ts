@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
-import type { ImageBatch, VisionEncoder } from "../models/interfaces.js";
+import type { Grid, ImageBatch, VisionEncoder } from "../models/interfaces.js";
 import { Parameter, ParameterSet } from "../parameters.js";
 import { createRandom } from "../random.js";
 import type { LossPart, Objective } from "./objective.js";
@@ -39,7 +39,7 @@ export interface RegionTextOptions {
  * After RegionCLIP (arXiv 2112.09106), with a bank of texts in place of a text encoder.
  * Groups: `vision` (the encoder) and `text` (word table, projection, scale).
  *
- * @throws {@link BasicError} `E_SHAPE` when the targets or the bank do not fit the sizes.
+ * @throws {@link BasicError} `E_SHAPE` when the targets or the bank do not fit the sizes, or the regions the patches.
  */
 export function createRegionTextObjective(options: RegionTextOptions): Objective<RegionTextBatch> {
   const { encoder } = options;
@@ -86,9 +86,8 @@ function regionLogits(batch: RegionTextBatch, options: RegionTextOptions, text: 
   const { encoder, regions, texts, words } = options;
   const [images] = batch.pixels.shape;
   const pixels = tf.tensor4d(batch.pixels.pixels, [...batch.pixels.shape]);
-  const { rows } = encoder.encode(pixels);
-  const side = Math.round(Math.sqrt(rows.shape[0] / images));
-  const inside = side / regions;
+  const { rows, grids } = encoder.encode(pixels);
+  const inside = patchesPerRegion(grids[0] ?? null, regions);
   const split = tf.reshape(rows, [images, regions, inside, regions, inside * encoder.width]);
   const acrossRows = tf.sum(split, 2); // [images, regions, regions, inside · width]
   const columns = tf.reshape(acrossRows, [images * regions * regions, inside, encoder.width]);
@@ -117,6 +116,17 @@ function unit(x: tf.Tensor): tf.Tensor {
   return tf.mul(x, tf.rsqrt(tf.add(tf.sum(tf.square(x), -1, true), 1e-12)));
 }
 
+/** Patches along each side of a region. Pictures of a batch are square and of one size. */
+function patchesPerRegion(grid: Grid, regions: number): number {
+  if (grid !== null && grid[0] === grid[1] && grid[0] % regions === 0) return grid[0] / regions;
+  throw new BasicError(
+    "E_SHAPE",
+    `regionText: ${regions} x ${regions} regions need a square grid of patches whose side is a multiple of ${regions}, ` +
+      `but the encoder gave ${grid === null ? "rows without a grid" : `${grid[0]} x ${grid[1]} patches`}. ` +
+      "Choose another `contrastive.regions`, picture size or patch size, and leave the class token out.",
+  );
+}
+
 function checkSizes(batch: RegionTextBatch, { texts, words, regions }: RegionTextOptions): void {
   const [images] = batch.pixels.shape;
   const wanted = images * regions * regions;
@@ -131,7 +141,8 @@ function checkSizes(batch: RegionTextBatch, { texts, words, regions }: RegionTex
   if (outside !== undefined) {
     throw new BasicError(
       "E_INDEX_RANGE",
-      `regionText: target ${outside} is outside of the bank of ${texts} texts.`,
+      `regionText: target ${outside} is outside of the bank of ${texts} texts. ` +
+        "Build the targets and the bank from the same concept list.",
     );
   }
 }

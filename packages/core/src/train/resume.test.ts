@@ -161,18 +161,24 @@ describe("resume", () => {
     const { files } = await stopAfter(3);
     await expect(
       runToEnd({ files, data: () => regressionData(31), resume: "last" }),
-    ).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: The data of stage "align" has 31 samples, but the run was started with 30. Resume with the same data, or start a new run in another folder. [E_RESUME_CHANGED]]`);
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The data of stage "align" has 31 samples, but the run was started with 30. Resume with the same data, or start a new run in another folder. [E_RESUME_CHANGED]]`,
+    );
   });
 
   it("says which file of the run is not JSON", async () => {
     const { files } = await stopAfter(3);
     const recipe = files.get("recipe.json") as Uint8Array;
     files.set("recipe.json", recipe.subarray(1));
-    await expect(runToEnd({ files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: recipe.json of the run in memory is not JSON. Put back the file that the run was started with, or start a new run in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(runToEnd({ files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: recipe.json of the run in memory is not JSON. Put back the file that the run was started with, or start a new run in another folder. [E_CHECKPOINT_CORRUPT]]`,
+    );
     files.set("recipe.json", recipe);
     const metrics = new TextDecoder().decode(files.get("metrics.jsonl"));
     files.set("metrics.jsonl", new TextEncoder().encode(metrics.replace("\n{", "\nnoise {")));
-    await expect(runToEnd({ files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: metrics.jsonl of memory, line 2 is not JSON: "noise {\\"kind\\":\\"train\\",\\"stage\\":\\"align\\",\\"s". Something else has written to that file: put back a copy of it, or start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`);
+    await expect(runToEnd({ files, resume: "last" })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: metrics.jsonl of memory, line 2 is not JSON: "noise {\\"kind\\":\\"train\\",\\"stage\\":\\"align\\",\\"s". Something else has written to that file: put back a copy of it, or start the run again in another folder. [E_CHECKPOINT_CORRUPT]]`,
+    );
   });
 
   it("refuses to resume what is not there, and to start over what is", async () => {

@@ -45,13 +45,17 @@ describe("decodeTensors", () => {
       bytes.set(json, 8);
       return bytes;
     };
-    expect(() => decodeTensors(withHeader(null), "state")).toThrowErrorMatchingInlineSnapshot(`[BasicError: state cannot be read: its header is not an object. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`);
+    expect(() => decodeTensors(withHeader(null), "state")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: state cannot be read: its header is not an object. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`,
+    );
     for (const entry of [null, {}, { dtype: "F32" }, { dtype: "F32", shape: ["2"], data_offsets: [0, 8] }]) {
       expect(() => decodeTensors(withHeader({ a: entry }), "state")).toThrow(/state: "a" cannot be read/);
     }
     expect(() =>
       decodeTensors(withHeader({ a: { dtype: "F32", shape: [2] } }), "state"),
-    ).toThrowErrorMatchingInlineSnapshot(`[BasicError: state: "a" cannot be read: its entry in the header has no shape or offsets. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`);
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: state: "a" cannot be read: its entry in the header has no shape or offsets. Expected a whole safetensors file of float32 tensors: copy or download it again. [E_CHECKPOINT_CORRUPT]]`,
+    );
   });
 
   it("names what is wrong with a damaged file", () => {

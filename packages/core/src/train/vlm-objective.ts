@@ -6,7 +6,7 @@ import { layerWeights, supervisedDepth } from "../losses/layer-weights.js";
 import { normalisePatchWeights } from "../losses/patch-weights.js";
 import type { Observed, VisualRows } from "../models/interfaces.js";
 import { ParameterSet } from "../parameters.js";
-import { visualDiagnostics } from "./diagnostics.js";
+import { centredGram, ratioName, visualDiagnostics } from "./diagnostics.js";
 import { nearestTokens } from "./nearest-tokens.js";
 import type { Counts, LossPart, Objective, StepPosition } from "./objective.js";
 import { untaped } from "./untaped.js";
@@ -82,6 +82,7 @@ interface DiagnoseCall {
 type Measured = {
   readonly initial: tf.Tensor2D;
   readonly refined: tf.Tensor2D;
+  readonly gram: tf.Tensor2D;
   readonly patchWeights: tf.Tensor1D;
   readonly normVocabulary: tf.Scalar;
   /** `[parts]`: the loss sums, language first. */
@@ -103,6 +104,7 @@ async function diagnose(batch: VlmBatch, call: DiagnoseCall): Promise<Readonly<R
     ...visualDiagnostics({
       initial: host.initial,
       refined: host.refined,
+      gram: host.gram,
       patchWeights: host.patchWeights,
       width: language.width,
       matches,
@@ -135,8 +137,10 @@ function measure(
   const spans = visualSpans(batch.packed.images);
   const first = (rows: tf.Tensor2D): tf.Tensor2D =>
     tf.slice(rows, [0, 0], [Math.min(DIAGNOSED_ROWS, rows.shape[0]), -1]);
+  const initial = first((forward.projected as VisualRows).rows);
   return {
-    initial: first((forward.projected as VisualRows).rows),
+    initial,
+    gram: centredGram(initial),
     refined: first(refined),
     patchWeights: normalisePatchWeights(patchWeights, spans, supervision.normalise ?? "none"),
     normVocabulary: tf.mean(tf.sqrt(tf.sum(tf.square(language.vocabulary), 1))),
@@ -163,12 +167,7 @@ function lossRatios(
   if (tokens === 0 || languageMean === 0) return {};
   const ratios = parts.slice(1).map(({ name, weight }, i) => {
     const value = (weight * (sums[i + 1] as number)) / samples / languageMean;
-    return [`ratio${inPascalCase(name)}`, value] as const;
+    return [ratioName(name), value] as const;
   });
   return Object.fromEntries(ratios);
-}
-
-/** `das-nce` to `DasNce`. */
-function inPascalCase(name: string): string {
-  return name.replace(/(?:^|[^a-zA-Z0-9])([a-zA-Z0-9])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -1,8 +1,8 @@
 import { z } from "zod";
 
 import { BasicError } from "../../errors.js";
-import type { ProjectorContext, ProjectorFactory } from "../../registry.js";
-import { createProjector, type MlpProjector, type ProjectorOptions } from "./projector.js";
+import type { NameFamily, ProjectorContext, ProjectorFactory } from "../../registry.js";
+import { createProjector, type MlpProjector, mlpName, type ProjectorOptions } from "./projector.js";
 
 const schema = z
   .strictObject({
@@ -12,13 +12,21 @@ const schema = z
   })
   .partial();
 
-/** Projectors that a recipe may name, ready for the projector registry. */
+/** Projectors that a recipe may name, ready for the projector registry; {@link mlpProjectors} are those of more products. */
 export const projectorFactories: Readonly<Record<string, ProjectorFactory>> = Object.fromEntries(
-  ["identity", "linear", "mlp2x_gelu", "mlp3x_gelu", "mlp4x_gelu", "pixel-shuffle"].map((name) => [
-    name,
-    (context: ProjectorContext): MlpProjector => createProjector(name, optionsFrom(name, context)),
-  ]),
+  ["identity", "linear", "mlp2x_gelu", "pixel-shuffle"].map((name) => [name, factoryOf(name)]),
 );
+
+/** `mlpNx_gelu` for any N from 2, ready for {@link Registry.defineFamily}. */
+export const mlpProjectors: NameFamily<ProjectorFactory> = {
+  label: "mlpNx_gelu",
+  pattern: mlpName,
+  make: factoryOf,
+};
+
+function factoryOf(name: string): ProjectorFactory {
+  return (context: ProjectorContext): MlpProjector => createProjector(name, optionsFrom(name, context));
+}
 
 function optionsFrom(name: string, { features, width, random, options }: ProjectorContext): ProjectorOptions {
   const result = schema.safeParse(options);

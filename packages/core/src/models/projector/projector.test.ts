@@ -5,8 +5,9 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { registerStockGradients } from "../../gradients.js";
 import { setFallback } from "../../kernels/run.js";
 import { createRandom } from "../../random.js";
+import { type ProjectorFactory, Registry } from "../../registry.js";
 import type { Grid, VisualRows } from "../interfaces.js";
-import { projectorFactories } from "./built-in.js";
+import { mlpProjectors, projectorFactories } from "./built-in.js";
 import { matchVocabulary } from "./match-vocabulary.js";
 import { createProjector } from "./projector.js";
 
@@ -101,12 +102,20 @@ describe("createProjector", () => {
     expect(() =>
       createProjector("pixel-shuffle", { ...sizes, factor: 0 }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: createProjector: \`factor\` must be a whole number from 1, got 0. [E_CONFIG]]`,
+      `[BasicError: createProjector: \`factor\` must be a whole number from 1, got 0. Leave it out for 2. [E_CONFIG]]`,
     );
     expect(() =>
       createProjector("linear", { ...sizes, outputNorm: { rms: 0 } }),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: createProjector: \`outputNorm.rms\` must be above 0, got 0. [E_CONFIG]]`,
+      `[BasicError: createProjector: \`outputNorm.rms\` must be above 0, got 0. Leave \`outputNorm\` out for none. [E_CONFIG]]`,
+    );
+    expect(() => createProjector("mlp2x_gelu", { ...sizes, factor: 2 })).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: createProjector: "mlp2x_gelu" has no \`factor\`, got 2. Leave it out, or use "pixel-shuffle". [E_CONFIG]]`,
+    );
+    expect(() =>
+      createProjector("identity", { features: 3, width: 3, bias: true }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: createProjector: "identity" has no products, so \`bias: true\` means nothing. Leave it out, or use "linear". [E_CONFIG]]`,
     );
     const shuffle = createProjector("pixel-shuffle", sizes);
     expect(() => shuffle.project(features([[2, 3]]))).toThrowErrorMatchingInlineSnapshot(
@@ -147,6 +156,17 @@ describe("projectorFactories", () => {
   it("builds from a recipe's options", () => {
     const projector = projectorFactories["pixel-shuffle"]?.({ ...context, options: { factor: 3 } });
     expect(projector?.gridAfter([3, 3], 9)).toEqual({ rows: 1, grid: [1, 1] });
+  });
+
+  it("builds any number of products by their name", () => {
+    const registry = new Registry<ProjectorFactory>("projector");
+    for (const [name, factory] of Object.entries(projectorFactories)) registry.define(name, factory);
+    registry.defineFamily(mlpProjectors);
+    const made = registry.get("mlp12x_gelu")({ ...context, options: {} });
+    expect(made.parameters.count).toBe(24);
+    expect(registry.has("mlp1x_gelu")).toBe(false);
+    expect(registry.list()).toEqual(["identity", "linear", "mlp2x_gelu", "mlpNx_gelu", "pixel-shuffle"]);
+    expect(() => registry.get("mlp0x_gelu")).toThrow(/Did you mean "mlp2x_gelu"\? .*\[E_NAME_UNKNOWN\]/);
   });
 
   it("refuses options that it does not know", () => {

@@ -28,6 +28,9 @@ export interface ProjectorOptions {
   readonly factor?: number;
 }
 
+/** `mlpNx_gelu`: N products, N from 2. */
+export const mlpName: RegExp = /^mlp([2-9]|[1-9]\d+)x_gelu$/;
+
 /** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
 export const projectorNames: readonly string[] = [
   "identity",
@@ -44,12 +47,13 @@ export const projectorNames: readonly string[] = [
  * @throws {@link BasicError} `E_NAME_UNKNOWN`, or `E_CONFIG` where the options do not fit.
  */
 export function createProjector(name: string, options: ProjectorOptions): MlpProjector {
+  checkUsed(name, options);
   if (name === "identity") return new MlpProjector(0, options);
   if (name === "linear") return new MlpProjector(1, options);
   if (name === "pixel-shuffle") {
     return new MlpProjector(1, { bias: false, ...options }, options.factor ?? 2);
   }
-  const depth = Number(/^mlp(\d+)x_gelu$/.exec(name)?.[1] ?? 0);
+  const depth = Number(mlpName.exec(name)?.[1] ?? 0);
   if (depth < 2) {
     throw new BasicError(
       "E_NAME_UNKNOWN",
@@ -57,6 +61,22 @@ export function createProjector(name: string, options: ProjectorOptions): MlpPro
     );
   }
   return new MlpProjector(depth, options);
+}
+
+/** An option that the projector would ignore is a mistake. */
+function checkUsed(name: string, { factor = 1, bias = false }: ProjectorOptions): void {
+  if (factor !== 1 && name !== "pixel-shuffle") {
+    throw new BasicError(
+      "E_CONFIG",
+      `createProjector: "${name}" has no \`factor\`, got ${factor}. Leave it out, or use "pixel-shuffle".`,
+    );
+  }
+  if (bias && name === "identity") {
+    throw new BasicError(
+      "E_CONFIG",
+      'createProjector: "identity" has no products, so `bias: true` means nothing. Leave it out, or use "linear".',
+    );
+  }
 }
 
 /** Products with GELU (exact) between them, optionally after a pixel shuffle. Parameters `linear_1.*`, `linear_2.*` ... */
@@ -80,13 +100,13 @@ export class MlpProjector implements Projector {
     if (!Number.isInteger(factor) || factor < 1) {
       throw new BasicError(
         "E_CONFIG",
-        `createProjector: \`factor\` must be a whole number from 1, got ${factor}.`,
+        `createProjector: \`factor\` must be a whole number from 1, got ${factor}. Leave it out for 2.`,
       );
     }
     if (outputNorm !== "none" && !(outputNorm.rms > 0)) {
       throw new BasicError(
         "E_CONFIG",
-        `createProjector: \`outputNorm.rms\` must be above 0, got ${outputNorm.rms}.`,
+        `createProjector: \`outputNorm.rms\` must be above 0, got ${outputNorm.rms}. Leave \`outputNorm\` out for none.`,
       );
     }
     const builder = new Builder(this.parameters, options.values ?? randomValues(seed, { weight: "fan-in" }));

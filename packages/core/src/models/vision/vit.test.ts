@@ -64,6 +64,34 @@ describe("encode", () => {
     weight.assign(tf.zeros([...weight.shape]));
   });
 
+  it("holds two hidden states at a time, and all of them only where all are asked for", () => {
+    const deep = createVit(clipConfig({ ...sizes, depth: 6 }), { seed: 1, layer: -1 });
+    const shallow = createVit(clipConfig(sizes), { seed: 1, layer: -1 });
+    const input = pixels(1);
+    const peakOf = (vit: Vit): number => {
+      const before = tf.memory().numTensors;
+      let peak = 0;
+      const { engine } = { engine: tf.engine() };
+      const track = engine.trackTensor.bind(engine);
+      engine.trackTensor = (...args) => {
+        track(...args);
+        peak = Math.max(peak, tf.memory().numTensors - before);
+      };
+      try {
+        vit.encode(input).rows.dispose();
+      } finally {
+        engine.trackTensor = track;
+      }
+      return peak;
+    };
+    expect(peakOf(deep)).toBe(peakOf(shallow));
+    expect(tf.tidy(() => deep.hiddenStates(input).map(({ shape }) => shape))).toEqual(
+      new Array(7).fill([10, 8]),
+    );
+    deep.parameters.dispose();
+    shallow.parameters.dispose();
+  });
+
   it("interpolates position embeddings for images of another size", () => {
     const { rows, grids } = clip.encode(pixels(1, 4, 10));
     expect([rows.shape, grids]).toEqual([[10, 8], [[2, 5]]]);

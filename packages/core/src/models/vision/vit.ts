@@ -130,7 +130,10 @@ export class Vit implements VisionEncoder {
   encode(pixels: tf.Tensor4D): VisualRows {
     const { grid, images, rowsPerImage } = this.#sizes(pixels);
     const rows = tf.tidy(() =>
-      this.#selected(this.#run(pixels, this.blocksRun).at(-1) as tf.Tensor2D, images),
+      this.#selected(
+        this.#run(pixels, this.blocksRun, (passed) => passed.dispose()),
+        images,
+      ),
     );
     const kept = this.#drops ? rowsPerImage - 1 : rowsPerImage;
     return {
@@ -146,7 +149,11 @@ export class Vit implements VisionEncoder {
    * included, before the final norm.
    */
   hiddenStates(pixels: tf.Tensor4D): readonly tf.Tensor2D[] {
-    return tf.tidy(() => this.#run(pixels, this.config.depth));
+    return tf.tidy(() => {
+      const states: tf.Tensor2D[] = [];
+      const last = this.#run(pixels, this.config.depth, (passed) => states.push(passed));
+      return [...states, last];
+    });
   }
 
   /** The norm after the last block, for whoever wants it. `[R, width]`. */
@@ -171,16 +178,23 @@ export class Vit implements VisionEncoder {
     return { grid, images, rowsPerImage: grid[0] * grid[1] + (classToken ? 1 : 0) };
   }
 
-  #run(pixels: tf.Tensor4D, blocks: number): tf.Tensor2D[] {
+  /** @param leave - Gets each hidden state that the next block has read. */
+  #run(pixels: tf.Tensor4D, blocks: number, leave: (passed: tf.Tensor2D) => void): tf.Tensor2D {
     const { grid, images, rowsPerImage } = this.#sizes(pixels);
     const offsets = Int32Array.from({ length: images + 1 }, (_, i) => i * rowsPerImage);
     const rows = { queryOffsets: offsets, keyOffsets: offsets, causal: false, window: 0 };
     const embedded = this.#patches.call(pixels, grid);
-    const states = [this.#preNorm?.call(embedded) ?? embedded];
-    for (const block of this.#blocks.slice(0, blocks)) {
-      states.push(block.call(states.at(-1) as tf.Tensor2D, rows));
+    let x = embedded;
+    if (this.#preNorm !== null) {
+      x = this.#preNorm.call(embedded);
+      embedded.dispose();
     }
-    return states;
+    for (const block of this.#blocks.slice(0, blocks)) {
+      const next = block.call(x, rows);
+      leave(x);
+      x = next;
+    }
+    return x;
   }
 
   /** Drops the class rows where they are not wanted. */
