@@ -13,7 +13,10 @@ export async function main(backend: string): Promise<ConformanceResult> {
     return runConformance({ backend: REFERENCE_BACKEND, start: () => startReferenceBackend() });
   }
   if (!["cpu", "webgpu", "cuda"].includes(backend)) {
-    throw new BasicError("E_USAGE", `There is no backend "${backend}" to test. Known: cpu, reference.`);
+    throw new BasicError(
+      "E_USAGE",
+      `There is no backend "${backend}" to test. Run npm run test:conformance -- --backend NAME with cpu, reference, webgpu or cuda.`,
+    );
   }
   const load = (specifier: string): Promise<unknown> =>
     backend === "cpu" ? import("@basic-mllm/backend-cpu") : import(/* @vite-ignore */ specifier);

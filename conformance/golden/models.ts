@@ -61,11 +61,19 @@ async function checkLanguage(golden: GoldenCase, language: Decoder): Promise<voi
   await checkGreedy(golden, language);
 }
 
+interface GreedyOptions {
+  readonly prompt_tokens: number;
+  readonly new_tokens: number;
+  /** Of the oracle: how near the second token came. */
+  readonly smallest_top1_margin?: number;
+}
+
 async function checkGreedy(golden: GoldenCase, language: Decoder): Promise<void> {
-  const { prompt_tokens, new_tokens } = golden.options<{ prompt_tokens: number; new_tokens: number }>(
-    "greedy",
-    ["prompt_tokens", "new_tokens", "smallest_top1_margin" as never],
-  );
+  const { prompt_tokens, new_tokens } = golden.options<GreedyOptions>("greedy", [
+    "prompt_tokens",
+    "new_tokens",
+    "smallest_top1_margin",
+  ]);
   const ids = golden.integers("in.input_ids").slice(0, prompt_tokens);
   const { packed } = packPadded(
     { ids, mask: ids.map(() => 1), labels: null, samples: 1, length: prompt_tokens },

@@ -11,7 +11,15 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { CaseRecord, GoldenCase } from "./golden-case.js";
 import { lossFamily } from "./losses.js";
 import { opFamily } from "./ops.js";
-import { caseCheck, type Family, hasFailed, type KnownGap, readIndex, runGolden } from "./runner.js";
+import {
+  caseCheck,
+  type Family,
+  hasFailed,
+  jsonCheck,
+  type KnownGap,
+  readIndex,
+  runGolden,
+} from "./runner.js";
 
 const root = mkdtempSync(join(tmpdir(), "golden-"));
 const lines: string[] = [];
@@ -100,6 +108,18 @@ describe("runGolden", () => {
     const known = await runGolden({ ...settings, gaps, wanted: ["strange"] });
     expect(known["strange"]).toMatchObject({ failed: 0, gaps: 1 });
     expect(hasFailed(await runGolden({ ...settings, wanted: ["absent"] }))).toBe(true);
+  });
+
+  it("fails where a JSON file beside the index is missing or beyond its tolerance", async () => {
+    const folder = join(root, "toy");
+    const check = (error: number) =>
+      jsonCheck<unknown>(folder, "extra.json", () => [{ label: "one", error }]);
+    expect(await check(0)[0]?.run()).toMatchObject({
+      problems: [expect.stringMatching(/there is no file .*extra.json/)],
+    });
+    writeFileSync(join(folder, "extra.json"), "{}");
+    expect(await check(0)[0]?.run()).toEqual({ worst: 0, problems: [] });
+    expect(await check(1)[0]?.run()).toMatchObject({ problems: ["one: error 1.00e+0"] });
   });
 
   it("leaks no tensors", async () => {

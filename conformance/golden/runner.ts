@@ -152,8 +152,8 @@ export function jsonCheck<Content>(
   differences: (content: Content) => readonly { readonly label: string; readonly error: number }[],
 ): readonly Check[] {
   const path = join(folder, file);
-  if (!existsSync(path)) return [];
   const run = async (): Promise<CaseResult> => {
+    if (!existsSync(path)) return { worst: 0, problems: [`there is no file ${path}`] };
     const found = differences(JSON.parse(readFileSync(path, "utf8")) as Content);
     const bad = found.filter(({ error }) => !(error <= JSON_TOLERANCE));
     const worst = found.reduce((largest, { error }) => Math.max(largest, error / JSON_TOLERANCE), 0);

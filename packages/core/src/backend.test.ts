@@ -73,6 +73,21 @@ describe("startBackend", () => {
     );
   });
 
+  it("gives the reason when start() or the import throws before it returns", async () => {
+    const startBackend = await freshStart();
+    const broken = (): never => {
+      throw new Error("no driver");
+    };
+    const expected = {
+      code: "E_BACKEND_START",
+      message: expect.stringContaining("did not start: no driver."),
+    };
+    await expect(startBackend("cuda", { load: async () => ({ start: broken }) })).rejects.toMatchObject(
+      expected,
+    );
+    await expect(startBackend("cuda", { load: broken })).rejects.toMatchObject(expected);
+  });
+
   it("rejects a package without start()", async () => {
     const startBackend = await freshStart();
     const load = async () => ({});

@@ -95,15 +95,20 @@ async function startRegistered(name: string, { fallback }: StartBackendOptions):
 
 async function startPackage(name: string, { load = importPackage }: StartBackendOptions): Promise<string> {
   const specifier = `@basic-mllm/backend-${name}`;
-  const loaded = await load(specifier).catch((error: unknown) => {
+  const loaded = await settled(() => load(specifier)).catch((error: unknown) => {
     throw isMissing(error, specifier) ? missingError(name, specifier, error) : startError(name, error);
   });
   if (!isBackendModule(loaded)) {
     throw startError(name, `${specifier} exports no function start()`);
   }
-  return loaded.start().catch((error: unknown) => {
+  return settled(() => loaded.start()).catch((error: unknown) => {
     throw startError(name, error);
   });
+}
+
+/** A promise also where the call itself throws. */
+async function settled<Value>(call: () => Promise<Value>): Promise<Value> {
+  return call();
 }
 
 function importPackage(specifier: string): Promise<unknown> {

@@ -74,6 +74,7 @@ export {
 export type { LinearInput } from "./kernels/linear.js";
 export { type LinearAttrs, linear, linearBias } from "./kernels/linear.js";
 export {
+  IGNORED_LABEL,
   type LinearCrossEntropyAttrs,
   type LinearCrossEntropyBackwardAttrs,
   linearCrossEntropy,
@@ -134,7 +135,7 @@ export {
   type VocabularySource,
 } from "./losses/distribution.js";
 export { createEmuL2Loss, type EmuL2Options } from "./losses/emu-l2.js";
-export { IGNORED_LABEL, type LabelledRows, languageLoss, supervisedTokens } from "./losses/language.js";
+export { type LabelledRows, languageLoss, supervisedTokens } from "./losses/language.js";
 export { type LayerWeightScheme, layerWeights, supervisedDepth } from "./losses/layer-weights.js";
 export { normalisePatchWeights } from "./losses/patch-weights.js";
 export { createSmoothL1Loss, type SmoothL1Options } from "./losses/smooth-l1.js";

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "./errors.js";
+import { didYouMean } from "./nearest.js";
 
 /**
  * One weight of a model, under its name in the checkpoint.
@@ -38,7 +39,8 @@ export class Parameter {
     if (value.shape.join() !== this.#value.shape.join()) {
       throw new BasicError(
         "E_SHAPE",
-        `Parameter "${this.name}" has shape [${this.#value.shape}], but a value of shape [${value.shape}] was assigned.`,
+        `Parameter "${this.name}" has shape [${this.#value.shape}], but a value of shape [${value.shape}] was assigned. ` +
+          "Reshape the value, or build the model with the sizes of these weights.",
       );
     }
     this.#value.dispose();
@@ -58,7 +60,10 @@ export class ParameterSet {
   /** @returns The parameter. @throws BasicError `E_NAME_DUPLICATE`. */
   add(parameter: Parameter): Parameter {
     if (this.#byName.has(parameter.name)) {
-      throw new BasicError("E_NAME_DUPLICATE", `Parameter "${parameter.name}" exists already.`);
+      throw new BasicError(
+        "E_NAME_DUPLICATE",
+        `Parameter "${parameter.name}" exists already. Give each parameter of a set a name of its own.`,
+      );
     }
     this.#byName.set(parameter.name, parameter);
     return parameter;
@@ -68,7 +73,12 @@ export class ParameterSet {
   get(name: string): Parameter {
     const parameter = this.#byName.get(name);
     if (parameter === undefined) {
-      throw new BasicError("E_WEIGHTS_MISSING", `There is no parameter "${name}".`);
+      const known = [...this.#byName.keys()];
+      throw new BasicError(
+        "E_WEIGHTS_MISSING",
+        `There is no parameter "${name}" among ${known.length}.${didYouMean(name, known)} ` +
+          "Iterate over the set for all names, or ask with has().",
+      );
     }
     return parameter;
   }

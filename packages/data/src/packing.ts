@@ -1,8 +1,6 @@
-import { BasicError, type ImageSpan, type PackedRows } from "@basic-mllm/core";
+import { BasicError, IGNORED_LABEL, type ImageSpan, type PackedRows } from "@basic-mllm/core";
 
 import { IMAGE_SLOT, type TokenSample } from "./segments.js";
-
-const IGNORED = -100;
 
 /** Limits and fillers of {@link packSamples}. */
 export interface PackOptions {
@@ -70,7 +68,7 @@ export function unpackRows(packed: PackedRows): readonly UnpackedSample[] {
       const id = packed.ids[row] as number;
       if (id < 0 && !images.has(row)) continue;
       ids.push(id < 0 ? IMAGE_SLOT : id);
-      const trained = row > start && packed.labels[row - 1] !== IGNORED;
+      const trained = row > start && packed.labels[row - 1] !== IGNORED_LABEL;
       weights.push(trained ? (packed.labelWeights?.[row - 1] ?? 1) : 0);
     }
     return { ids: Int32Array.from(ids), weights: Float32Array.from(weights), imageRows };
@@ -95,7 +93,7 @@ function emptyBatch(rows: number, samples: number): Batch {
     positions: new Int32Array(rows),
     images: [],
     countsAsText: new Int32Array(rows),
-    labels: new Int32Array(rows).fill(IGNORED),
+    labels: new Int32Array(rows).fill(IGNORED_LABEL),
     labelWeights: new Float32Array(rows),
     visual: 0,
   };

@@ -1,8 +1,8 @@
-import type { ParameterSet } from "@basic-mllm/core";
+import { detach, type ParameterSet, valueAndGradients } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, it } from "vitest";
 
-import { worstDifference } from "./compare.js";
+import { describeDifference, worstDifference } from "./compare.js";
 import {
   assignParameters,
   checkOnDevice,
@@ -58,14 +58,50 @@ export function testPart<P extends { readonly parameters: ParameterSet }>(suite:
     loaded.parameters.dispose();
   });
 
-  it("gives the same when it is frozen", async () => {
-    const part = suite.create();
-    assignParameters(part.parameters, parameters);
-    const free = await outputOf(suite, part);
-    part.parameters.setTrainable(false);
-    expect(worstDifference(await outputOf(suite, part), free, SAME)).toBeUndefined();
-    part.parameters.dispose();
+  it("gives the same when it is frozen, and its inputs the same gradients", async () => {
+    expect(await checkFrozen(suite, parameters)).toEqual([]);
   });
+}
+
+/** What differs between a trainable and a frozen part: its output, the gradients of its inputs. */
+export async function checkFrozen<P extends { readonly parameters: ParameterSet }>(
+  suite: PartSuite<P>,
+  parameters: HostTensors,
+): Promise<readonly string[]> {
+  const part = suite.create();
+  assignParameters(part.parameters, parameters);
+  const free = await outputAndGradients(suite, part);
+  part.parameters.setTrainable(false);
+  const frozen = await outputAndGradients(suite, part);
+  part.parameters.dispose();
+  return Object.keys(free).flatMap((name) => {
+    const difference = worstDifference(frozen[name] ?? [], free[name] ?? [], SAME);
+    return describeDifference(name, difference) ?? [];
+  });
+}
+
+/** On the tape, with the parameters that train as sources: what a part does there depends on them. */
+async function outputAndGradients<P extends { readonly parameters: ParameterSet }>(
+  { inputs, output, gradientsTo }: PartSuite<P>,
+  part: P,
+): Promise<Readonly<Record<string, ArrayLike<number>>>> {
+  const tensors = uploadAll(inputs);
+  const sources = gradientsTo.map((name) => tensors[name] as tf.Tensor);
+  const trained = [...part.parameters].filter(({ trainable }) => trainable).map(({ value }) => value);
+  const kept: tf.Tensor[] = [];
+  const { value, gradients } = valueAndGradients(() => {
+    const result = output(part, tensors);
+    kept.push(tf.keep(detach(result)));
+    return weightedSum(result);
+  }, [...sources, ...trained]);
+  const named = {
+    output: kept[0],
+    ...Object.fromEntries(gradientsTo.map((name, i) => [`d ${name}`, gradients[i]])),
+  };
+  const values: Record<string, ArrayLike<number>> = {};
+  for (const [name, tensor] of Object.entries(named)) values[name] = await (tensor as tf.Tensor).data();
+  tf.dispose([value, kept, [...gradients], tensors]);
+  return values;
 }
 
 /** Different weights for every value, so that no gradient cancels. */

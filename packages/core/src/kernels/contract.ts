@@ -85,11 +85,22 @@ export interface KernelImplementation<Name extends string, Attrs extends Attribu
   }) => tf.TensorInfo | tf.TensorInfo[];
 }
 
-/** Registers one implementation. The cast to the untyped `KernelFunc` happens here and nowhere else. */
+/**
+ * Registers one implementation. The cast to the untyped `KernelFunc` happens here and nowhere else.
+ *
+ * @throws {@link BasicError} `E_CONFIG` for a backend name with an underscore, `E_KERNEL_DUPLICATE`.
+ */
 export function implementKernel<Name extends string, Attrs extends Attributes, Backend extends object>(
   implementation: KernelImplementation<Name, Attrs, Backend>,
 ): void {
   const { contract, backend, run } = implementation;
+  if (backend.includes("_")) {
+    throw new BasicError(
+      "E_CONFIG",
+      `implementKernel: the backend name "${backend}" has an underscore, but tfjs splits its registry keys there. ` +
+        `Register the backend under another name, for example "${backend.replaceAll("_", "-")}".`,
+    );
+  }
   if (findKernel(contract.name, backend) !== undefined) {
     throw new BasicError(
       "E_KERNEL_DUPLICATE",

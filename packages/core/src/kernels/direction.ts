@@ -127,6 +127,11 @@ function directionCases(): readonly KernelCase<DirectionInput, DirectionAttrs>[]
       { shape: [4, 2], values: [1, 2, 0, 0, 0, 0, 2, 1] },
     ],
     [
+      "rows and targets shorter than the clamp",
+      { shape: [4, 2], values: [1e-13, 0, 3, 4, -2e-13, 1e-13, 2, -1] },
+      { shape: [4, 2], values: [1, 2, 1e-13, 0, 3e-13, 1e-13, 0, 5e-13] },
+    ],
+    [
       "the same and the opposite way",
       { shape: [2, 3], values: [1, 2, 2, 1, 2, 2] },
       { shape: [2, 3], values: [2, 4, 4, -2, -4, -4] },

@@ -21,8 +21,8 @@ export type LinearCrossEntropyAttrs = {
 /** Attributes of {@link linearCrossEntropyBackward}. Without `needsWeight` it returns `dx` alone. */
 export type LinearCrossEntropyBackwardAttrs = LinearCrossEntropyAttrs & { readonly needsWeight: boolean };
 
-/** Label of a row that does not count. */
-const IGNORED = -100;
+/** Label of a row that is not trained. */
+export const IGNORED_LABEL = -100;
 
 /**
  * `loss_r = −log softmax(x_r Wᵀ)[label_r]`, and 0 where the label is -100.
@@ -122,7 +122,7 @@ function capped(logits: tf.Tensor, softcap: number): { value: tf.Tensor; slope: 
 
 /** One-hot labels `[R, V]` (row 0 of ignored labels), and 1 where a row counts `[R]`. */
 function labelMasks(labels: Int32Array, words: number): { hot: tf.Tensor; counts: tf.Tensor } {
-  const safe = labels.map((label) => (label === IGNORED ? 0 : label));
+  const safe = labels.map((label) => (label === IGNORED_LABEL ? 0 : label));
   return {
     // tf.oneHot refuses a single class.
     hot:
@@ -130,14 +130,14 @@ function labelMasks(labels: Int32Array, words: number): { hot: tf.Tensor; counts
         ? tf.ones([labels.length, words])
         : tf.oneHot(tf.tensor1d(safe, "int32"), words, 1, 0, "float32"),
     counts: tf.tensor1d(
-      Array.from(labels, (label) => (label === IGNORED ? 0 : 1)),
+      Array.from(labels, (label) => (label === IGNORED_LABEL ? 0 : 1)),
       "float32",
     ),
   };
 }
 
 function checkLabels(where: string, labels: Int32Array, limit: number): void {
-  const values = labels.map((label) => (label === IGNORED ? 0 : label));
-  if (limit === 0 && labels.every((label) => label === IGNORED)) return;
+  const values = labels.map((label) => (label === IGNORED_LABEL ? 0 : label));
+  if (limit === 0 && labels.every((label) => label === IGNORED_LABEL)) return;
   checkIndices({ where, name: "`labels`", values, minimum: 0, limit, target: "`weight`" });
 }

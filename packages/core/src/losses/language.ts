@@ -2,13 +2,10 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
 import { DEFAULT_CHUNK_BYTES } from "../kernels/chunks.js";
-import { linearCrossEntropy } from "../kernels/linear-cross-entropy.js";
+import { IGNORED_LABEL, linearCrossEntropy } from "../kernels/linear-cross-entropy.js";
 import { rowGather } from "../kernels/row-gather.js";
 import { runKernel } from "../kernels/run.js";
 import type { Head, PackedRows } from "../models/interfaces.js";
-
-/** Label of a row that is not trained. */
-export const IGNORED_LABEL = -100;
 
 /** What {@link languageLoss} reads of a packed batch. */
 export type LabelledRows = Pick<PackedRows, "labels" | "labelWeights">;

@@ -198,7 +198,7 @@ describe("createOptimizer", () => {
       `[BasicError: Optimizer: got 0 gradients for 1 parameters. Pass one per parameter, in the order of \`parameters\`. [E_SHAPE]]`,
     );
     expect(() => optimizer.update([tf.zeros([3])], { rate: 1 })).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: Optimizer: the gradient of "w" has shape [3], expected [2]. [E_SHAPE]]`,
+      `[BasicError: Optimizer: the gradient of "w" has shape [3], expected [2]. Pass one per parameter, in the order of \`parameters\`. [E_SHAPE]]`,
     );
   });
 

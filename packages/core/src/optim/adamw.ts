@@ -188,7 +188,8 @@ class AdamW implements Optimizer {
       if (shape.join() !== parameter.shape.join()) {
         throw new BasicError(
           "E_SHAPE",
-          `Optimizer: the gradient of "${parameter.name}" has shape ${formatShape(shape)}, expected ${formatShape(parameter.shape)}.`,
+          `Optimizer: the gradient of "${parameter.name}" has shape ${formatShape(shape)}, expected ${formatShape(parameter.shape)}. ` +
+            "Pass one per parameter, in the order of `parameters`.",
         );
       }
     }

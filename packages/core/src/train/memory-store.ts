@@ -15,21 +15,26 @@ const locked = new WeakSet<MemoryFiles>();
  * @param files - Where files go; pass the same map to a second store to continue a run.
  */
 export function createMemoryStore(files: MemoryFiles = new Map()): RunStore {
-  const read = async (path: string): Promise<Uint8Array> => {
-    const bytes = files.get(path);
-    if (bytes === undefined) {
-      throw new BasicError("E_CHECKPOINT_MISSING", `There is no file "${path}" in memory.`);
-    }
-    return bytes.slice();
-  };
-  const removeFolder = (folder: string): void => {
-    for (const path of [...files.keys()]) {
-      if (path === folder || path.startsWith(`${folder}/`)) files.delete(path);
-    }
-  };
   return {
     location: "memory",
-    read,
+    ...fileMethods(files),
+    ...folderMethods(files),
+    lock: async () => lock(files),
+  };
+}
+
+function fileMethods(
+  files: MemoryFiles,
+): Pick<RunStore, "read" | "exists" | "write" | "append" | "truncateLines"> {
+  return {
+    read: async (path) => {
+      const bytes = files.get(path);
+      if (bytes !== undefined) return bytes.slice();
+      throw new BasicError(
+        "E_CHECKPOINT_MISSING",
+        `There is no file "${path}" in memory. Pass the files of the run to createMemoryStore, or start a new one.`,
+      );
+    },
     exists: async (path) => [...files.keys()].some((name) => name === path || name.startsWith(`${path}/`)),
     write: async (path, bytes) => {
       files.set(path, bytes.slice());
@@ -40,33 +45,29 @@ export function createMemoryStore(files: MemoryFiles = new Map()): RunStore {
     },
     truncateLines: async (path, lines) => {
       const text = new TextDecoder().decode(files.get(path) ?? new Uint8Array());
-      files.set(
-        path,
-        new TextEncoder().encode(
-          text
-            .split(/(?<=\n)/)
-            .slice(0, lines)
-            .join(""),
-        ),
-      );
+      const kept = text.split(/(?<=\n)/).slice(0, lines);
+      files.set(path, new TextEncoder().encode(kept.join("")));
     },
+  };
+}
+
+function folderMethods(files: MemoryFiles): Pick<RunStore, "list" | "remove" | "writeFolder" | "readFolder"> {
+  return {
     list: async (folder) => {
       const inside = [...files.keys()].filter((path) => path.startsWith(`${folder}/`));
       return [...new Set(inside.map((path) => path.slice(folder.length + 1).split("/")[0] as string))].sort();
     },
-    remove: async (path) => removeFolder(path),
+    remove: async (path) => removeFolder(files, path),
     writeFolder: async (folder, contents) => {
       const hashes: Record<string, string> = {};
       for (const [name, bytes] of Object.entries(contents)) hashes[name] = await sha256(bytes);
-      removeFolder(folder);
+      removeFolder(files, folder);
       for (const [name, bytes] of Object.entries(contents)) files.set(`${folder}/${name}`, bytes.slice());
       files.set(`${folder}/${MANIFEST}`, new TextEncoder().encode(JSON.stringify(hashes)));
     },
     readFolder: async (folder) => {
-      const manifest = files.get(`${folder}/${MANIFEST}`);
-      if (manifest === undefined) throw corrupt(folder, "its manifest is missing");
       const contents: Record<string, Uint8Array> = {};
-      for (const [name, hash] of Object.entries(JSON.parse(new TextDecoder().decode(manifest)))) {
+      for (const [name, hash] of Object.entries(readManifest(files, folder))) {
         const bytes = files.get(`${folder}/${name}`);
         if (bytes === undefined) throw corrupt(folder, `the file ${name} is missing`);
         if ((await sha256(bytes)) !== hash) throw corrupt(folder, `the hash of ${name} differs`);
@@ -74,18 +75,32 @@ export function createMemoryStore(files: MemoryFiles = new Map()): RunStore {
       }
       return contents;
     },
-    lock: async () => {
-      if (locked.has(files)) {
-        throw new BasicError(
-          "E_RUN_LOCKED",
-          "Another training run uses this store in memory. Wait for its end.",
-        );
-      }
-      locked.add(files);
-      return async () => {
-        locked.delete(files);
-      };
-    },
+  };
+}
+
+function removeFolder(files: MemoryFiles, folder: string): void {
+  for (const path of [...files.keys()]) {
+    if (path === folder || path.startsWith(`${folder}/`)) files.delete(path);
+  }
+}
+
+function readManifest(files: MemoryFiles, folder: string): Readonly<Record<string, string>> {
+  const manifest = files.get(`${folder}/${MANIFEST}`);
+  if (manifest === undefined) throw corrupt(folder, "its manifest is missing");
+  try {
+    return JSON.parse(new TextDecoder().decode(manifest)) as Readonly<Record<string, string>>;
+  } catch {
+    throw corrupt(folder, "its manifest is not JSON");
+  }
+}
+
+function lock(files: MemoryFiles): () => Promise<void> {
+  if (locked.has(files)) {
+    throw new BasicError("E_RUN_LOCKED", "Another training run uses this store in memory. Wait for its end.");
+  }
+  locked.add(files);
+  return async () => {
+    locked.delete(files);
   };
 }
 

@@ -2,8 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { detach } from "../autodiff.js";
 import { BasicError } from "../errors.js";
-import { rowGather } from "../kernels/row-gather.js";
-import { runKernel } from "../kernels/run.js";
+import { gatherRows } from "../layers/embedding.js";
 import type { VocabularySource } from "../losses/distribution.js";
 import { languageLoss } from "../losses/language.js";
 import type { LayerWeightScheme } from "../losses/layer-weights.js";
@@ -14,7 +13,6 @@ import type {
   LanguageModel,
   Observe,
   Observed,
-  PackedRows,
   Projector,
   VisionEncoder,
   VisualRows,
@@ -185,12 +183,8 @@ function viewFor(
     ...(needs.refined && refined && { refined }),
     ...(needs.patchWeights && observed.patchWeights && { patchWeights: observed.patchWeights }),
     ...(needs.vocabulary && { vocabulary: detach(language.vocabulary) }),
-    ...(needs.hidden && { hidden: gatherVisual(observed.hidden, packed) }),
+    ...(needs.hidden && { hidden: gatherRows(observed.hidden, planVisualRows(packed).rows) }),
     ...(block && { block }),
     ...(needs.features && features && { features: detach(features.rows) }),
   };
-}
-
-function gatherVisual(hidden: tf.Tensor2D, packed: PackedRows): tf.Tensor2D {
-  return runKernel(rowGather, { x: hidden }, { rows: planVisualRows(packed).rows })[0] as tf.Tensor2D;
 }

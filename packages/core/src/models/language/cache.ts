@@ -42,10 +42,12 @@ export class DecoderCache implements KeyValueCache {
         `forward: a cache holds one sample, but ${packed.offsets.length - 1} samples were given. Use one cache per sample.`,
       );
     }
-    if (packed.positions[0] !== this.length) {
+    const wrong = packed.positions.findIndex((position, row) => position !== this.length + row);
+    if (wrong >= 0) {
       throw new BasicError(
         "E_INDEX_RANGE",
-        `forward: the cache holds ${this.length} rows, so the next position is ${this.length}, but \`positions\` starts at ${packed.positions[0]}.`,
+        `forward: the cache holds ${this.length} rows, so row ${wrong} stands at position ${this.length + wrong}, ` +
+          `but \`positions\` says ${packed.positions[wrong]}. Count on from the cached rows without gaps.`,
       );
     }
   }

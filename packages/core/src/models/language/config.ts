@@ -90,7 +90,7 @@ function checkSizes(config: DecoderConfig): void {
     if (!Number.isInteger(config[field]) || config[field] <= 0) {
       throw new BasicError(
         "E_CONFIG",
-        `decoderConfig: \`${field}\` must be a positive whole number, got ${config[field]}.`,
+        `decoderConfig: \`${field}\` must be a positive whole number, got ${config[field]}. Set it to that of the model's weights.`,
       );
     }
   }
@@ -104,7 +104,7 @@ function checkSizes(config: DecoderConfig): void {
   if (config.windows.length !== config.depth) {
     throw new BasicError(
       "E_CONFIG",
-      `decoderConfig: \`windows\` needs one entry per block: expected ${config.depth}, got ${config.windows.length}.`,
+      `decoderConfig: \`windows\` needs one entry per block: expected ${config.depth}, got ${config.windows.length}. Write 0 for a block without a window.`,
     );
   }
 }

@@ -201,7 +201,12 @@ describe("the key-value cache", () => {
       `[BasicError: forward: a cache holds one sample, but 2 samples were given. Use one cache per sample. [E_SHAPE]]`,
     );
     expect(run({ ...textRows([1]), positions: Int32Array.of(3) })).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: forward: the cache holds 0 rows, so the next position is 0, but \`positions\` starts at 3. [E_INDEX_RANGE]]`,
+      `[BasicError: forward: the cache holds 0 rows, so row 0 stands at position 0, but \`positions\` says 3. Count on from the cached rows without gaps. [E_INDEX_RANGE]]`,
+    );
+    expect(
+      run({ ...textRows([1, 2, 3]), positions: Int32Array.of(0, 1, 3) }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: forward: the cache holds 0 rows, so row 2 stands at position 2, but \`positions\` says 3. Count on from the cached rows without gaps. [E_INDEX_RANGE]]`,
     );
     expect(() => decoder.forward({ packed, visual, cache }, observe)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: forward: cannot observe with a cache. Run the whole sample without one. [E_CONFIG]]`,

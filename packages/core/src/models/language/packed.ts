@@ -84,7 +84,7 @@ function checkLengths({ ids, offsets, positions, countsAsText }: PackedRows): vo
     if (array.length !== rows) {
       throw new BasicError(
         "E_SHAPE",
-        `forward: \`ids\` has ${rows} rows but \`${name}\` has ${array.length}.`,
+        `forward: \`ids\` has ${rows} rows but \`${name}\` has ${array.length}. Build batches with the packer.`,
       );
     }
   }
@@ -92,7 +92,7 @@ function checkLengths({ ids, offsets, positions, countsAsText }: PackedRows): vo
   if (rows === 0 || offsets[0] !== 0 || offsets.at(-1) !== rows || !ordered) {
     throw new BasicError(
       "E_SHAPE",
-      `forward: \`offsets\` must rise from 0 to the number of rows (${rows}, at least 1), got [${offsets.join(", ")}].`,
+      `forward: \`offsets\` must rise from 0 to the number of rows (${rows}, at least 1), got [${offsets.join(", ")}]. Build batches with the packer.`,
     );
   }
 }

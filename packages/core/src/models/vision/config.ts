@@ -55,7 +55,7 @@ function checked(config: VitConfig): VitConfig {
     if (!Number.isInteger(config[field]) || config[field] <= 0) {
       throw new BasicError(
         "E_CONFIG",
-        `VitConfig: \`${field}\` must be a positive whole number, got ${config[field]}.`,
+        `VitConfig: \`${field}\` must be a positive whole number, got ${config[field]}. Set it to that of the model's weights.`,
       );
     }
   }
