@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { defineProjector, ParameterSet } from "@basic-mllm/core";
+import { defineLanguageModel, defineProjector, type LanguageModel, ParameterSet } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
@@ -243,5 +243,14 @@ describe("a run that cannot go on says why", () => {
     expect(foreign).toMatchInlineSnapshot(
       `"error model.projectorInit is "match-vocabulary", which scales a projector of ours, but "bare" is not one. Use "default", or a projector such as mlp2x_gelu. [E_CONFIG]"`,
     );
+  });
+
+  it("recompute with a language model that cannot", async () => {
+    defineLanguageModel("foreign", () => ({ depth: 1, width: 8, vocabularySize: 9 }) as LanguageModel);
+    const [, text] = await train("--set", "model.language=foreign", "--set", "model.recompute=true");
+    expect(text).toMatchInlineSnapshot(
+      `"error model.recompute is true, but the language model "foreign" is not a decoder of ours, which could do that. Remove model.recompute, or use a Hugging Face folder. [E_CONFIG]"`,
+    );
+    expect((await train("--set", "model.recompute=true"))[0]).toBe(0);
   });
 });

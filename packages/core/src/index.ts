@@ -235,6 +235,7 @@ export {
   loadPlugins,
   losses,
   type ModelContext,
+  type NameFamily,
   type ProjectorContext,
   type ProjectorFactory,
   projectors,
@@ -260,6 +261,7 @@ export {
 export { type Collective, singleProcess } from "./train/collective.js";
 export {
   type BatchWords,
+  centredGram,
   type DiagnosticRows,
   effectiveRank,
   meaningfulWords,

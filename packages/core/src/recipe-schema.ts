@@ -214,6 +214,14 @@ const common = {
   evaluation: evaluation.prefault({}).describe("How the result is measured."),
 };
 
+// Absent and not false by default: recipes and runs from before it stay as they are.
+const recompute = z
+  .boolean()
+  .optional()
+  .describe(
+    "Run each block of the language model again in its gradient: less memory, more time, the same bits.",
+  );
+
 /** A multimodal LLM: encoder, projector, language model, visual losses. */
 export const vlmSchema = z.strictObject({
   task: z.literal("vlm").default("vlm").describe("A multimodal LLM."),
@@ -228,6 +236,7 @@ export const vlmSchema = z.strictObject({
         .default("default")
         .describe("First values: as made, or scaled so that mean |v| = mean |E| on the first batch."),
       language: component.describe("Language model."),
+      recompute,
       tokenizer: component.optional().describe("Default: the language model's own."),
     })
     .describe("What is trained."),
@@ -243,6 +252,7 @@ export const languageSchema = z.strictObject({
   model: z
     .strictObject({
       language: component.describe("Language model."),
+      recompute,
       tokenizer: component.describe("Words or pieces of the language model."),
     })
     .describe("What is trained."),

@@ -35,7 +35,10 @@ export async function openLanguageTask(context: TaskContext<LanguageRecipe>): Pr
   const source = await openTokenizer(context, recipe.model.tokenizer);
   const { tokenizer } = source;
   const language = requireDecoder(
-    await openLanguage(withVocabulary(recipe.model.language, tokenizer.size), recipe.seed),
+    await openLanguage(withVocabulary(recipe.model.language, tokenizer.size), {
+      seed: recipe.seed,
+      recompute: recipe.model.recompute,
+    }),
   );
   const { concepts } = await openSprites(context);
   const { variant = "solo" } = sceneOptions(recipe.data.builder?.options ?? {});

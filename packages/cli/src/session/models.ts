@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import {
   BasicError,
   createRandom,
+  Decoder,
   encoders,
   type FeatureSource,
   type LanguageModel,
@@ -42,7 +43,24 @@ export async function openEncoder(
 }
 
 /** The language model that a recipe names: registered, or a folder. */
-export async function openLanguage(component: Component, seed: number): Promise<LanguageModel> {
+export async function openLanguage(
+  component: Component,
+  { seed, recompute = false }: { readonly seed: number; readonly recompute?: boolean | undefined },
+): Promise<LanguageModel> {
+  const model = await createLanguage(component, seed);
+  if (!recompute) return model;
+  if (!(model instanceof Decoder)) {
+    throw new BasicError(
+      "E_CONFIG",
+      `model.recompute is true, but the language model "${component.name}" is not a decoder of ours, which could do that. ` +
+        "Remove model.recompute, or use a Hugging Face folder.",
+    );
+  }
+  model.recompute = true;
+  return model;
+}
+
+async function createLanguage(component: Component, seed: number): Promise<LanguageModel> {
   if (isFolder(component)) return languageFromFolder(component.name);
   const { name, options } = component;
   return languageModels.get(name)({ random: createRandom(seed, "language"), options });

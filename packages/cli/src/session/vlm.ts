@@ -60,7 +60,10 @@ export async function openVlm(context: TaskContext<VlmRecipe>, { blind = false }
   const { model, seed } = recipe;
   const encoder = await openEncoder(model.vision, { seed, layer: model.visionLayer });
   const source = await openTokenizer(context, model.tokenizer, model.language);
-  const language = await openLanguage(withVocabulary(model.language, source.tokenizer.size), seed);
+  const language = await openLanguage(withVocabulary(model.language, source.tokenizer.size), {
+    seed,
+    recompute: model.recompute,
+  });
   const processor = openProcessor(model.vision, encoder);
   const sets = await openVlmSets(context, { encoder, processor, blind });
   const projector = await openProjector(recipe, { encoder, language, sets });

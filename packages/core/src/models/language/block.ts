@@ -1,9 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 
+import { type CheckpointPass, checkpoint, detach } from "../../autodiff.js";
 import { type AttentionRows, SelfAttention } from "../../layers/attention.js";
 import type { Builder } from "../../layers/builder.js";
 import { GatedMlp } from "../../layers/mlp.js";
 import { RmsNorm } from "../../layers/norm.js";
+import type { Parameter } from "../../parameters.js";
 import type { DecoderConfig } from "./config.js";
 
 /** Output of a {@link DecoderBlock}. */
@@ -16,6 +18,7 @@ export interface BlockOutput {
 
 /** `x + attention(norm(x))`, then `x + mlp(norm(x))`; Gemma 2 has a norm after each as well. */
 export class DecoderBlock {
+  readonly #parameters: readonly Parameter[];
   readonly #attention: SelfAttention;
   readonly #mlp: GatedMlp;
   readonly #beforeAttention: RmsNorm;
@@ -48,6 +51,31 @@ export class DecoderBlock {
     this.#afterAttention = sandwich ? norm("post_attention_layernorm") : null;
     this.#beforeMlp = norm(sandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm");
     this.#afterMlp = sandwich ? norm("post_feedforward_layernorm") : null;
+    this.#parameters = [...builder.parameters].filter(({ name }) => name.startsWith(builder.prefix));
+  }
+
+  /**
+   * Like {@link call}, but keeps the input alone for the gradient and runs the block again there. `received` is kept
+   * from the first run.
+   *
+   * @param input - `[R, D]`.
+   */
+  recomputed(input: tf.Tensor2D, { receive, ...rows }: AttentionRows): BlockOutput {
+    const kept: tf.Tensor1D[] = [];
+    const trained = this.#parameters.filter(({ trainable }) => trainable).map(({ value }) => value);
+    const block = ([x]: readonly tf.Tensor[], pass: CheckpointPass): tf.Tensor => {
+      const watched = pass === "forward" && receive !== undefined ? { ...rows, receive } : rows;
+      const { x: y, received } = this.call(x as tf.Tensor2D, watched);
+      if (received !== undefined) kept.push(tf.keep(received));
+      return y;
+    };
+    const x = checkpoint(block, [input], trained) as tf.Tensor2D;
+    const [received] = kept;
+    if (received === undefined) return { x };
+    // From here on it is freed with its surroundings.
+    const alias = detach(received);
+    received.dispose();
+    return { x, received: alias };
   }
 
   /** @param input - `[R, D]`. */

@@ -168,6 +168,65 @@ describe("forward", () => {
   });
 });
 
+describe("recompute", () => {
+  /** Everything that training reads: hidden states, refined rows with their gradient, patch weights. */
+  const lossOf = (own: Decoder, rows: tf.Tensor2D): tf.Scalar => {
+    const { hidden, refined, patchWeights } = own.forward(
+      { packed, visual: rows },
+      { ...observe, stopGradient: false },
+    );
+    const watched = tf.mul(tf.reshape(patchWeights as tf.Tensor1D, [-1, 1]), refined as tf.Tensor2D);
+    return tf.add(tf.sum(tf.square(hidden)), tf.sum(tf.square(watched))) as tf.Scalar;
+  };
+
+  it.each([true, false])(
+    "gives the same loss and gradients, bit for bit, where weights train: %s",
+    async (trainable) => {
+      const own = createDecoder(config, { seed: 2 });
+      own.parameters.setTrainable(trainable);
+      const weights = trainable ? [...own.parameters].map(({ value }) => value) : [];
+      const run = async (recompute: boolean): Promise<Float32Array[]> => {
+        own.recompute = recompute;
+        const { value, gradients } = valueAndGradients(() => lossOf(own, visual), [visual, ...weights]);
+        const host = await Promise.all([value, ...gradients].map((tensor) => tensor.data<"float32">()));
+        tf.dispose([value, ...gradients]);
+        return host;
+      };
+      const before = tf.memory().numTensors;
+      const plain = await run(false);
+      expect(await run(true)).toEqual(plain);
+      expect(plain[1]?.every((value) => value !== 0)).toBe(true);
+      expect(tf.memory().numTensors).toBe(before);
+      own.parameters.dispose();
+    },
+  );
+
+  it("holds less while the gradient waits, and generates with a cache as ever", () => {
+    const own = createDecoder({ ...config, depth: 6, windows: new Array(6).fill(0) }, { seed: 2 });
+    const weights = [...own.parameters].map(({ value }) => value);
+    const held = (recompute: boolean): number => {
+      own.recompute = recompute;
+      const before = tf.memory().numBytes;
+      let after = 0;
+      const loss = () => {
+        const { hidden } = own.forward({ packed, visual });
+        const sum = tf.sum(hidden) as tf.Scalar;
+        after = tf.memory().numBytes - before;
+        return sum;
+      };
+      const { value, gradients } = valueAndGradients(loss, weights);
+      tf.dispose([value, ...gradients]);
+      return after;
+    };
+    expect(held(true)).toBeLessThan(0.5 * held(false));
+    const cache = own.createCache();
+    own.forward({ packed: textRows([1, 2]), visual: null, cache }).hidden.dispose();
+    expect(cache.length).toBe(2);
+    cache.dispose();
+    own.parameters.dispose();
+  });
+});
+
 describe("the key-value cache", () => {
   it("gives the hidden states of the whole sample, row by row", () => {
     const ids = [3, 1, 4, 1, 5];

@@ -45,6 +45,8 @@ export function createDecoder(config: DecoderConfig, options: DecoderOptions = {
 export class Decoder implements LanguageModel {
   readonly config: DecoderConfig;
   readonly parameters = new ParameterSet();
+  /** Whether training runs each block again in its gradient, instead of keeping what happens inside: same bits, less memory. */
+  recompute = false;
   readonly #table: Parameter;
   readonly #blocks: readonly DecoderBlock[];
   readonly #norm: RmsNorm;
@@ -156,7 +158,7 @@ export class Decoder implements LanguageModel {
     watcher?.after(0, x, undefined);
     for (const [i, block] of this.#blocks.entries()) {
       const receive = watcher?.receive(i + 1);
-      const next = block.call(x, {
+      const blockRows = {
         queryOffsets,
         keyOffsets,
         causal: true,
@@ -164,7 +166,8 @@ export class Decoder implements LanguageModel {
         rotary,
         ...(grown && { cache: grown.layer(i) }),
         ...(receive && { receive }),
-      });
+      };
+      const next = this.recompute && !grown ? block.recomputed(x, blockRows) : block.call(x, blockRows);
       x.dispose();
       x = next.x;
       watcher?.after(i + 1, x, next.received);
