@@ -143,7 +143,7 @@ describe("createVit", () => {
       `[BasicError: VitConfig: an image of 6 pixels holds no patch of 8. [E_CONFIG]]`,
     );
     expect(() => clipConfig({ ...sizes, depth: 1.5 })).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: VitConfig: \`depth\` must be a positive whole number, got 1.5. [E_CONFIG]]`,
+      `[BasicError: VitConfig: \`depth\` must be a positive whole number, got 1.5. Set it to that of the model's weights. [E_CONFIG]]`,
     );
   });
 });
