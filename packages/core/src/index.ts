@@ -8,6 +8,7 @@ export {
   valueAndGradients,
 } from "./autodiff.js";
 export { type StartBackendOptions, type StartedBackend, startBackend } from "./backend.js";
+export { explainDiskFull } from "./disk-full.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export { registerStockGradients } from "./gradients.js";
 export {

@@ -2,7 +2,7 @@ import { createHash, type Hash } from "node:crypto";
 import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
 import { type ArtSource, STYLES, type Style } from "./art.js";
 import { SCENE_SIZE } from "./compose.js";
@@ -70,12 +70,17 @@ export interface BuildTarget {
  * `manifest.json`. The same options give the same files, and fewer scenes are the first of more. A folder that was
  * built from the same options is kept.
  *
- * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task.
+ * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task, `E_DISK_FULL`.
  */
 export async function buildScenes(folder: string, target: BuildTarget): Promise<SceneManifest> {
   const plan = planScenes(target.sheet, target.options);
   const existing = await readManifest(folder);
   if (existing !== null && samePlan(existing, plan.manifest)) return existing;
+  const full = `The disk is full: the pictures could not all be written to ${folder}. Make space and build them again, or give a folder on another disk.`;
+  return explainDiskFull(full, () => writeAll(folder, plan, target));
+}
+
+async function writeAll(folder: string, plan: ScenePlan, target: BuildTarget): Promise<SceneManifest> {
   const total = plan.splits.reduce((sum, split) => sum + split.count, 0);
   const sets: Record<string, SceneManifest["sets"][string]> = {};
   let done = 0;

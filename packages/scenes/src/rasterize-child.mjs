@@ -5,7 +5,8 @@
 //   JOBS   one JSON line for each concept: its SVGs, one for each style
 //   OUT    raw pixels of all concepts, written at the place of each concept
 //   FIRST  line to start with
-// Prints the number of each line before it is drawn, and `skip N reason` where drawing failed.
+// Prints the number of each line before it is drawn, `skip N reason` where drawing failed, and `stop CODE message`
+// where OUT cannot be written: a drawing that could be made is never left out.
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { Resvg } from "@resvg/resvg-js";
 
@@ -28,6 +29,19 @@ function draw(svg, size, target, start) {
   }
 }
 
+/** @param {Buffer} block @param {number} position */
+function write(block, position) {
+  try {
+    for (let done = 0; done < block.length; ) {
+      done += writeSync(file, block, done, block.length - done, position + done);
+    }
+  } catch (error) {
+    const { code, message } = /** @type {NodeJS.ErrnoException} */ (error);
+    writeSync(1, `stop ${code} ${message}\n`);
+    process.exit(1);
+  }
+}
+
 for (let index = Number(first); index < lines.length; index++) {
   const line = lines[index];
   if (!line) continue;
@@ -41,9 +55,10 @@ for (let index = Number(first); index < lines.length; index++) {
         draw(svg, size, block, (style * sizes.length + order) * cell * cell * 4);
       }
     }
-    writeSync(file, block, 0, block.length, index * block.length);
   } catch (error) {
     writeSync(1, `skip ${index} ${error instanceof Error ? error.message.split("\n")[0] : String(error)}\n`);
+    continue;
   }
+  write(block, index * block.length);
 }
 closeSync(file);

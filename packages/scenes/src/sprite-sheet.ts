@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { readFile, rename, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 
 import { type ArtSource, STYLES, type Style } from "./art.js";
 import type { Concept } from "./concepts.js";
@@ -41,8 +41,13 @@ export async function writeSheet(path: string, { concepts, sources, pixels }: Sp
   const header = Buffer.from(JSON.stringify({ concepts, sources } satisfies Header));
   const start = Buffer.from(`${MAGIC}${header.length}\n`);
   const temporary = `${path}.${randomUUID()}`;
-  await writeFile(temporary, Buffer.concat([start, header, pixels]));
-  await rename(temporary, path);
+  try {
+    await writeFile(temporary, Buffer.concat([start, header, pixels]));
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
 }
 
 /** The sheet of a cache file; null where there is none or it is not whole. */

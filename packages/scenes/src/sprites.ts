@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
 import { type ArtSource, findDrawing, readArtSource, readIconSet, readPackageJson, STYLES } from "./art.js";
 import { type Concept, type Emoji, readEmoji, toConcept } from "./concepts.js";
@@ -44,7 +44,7 @@ export function defaultCacheFolder(): string {
  *
  * A picture that cannot be drawn leaves its concept out.
  *
- * @throws `BasicError` `E_IMAGE` when nothing could be drawn.
+ * @throws `BasicError` `E_IMAGE` when nothing could be drawn, `E_DISK_FULL`.
  */
 export async function loadSprites(options: SpriteOptions = {}): Promise<SpriteSheet> {
   const folder = options.cacheFolder ?? defaultCacheFolder();
@@ -52,10 +52,13 @@ export async function loadSprites(options: SpriteOptions = {}): Promise<SpriteSh
   const path = join(folder, `sprites-${await sheetKey(sources, options.labels)}.bin`);
   const cached = await readSheet(path);
   if (cached !== null) return cached;
-  const sheet = await drawSheet(sources, options);
-  await mkdir(folder, { recursive: true });
-  await writeSheet(path, sheet);
-  return sheet;
+  const full = `The disk is full: the drawings could not be written to ${folder} (from ${tmpdir()}). Make space and run the command again, or set BASIC_MLLM_CACHE and TMPDIR to folders on another disk.`;
+  return explainDiskFull(full, async () => {
+    const sheet = await drawSheet(sources, options);
+    await mkdir(folder, { recursive: true });
+    await writeSheet(path, sheet);
+    return sheet;
+  });
 }
 
 /** Changes with the art, the renderer and the file format. */
@@ -189,6 +192,8 @@ async function drawFrom({ jobFile, outFile, first, onLine }: ChildTask): Promise
   const skipped = new Map<number, string>();
   for await (const line of createInterface({ input: child.stdout })) {
     const [, skippedLine, why] = /^skip (\d+) (.*)$/.exec(line) ?? [];
+    const [, code, message] = /^stop (\w+) (.*)$/.exec(line) ?? [];
+    if (code !== undefined) throw Object.assign(new Error(message), { code });
     if (skippedLine === undefined) {
       last = Number(line);
       onLine(last);

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
 import {
   type ByteSource,
@@ -55,6 +55,11 @@ export async function writeSafetensors(
  * @throws `BasicError` `E_DISK_FULL`; the temporary file is removed.
  */
 export async function writeAtomically(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+  const full = `${path} could not be written: the disk is full. Nothing was changed. Make space and run the command again.`;
+  await explainDiskFull(full, () => writeWhole(path, pieces));
+}
+
+async function writeWhole(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
@@ -68,15 +73,6 @@ export async function writeAtomically(path: string, pieces: Iterable<Uint8Array>
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
-    if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
-      throw new BasicError(
-        "E_DISK_FULL",
-        `${path} could not be written: the disk is full. Nothing was changed.`,
-        {
-          cause: error,
-        },
-      );
-    }
     throw error;
   }
 }

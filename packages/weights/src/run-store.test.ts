@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { BasicError, type RunStore } from "@basic-mllm/core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
+import { writeAtomically } from "./files.js";
 import { createDiskStore } from "./run-store.js";
 
 const disk = vi.hoisted(() => ({ isFull: (_path: string): boolean => false }));
@@ -141,6 +142,14 @@ describe("a full disk", () => {
       `"The disk is full: checkpoints/step-2 could not be written in RUN. Nothing was damaged. Make space and resume the run: it goes on from its last checkpoint. [E_DISK_FULL]"`,
     );
     expect(await readdir(join(folder, "checkpoints"))).toEqual(["step-1"]);
+  });
+
+  it("is explained for single files too", async () => {
+    disk.isFull = (path) => path.includes("config.json");
+    expect(await errorOf(writeAtomically(join(folder, "config.json"), [bytes("{}")]))).toBe(
+      "RUN/config.json could not be written: the disk is full. Nothing was changed. Make space and run the command again. [E_DISK_FULL]",
+    );
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it.runIf(existsSync("/dev/full"))("is recognised from the system's own error", async () => {

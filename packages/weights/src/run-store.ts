@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
-import { BasicError, type RunStore } from "@basic-mllm/core";
+import { BasicError, explainDiskFull, type RunStore } from "@basic-mllm/core";
 
 import { takeLock } from "./run-lock.js";
 
@@ -27,7 +27,7 @@ interface Manifest {
 export function createDiskStore(folder: string): RunStore {
   const root = resolve(folder);
   const at = (path: string) => join(root, ...path.split("/"));
-  const guarded = <T>(path: string, work: () => Promise<T>) => mapDiskFull(root, path, work);
+  const guarded = <T>(path: string, work: () => Promise<T>) => explainDiskFull(diskFull(root, path), work);
   return {
     location: folder,
     read: (path) => readPlain(at(path)),
@@ -199,17 +199,9 @@ async function removeLeftovers(root: string): Promise<void> {
   }
 }
 
-async function mapDiskFull<T>(root: string, path: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const { code } = error as { code?: unknown };
-    if (code !== "ENOSPC" && code !== "EDQUOT") throw error;
-    throw new BasicError(
-      "E_DISK_FULL",
-      `The disk is full: ${path} could not be written in ${root}. Nothing was damaged. ` +
-        "Make space and resume the run: it goes on from its last checkpoint.",
-      { cause: error },
-    );
-  }
+function diskFull(root: string, path: string): string {
+  return (
+    `The disk is full: ${path} could not be written in ${root}. Nothing was damaged. ` +
+    "Make space and resume the run: it goes on from its last checkpoint."
+  );
 }
