@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, rm } from "node:fs/promises";
+import { mkdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { BasicError, diffRecipes, type ErrorCode, formatDifferences, RECIPE_FILE } from "@basic-mllm/core";
 
-import { writeJson } from "../session/region-text.js";
+import { readRunJson, writeJson } from "../session/json-file.js";
+import { DAMAGED_RECIPE } from "../session/open-run.js";
+import { readEvaluation } from "../session/report-data.js";
 import { trainRun } from "../session/train-run.js";
 import type { Terminal } from "../terminal.js";
 import type { PlannedRun } from "./plan.js";
@@ -64,11 +66,11 @@ export async function runAll(
   return outcomes;
 }
 
-/** @throws `BasicError` `E_RESUME_CHANGED`. */
+/** @throws `BasicError` `E_RESUME_CHANGED`, `E_DATA_FORMAT` where a file of the run is damaged. */
 async function stateOf({ out, recipe }: PlannedRun): Promise<RunState> {
   const file = join(out, RECIPE_FILE);
   if (!existsSync(file)) return "absent";
-  const stored: unknown = JSON.parse(await readFile(file, "utf8"));
+  const stored = await readRunJson(file, DAMAGED_RECIPE);
   const differences = diffRecipes(stored, JSON.parse(JSON.stringify(recipe))).filter(
     ({ path }) => path !== "description",
   );
@@ -79,7 +81,7 @@ async function stateOf({ out, recipe }: PlannedRun): Promise<RunState> {
         "Use the same recipe, --seeds and --steps as before, remove that folder, or choose another --out.",
     );
   }
-  return existsSync(join(out, "evaluation.json")) ? "finished" : "started";
+  return (await readEvaluation(out)) === null ? "started" : "finished";
 }
 
 async function runOne(run: PlannedRun, state: RunState, options: RunAllOptions): Promise<RunOutcome> {

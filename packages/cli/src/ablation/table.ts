@@ -1,4 +1,5 @@
 import { linesOf, readEvaluation } from "../session/report-data.js";
+import { trainingSeconds } from "../session/training-time.js";
 import { decimals } from "../tables.js";
 import { duration } from "../terminal.js";
 import type { PlannedRun } from "./plan.js";
@@ -63,17 +64,14 @@ export async function readRunResult(
   outcome: RunOutcome,
 ): Promise<RunResult> {
   const evaluation = await readEvaluation(out);
-  const train = (await linesOf(out)).filter((line) => line.kind === "train");
-  const milliseconds = train.reduce((sum, line, i) => {
-    return sum + line.stepMs * (line.globalStep - (train[i - 1]?.globalStep ?? 0));
-  }, 0);
-  const last = train.at(-1)?.diagnostics ?? {};
+  const lines = await linesOf(out);
+  const last = lines.filter((line) => line.kind === "train").at(-1)?.diagnostics ?? {};
   return {
     variant: variant.name,
     seed,
     out,
     outcome,
-    seconds: Math.round(milliseconds / 100) / 10,
+    seconds: trainingSeconds(lines),
     metrics: Object.fromEntries(
       (evaluation?.evaluations ?? []).map(({ split, metrics }) => [split, metrics]),
     ),

@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BasicError, type VlmRecipe } from "@basic-mllm/core";
 import { lossVariants, presets } from "@basic-mllm/recipes";
@@ -10,8 +9,8 @@ import { type AblationTable, readRunResult, renderTable, summariseRuns } from ".
 import { defineCliCommand, listOf, wholeNumber } from "../command.js";
 import { cacheFolder } from "../session/folders.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
+import { writeJson, writeText } from "../session/json-file.js";
 import { loadRecipe } from "../session/load-recipe.js";
-import { writeJson } from "../session/region-text.js";
 import { decimals } from "../tables.js";
 import { type Terminal, table } from "../terminal.js";
 
@@ -82,7 +81,7 @@ export const ablate = defineCliCommand({
     const results = await Promise.all(plan.map((run) => readRunResult(run, outcomes.get(run) ?? "kept")));
     const summary = summariseRuns(recipe.name, plan, results);
     await writeJson(join(out, "table.json"), summary);
-    await writeFile(join(out, "table.md"), renderTable(summary));
+    await writeText(join(out, "table.md"), renderTable(summary));
     print(terminal, summary, out);
     terminal.result({ out, table: join(out, "table.md"), ...summary });
     return 0;

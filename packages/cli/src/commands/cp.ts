@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
 import { BasicError } from "@basic-mllm/core";
 
 import { defineCliCommand } from "../command.js";
+import { writeText } from "../session/json-file.js";
 import { loadRecipe } from "../session/load-recipe.js";
 
 /** `basic-mllm cp`: a recipe of ours becomes a file of theirs. */
@@ -26,7 +26,7 @@ export const cp = defineCliCommand({
     }
     const name = file.replace(/^.*\//, "").replace(/\.[^.]*$/, "");
     const body = JSON.stringify({ ...recipe, name }, null, 2).replace(/^(\s*)"([A-Za-z_]\w*)":/gm, "$1$2:");
-    await writeFile(
+    await writeText(
       file,
       `import { defineRecipe } from "@basic-mllm/core";\n\n/** A copy of ${recipe.name}, yours to edit. */\nexport const recipe = defineRecipe(${body});\n`,
     );

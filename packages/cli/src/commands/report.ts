@@ -1,10 +1,10 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BasicError } from "@basic-mllm/core";
 import { renderReport } from "@basic-mllm/evaluate";
 import pc from "picocolors";
 
 import { defineCliCommand } from "../command.js";
+import { writeText } from "../session/json-file.js";
 import { readReportRun } from "../session/report-data.js";
 
 /** `basic-mllm report`: one run in depth, or several compared, as one HTML file. */
@@ -36,7 +36,7 @@ export const report = defineCliCommand({
     const file = args.out ?? (several ? "comparison.html" : join(folders[0] ?? "", "report.html"));
     const title = args.title ?? (several ? `${runs.length} runs compared` : first.name);
     const date = new Date().toISOString().slice(0, 10);
-    await writeFile(file, renderReport({ title, date, runs }));
+    await writeText(file, renderReport({ title, date, runs }));
     terminal.line(`Wrote ${pc.cyan(file)}`);
     terminal.result({ file, runs: folders });
     return 0;

@@ -12,6 +12,7 @@ import { scorePerplexity } from "@basic-mllm/evaluate";
 import { createCorpus } from "@basic-mllm/scenes";
 import { saveHuggingFace } from "@basic-mllm/weights";
 
+import { writeJson } from "./json-file.js";
 import {
   openLanguage,
   openTokenizer,
@@ -20,7 +21,6 @@ import {
   type TokenizerSource,
   withVocabulary,
 } from "./models.js";
-import { writeJson } from "./region-text.js";
 import { openSprites, sceneOptions } from "./scenes.js";
 import type { Provenance, TaskContext, TaskSession } from "./task.js";
 

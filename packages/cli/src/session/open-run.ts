@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   BasicError,
@@ -16,8 +15,13 @@ import { createDiskStore, loadHuggingFace } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { unfoldStatistics } from "./fold-statistics.js";
+import { readRunJson } from "./json-file.js";
 import { lookForPluginsIn } from "./plugins.js";
 import { holdsParts, restoreParts } from "./vlm-save.js";
+
+/** What to do about a run whose recipe cannot be read. */
+export const DAMAGED_RECIPE =
+  "Put back the recipe that the run was trained with (`basic-mllm check RECIPE --expand` prints it), or train in another folder.";
 
 /** Where the weights of a run came from. */
 export interface RestoredWeights {
@@ -41,7 +45,7 @@ export async function readRunRecipe(folder: string): Promise<Recipe> {
     );
   }
   lookForPluginsIn(folder);
-  return parseRecipe(JSON.parse(await readFile(path, "utf8")));
+  return parseRecipe(await readRunJson(path, DAMAGED_RECIPE));
 }
 
 /** A recipe that opens what its trained model needs, and no more: the first training set has the statistics of features. */

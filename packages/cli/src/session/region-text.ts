@@ -1,4 +1,3 @@
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   BasicError,
@@ -13,6 +12,7 @@ import { squareProcessor } from "@basic-mllm/data";
 import { buildRegionTexts, createRegionData, regionEvaluation, STYLES } from "@basic-mllm/scenes";
 import { saveHuggingFace } from "@basic-mllm/weights";
 
+import { writeJson } from "./json-file.js";
 import { openEncoder, requireBuilder, summarise } from "./models.js";
 import { openSprites, testStyleOf } from "./scenes.js";
 import type { Provenance, TaskContext, TaskSession } from "./task.js";
@@ -84,9 +84,4 @@ async function saveEncoder(folder: string, vision: Vit, provenance: Provenance):
     image_std: std,
   });
   await writeJson(join(folder, "provenance.json"), provenance);
-}
-
-/** Writes a value as indented JSON. */
-export async function writeJson(path: string, value: unknown): Promise<void> {
-  await writeFile(path, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   BasicError,
@@ -11,6 +10,7 @@ import {
 import type { ReportRun } from "@basic-mllm/evaluate";
 import { createDiskStore } from "@basic-mllm/weights";
 
+import { readRunJson } from "./json-file.js";
 import { readRunRecipe } from "./open-run.js";
 
 /** What `train` leaves in evaluation.json. */
@@ -25,11 +25,11 @@ export interface RunEvaluation {
  * What the report shows of a run: its report.json; for a finished run without one (`--no-report`, `ablate`), its
  * curves and figures without pictures.
  *
- * @throws `BasicError` `E_USAGE` where the folder holds no finished run.
+ * @throws `BasicError` `E_USAGE` where the folder holds no finished run, `E_DATA_FORMAT` where a file is damaged.
  */
 export async function readReportRun(folder: string): Promise<ReportRun> {
   const file = join(folder, "report.json");
-  if (existsSync(file)) return JSON.parse(await readFile(file, "utf8")) as ReportRun;
+  if (existsSync(file)) return (await readRunJson(file, finish(folder))) as ReportRun;
   const finished = await readEvaluation(folder);
   if (finished !== null) return describe(await readRunRecipe(folder), finished, await linesOf(folder));
   throw new BasicError(
@@ -39,10 +39,19 @@ export async function readReportRun(folder: string): Promise<ReportRun> {
   );
 }
 
-/** The figures of a finished run; null where it has not come to its end. */
+/**
+ * The figures of a finished run; null where it has not come to its end.
+ *
+ * @throws `BasicError` `E_DATA_FORMAT` where the file is damaged.
+ */
 export async function readEvaluation(folder: string): Promise<RunEvaluation | null> {
   const file = join(folder, "evaluation.json");
-  return existsSync(file) ? (JSON.parse(await readFile(file, "utf8")) as RunEvaluation) : null;
+  return existsSync(file) ? ((await readRunJson(file, finish(folder))) as RunEvaluation) : null;
+}
+
+/** A finished run that is resumed only evaluates what is missing and writes its files again. */
+function finish(folder: string): string {
+  return `Remove it, and write it again with \`basic-mllm train RECIPE --out ${folder} --resume\`.`;
 }
 
 /** The lines of a run's metrics.jsonl. */

@@ -6,21 +6,42 @@ import { fileVersionEvent, scalarEvent } from "@basic-mllm/evaluate";
 /** Writes the run's scalars to a TensorBoard event file as they come. */
 export interface EventWriter {
   see(event: TrainEvent): void;
+  /** Resolves when all is written. */
   close(): Promise<void>;
 }
 
-/** A new event file in the run folder; each start of a run has its own, as TensorBoard expects. */
-export function createEventWriter(folder: string): EventWriter {
+/**
+ * A new event file in the run folder, made with the first event; each start of a run has its own, as TensorBoard
+ * expects. Its scalars are in metrics.jsonl too, so a file that cannot be written stops no training: one warning, and
+ * the run goes on without it.
+ *
+ * @param warn - Told once.
+ */
+export function createEventWriter(folder: string, warn: (text: string) => void): EventWriter {
   const file = join(folder, `events.out.tfevents.${Math.floor(Date.now() / 1000)}.basic-mllm`);
-  let pending = appendFile(file, fileVersionEvent(Date.now() / 1000));
+  let pending: Promise<unknown> | undefined;
+  let failed = false;
+  const append = async (record: Uint8Array): Promise<void> => {
+    if (failed) return;
+    try {
+      await appendFile(file, record);
+    } catch (error) {
+      failed = true;
+      const reason = error instanceof Error ? error.message : String(error);
+      warn(`${file} cannot be written, so TensorBoard shows only part of this run: ${reason}`);
+    }
+  };
   return {
     see: (event) => {
+      pending ??= append(fileVersionEvent(Date.now() / 1000));
       const scalars = scalarsOf(event);
       if (scalars === undefined) return;
       const record = scalarEvent(Date.now() / 1000, scalars.step, scalars.values);
-      pending = pending.then(() => appendFile(file, record));
+      pending = pending.then(() => append(record));
     },
-    close: () => pending,
+    close: async () => {
+      await pending;
+    },
   };
 }
 

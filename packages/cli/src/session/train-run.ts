@@ -1,36 +1,42 @@
 import { createHash } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import {
+  BasicError,
   type CheckpointChoice,
   type EvaluationResult,
+  loadCheckpoint,
   loadPlugins,
   type MetricsLine,
   type Objective,
+  RECIPE_FILE,
   type Recipe,
+  type RunStore,
   readMetrics,
   setFallback,
   startBackend,
-  type TrainEvent,
   type TrainingData,
+  type TrainResult,
   train,
+  type VlmRecipe,
 } from "@basic-mllm/core";
 import { createDiskStore } from "@basic-mllm/weights";
 import pc from "picocolors";
 
-import { duration, type Progress, type Terminal } from "../terminal.js";
+import { duration, type Terminal } from "../terminal.js";
+import { writeJson } from "./json-file.js";
 import { estimateMemory, memoryTable } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
-import { progressNote } from "./progress-note.js";
-import { writeJson } from "./region-text.js";
 import { writeReport } from "./run-report.js";
 import { printStartTable } from "./start-table.js";
 import type { TaskSession } from "./task.js";
 import { createEventWriter } from "./tensorboard-writer.js";
+import { trainingSeconds } from "./training-time.js";
 import { commit, version } from "./version.js";
 import type { VlmSession } from "./vlm.js";
+import { createWatcher, metricsText } from "./watcher.js";
 
 /** A run to make or to continue. */
 export interface TrainRunOptions {
@@ -49,6 +55,7 @@ export interface TrainRunOptions {
 /** What `train --json` prints. */
 export interface TrainSummary {
   readonly recipe: string;
+  /** Wall time of the optimizer steps, over all starts of the run. */
   readonly seconds: number;
   readonly steps: number;
   /** Of the first evaluation set. */
@@ -69,22 +76,38 @@ export async function prepare(recipe: Recipe, threads?: number): Promise<void> {
   registerShippedParts();
 }
 
-/** Trains a recipe from its data to its report. */
+/**
+ * Trains a recipe from its data to its report. Its folder is locked from before the data to after the report.
+ *
+ * @throws `BasicError` `E_RUN_LOCKED` where another process uses the folder, and what opening and training throw.
+ */
 export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> {
+  await prepare(options.recipe, options.threads);
+  const store = createDiskStore(options.out);
+  const release = await store.lock();
+  try {
+    return await trainLocked(options, { ...store, lock: async () => async () => undefined });
+  } finally {
+    await release();
+    // A run that could not even start leaves no empty folder; one with files stays.
+    await rmdir(options.out).catch(() => undefined);
+  }
+}
+
+/** @param store - Of a folder that this process holds. */
+async function trainLocked(options: TrainRunOptions, store: RunStore): Promise<TrainSummary> {
   const { recipe, terminal, out } = options;
-  await prepare(recipe, options.threads);
   const session = await openTask(options, options.blind === true);
   try {
     if (options.blind !== true) printStartTable(terminal, recipe, session.parts);
-    const start = Date.now();
-    const result = await trainSession(session, options);
-    const seconds = (Date.now() - start) / 1000;
-    const evaluations = await finalEvaluations(out);
+    const result = await trainSession(session, options, store);
+    const lines = await readMetrics(store);
+    const evaluations = finalEvaluations(lines);
     await saveModel(session, options, { steps: result.globalStep, evaluations });
     const blind = await blindBaseline(options);
     const summary = {
       recipe: recipe.name,
-      seconds: round(seconds),
+      seconds: trainingSeconds(lines),
       steps: result.globalStep,
       evaluations,
       blind,
@@ -117,17 +140,20 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
   }
 }
 
-async function trainSession<Batch>(session: TaskSession<Batch>, options: TrainRunOptions) {
+async function trainSession<Batch>(
+  session: TaskSession<Batch>,
+  options: TrainRunOptions,
+  store: RunStore,
+): Promise<TrainResult> {
   const { recipe, terminal, out, signal, resume } = options;
-  await mkdir(out, { recursive: true });
-  const events = createEventWriter(out);
+  const events = createEventWriter(out, (text) => terminal.warn(text));
   const watch = createWatcher(terminal, options.blind === true);
   try {
     return await train<Batch>({
       recipe,
       objective: (): Objective<Batch> => session.objective,
       data: (stage): Promise<TrainingData<Batch>> => session.data(stage),
-      store: createDiskStore(out),
+      store,
       signal,
       evaluate: (moment) => session.evaluate(moment),
       onEvent: (event) => {
@@ -142,46 +168,8 @@ async function trainSession<Batch>(session: TaskSession<Batch>, options: TrainRu
   }
 }
 
-/** Turns the loop's events into a progress bar and lines. */
-function createWatcher(terminal: Terminal, blind: boolean) {
-  let progress: Progress | undefined;
-  let note = "";
-  const seeLine = (line: MetricsLine): void => {
-    if (line.kind === "train") note = progressNote(line);
-    if (line.kind === "warning") terminal.warn(line.text);
-    if (line.kind === "evaluation" && !blind) {
-      terminal.line(`  ${pc.dim(line.split)}  ${metricsText(line.metrics)}`);
-    }
-  };
-  const see = (event: TrainEvent): void => {
-    switch (event.kind) {
-      case "stage-start":
-        progress = terminal.progress(blind ? `blind ${event.stage}` : event.stage, event.steps);
-        progress.update(event.step);
-        break;
-      case "step":
-        progress?.update(event.step, note);
-        break;
-      case "stage-end":
-        progress?.stop();
-        break;
-      case "metrics":
-        seeLine(event.line);
-        break;
-    }
-  };
-  return { see, stop: () => progress?.stop() };
-}
-
-function metricsText(metrics: Readonly<Record<string, number>>): string {
-  return Object.entries(metrics)
-    .map(([name, value]) => `${name} ${value.toFixed(3)}`)
-    .join("  ");
-}
-
 /** The last evaluation of each set, from the run's metrics: also after a resume. */
-async function finalEvaluations(out: string): Promise<readonly EvaluationResult[]> {
-  const lines = await readMetrics(createDiskStore(out));
+function finalEvaluations(lines: readonly MetricsLine[]): readonly EvaluationResult[] {
   const last = new Map<string, EvaluationResult>();
   for (const line of lines) {
     if (line.kind === "evaluation") last.set(line.split, { split: line.split, metrics: line.metrics });
@@ -195,7 +183,6 @@ async function saveModel<Batch>(
   { steps, evaluations }: { steps: number; evaluations: readonly EvaluationResult[] },
 ): Promise<void> {
   const folder = join(out, "model");
-  await mkdir(folder, { recursive: true });
   const recipeHash = createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
   const metrics = Object.fromEntries(evaluations.map(({ split, metrics: values }) => [split, values]));
   await session.save(folder, {
@@ -214,23 +201,58 @@ async function blindBaseline(options: TrainRunOptions): Promise<Readonly<Record<
   if (options.blind === true || recipe.task !== "vlm" || !recipe.evaluation.blind) return null;
   const folder = join(out, "blind");
   const store = createDiskStore(folder);
-  if (await store.exists("evaluation.json")) return (await finalEvaluations(folder))[0]?.metrics ?? null;
-  const plain = Object.entries(recipe.stages).map(([name, stage]) => [
-    name,
-    { ...stage, losses: {}, evaluateEvery: 0 },
-  ]);
-  const blindRecipe = { ...recipe, stages: Object.fromEntries(plain) } as Recipe;
-  const started = (await store.list("checkpoints")).length > 0;
+  if (await store.exists("evaluation.json")) {
+    return finalEvaluations(await readMetrics(store))[0]?.metrics ?? null;
+  }
+  const resume = await blindResume(store, options.resume);
   const { resume: _, ...rest } = options;
   const summary = await trainRun({
     ...rest,
-    recipe: blindRecipe,
+    recipe: blindRecipe(recipe),
     out: folder,
     blind: true,
     report: false,
-    ...(started && { resume: "last" as const }),
+    ...(resume !== undefined && { resume }),
   });
   return summary.metrics;
+}
+
+/** Without visual losses, which need pictures, and without evaluations on the way. */
+function blindRecipe(recipe: VlmRecipe): VlmRecipe {
+  const stages = Object.entries(recipe.stages).map(([name, stage]) => {
+    const losses = Object.fromEntries(Object.entries(stage.losses).filter(([loss]) => loss === "language"));
+    return [name, { ...stage, losses, evaluateEvery: 0 }] as const;
+  });
+  return { ...recipe, stages: Object.fromEntries(stages) };
+}
+
+/**
+ * Where the baseline goes on: its last checkpoint; the one before that only where the last is damaged and the user said
+ * so for the run. undefined: it starts.
+ *
+ * @throws `BasicError` `E_CHECKPOINT_CORRUPT`.
+ */
+async function blindResume(
+  store: RunStore,
+  asked: CheckpointChoice | undefined,
+): Promise<CheckpointChoice | undefined> {
+  const count = (await store.list("checkpoints")).length;
+  if (count === 0) return (await store.exists(RECIPE_FILE)) ? "last" : undefined;
+  try {
+    await loadCheckpoint(store, "last");
+    return "last";
+  } catch (error) {
+    if (!(error instanceof BasicError) || error.code !== "E_CHECKPOINT_CORRUPT") throw error;
+    if (asked === "previous" && count > 1) return "previous";
+    const advice =
+      count > 1 ? "" : ` Or remove ${store.location}, and resume the run: it trains the baseline again.`;
+    const text = error.message.replace(/ \[E_CHECKPOINT_CORRUPT\]$/, "");
+    throw new BasicError(
+      "E_CHECKPOINT_CORRUPT",
+      `The baseline without pictures in ${store.location} cannot go on. ${text}${advice}`,
+      { cause: error },
+    );
+  }
 }
 
 function isVlm<Batch>(session: TaskSession<Batch> | VlmSession): session is VlmSession {
@@ -244,8 +266,4 @@ function printResult(terminal: Terminal, summary: Omit<TrainSummary, "metrics">)
   if (blind !== null) terminal.line(`  ${pc.bold("blind")}  ${metricsText(blind)}`);
   terminal.line(`  ${steps} steps in ${duration(seconds)}; run folder ${out}`);
   if (report !== null) terminal.line(`  report ${pc.cyan(report)}`);
-}
-
-function round(seconds: number): number {
-  return Math.round(seconds * 10) / 10;
 }
