@@ -18,10 +18,11 @@ export interface CliChild {
 /** What node is called with, before our own arguments. */
 export const NODE_ARGUMENTS = ["--conditions=@basic-mllm/source", "--import", REGISTER] as const;
 
-/** Starts `basic-mllm ...argv`. @param env - Added to this process's. */
+/** Starts `basic-mllm ...argv` in a process group of its own, as a terminal does. @param env - Added to this process's. */
 export function startCli(argv: readonly string[], env: Readonly<Record<string, string>> = {}): CliChild {
   const child = spawn(process.execPath, [...NODE_ARGUMENTS, BIN, ...argv], {
     stdio: ["ignore", "pipe", "pipe"],
+    detached: true,
     env: { ...process.env, ...env },
   });
   let text = "";

@@ -91,6 +91,31 @@ describe("runs in processes of their own", () => {
     `);
   });
 
+  it("Ctrl-C in the terminal of an ablation with several jobs leaves a checkpoint of each run", async () => {
+    const out = join(folder, "stopped-jobs");
+    const command = [
+      "ablate",
+      recipe,
+      "--losses",
+      "none,das",
+      "--seeds",
+      "0",
+      "--jobs",
+      "2",
+      "--threads",
+      "1",
+    ];
+    const child = startCli([...command, ...long, "--out", out], env);
+    const runs = ["none-0", "das-0"].map((name) => join(out, name));
+    const started = async (): Promise<void> => {
+      for (const run of runs) expect(await readdir(run)).toContain("metrics.jsonl");
+    };
+    await vi.waitFor(started, { timeout: 50_000, interval: 200 });
+    process.kill(-(child.process.pid ?? 0), "SIGINT");
+    expect(await child.ended, child.output()).toBe(130);
+    for (const run of runs) expect(await readdir(join(run, "checkpoints"))).toHaveLength(1);
+  });
+
   it("ablate trains several runs at a time, each in its own process", async () => {
     const out = join(folder, "jobs");
     const command = ["ablate", recipe, "--losses", "none,das", "--seeds", "0", "--steps", "2", "--jobs", "2"];

@@ -1,4 +1,4 @@
-import { spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
@@ -124,12 +124,14 @@ async function runChild(run: PlannedRun, state: RunState, options: RunAllOptions
   const child = spawn(
     process.execPath,
     [...process.execArgv, process.argv[1] ?? "", ...command, ...(state === "started" ? ["--resume"] : [])],
-    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, BASIC_MLLM_CACHE: cache } },
+    {
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, BASIC_MLLM_CACHE: cache },
+      // A terminal sends Ctrl-C to its whole process group: a child in it would get that and ours, and stop at once.
+      detached: true,
+    },
   );
-  const stop = (): void => {
-    child.kill("SIGINT");
-  };
-  signal.addEventListener("abort", stop);
+  const stopWithUs = forwardStop(child, signal);
   let result = "";
   createInterface({ input: child.stdout }).on("line", (line) => {
     result = line;
@@ -140,10 +142,24 @@ async function runChild(run: PlannedRun, state: RunState, options: RunAllOptions
   const code = await new Promise<number | null>((resolve, reject) => {
     child.once("error", reject);
     child.once("close", resolve);
-  });
-  signal.removeEventListener("abort", stop);
+  }).finally(stopWithUs.release);
   await rm(file, { force: true });
   if (code !== 0) throw childError(out, code, result);
+}
+
+/** Asks a child to save and stop when this process is asked to; where this process ends, the child gets it again. */
+function forwardStop(child: ChildProcess, signal: AbortSignal): { readonly release: () => void } {
+  const stop = (): void => {
+    child.kill("SIGINT");
+  };
+  signal.addEventListener("abort", stop);
+  process.once("exit", stop);
+  return {
+    release: () => {
+      signal.removeEventListener("abort", stop);
+      process.off("exit", stop);
+    },
+  };
 }
 
 /** The error that a child printed as its last line; a child that died has none. */
