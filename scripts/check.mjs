@@ -1,7 +1,7 @@
 // npm run check: every gate, in the order in which they fail fastest. `--skip name,name` leaves some out.
-import { build, buildNative, finish, install, run, vitest } from "./steps.mjs";
+import { build, buildNative, finish, install, run, valuesOf, vitest } from "./steps.mjs";
 
-const skipped = new Set((process.argv.find((a) => a.startsWith("--skip="))?.slice(7) ?? "").split(","));
+const skipped = new Set(valuesOf("skip", process.argv.slice(2)).flatMap((names) => names.split(",")));
 const total = { passed: 0, failed: 0 };
 const times = [];
 

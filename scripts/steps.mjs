@@ -1,37 +1,70 @@
 // What several commands share: install and build once, run a child process, count tests. Node built-ins only,
 // because these run before `npm ci` has.
 import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Runs a command in the repository root; its output goes to `output` (default: this terminal). */
+/**
+ * Runs a command in the repository root; its output goes to `output` (default: this terminal). A stop waits for it:
+ * Ctrl-C reaches the child from the terminal, SIGTERM is passed on, and this process ends when the child has ended.
+ */
 export function run(command, args, { env = {}, cwd = root, output = "inherit" } = {}) {
   return new Promise((resolve, reject) => {
     const stdio = output === "stderr" ? ["ignore", 2, 2] : ["ignore", output, output];
     const child = spawn(command, args, { cwd, stdio, env: { ...process.env, ...env } });
+    let stopped = false;
+    const onInterrupt = () => {
+      stopped = true;
+    };
+    const onTerminate = () => {
+      stopped = true;
+      child.kill("SIGTERM");
+    };
+    process.on("SIGINT", onInterrupt);
+    process.on("SIGTERM", onTerminate);
     child.on("error", reject);
-    child.on("close", (code, signal) => resolve(signal === null ? code : 1));
+    child.on("close", (code, signal) => {
+      process.off("SIGINT", onInterrupt);
+      process.off("SIGTERM", onTerminate);
+      if (stopped) process.exit(code === null || code === 0 ? 130 : code);
+      resolve(signal === null ? code : 1);
+    });
   });
 }
 
 /** `npm ci`, unless node_modules is already what package-lock.json says. */
 export async function install(output = "inherit") {
-  const lock = createHash("sha256")
-    .update(readFileSync(join(root, "package-lock.json")))
-    .digest("hex");
-  const stamp = join(root, "node_modules", ".basic-mllm-lock");
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === lock) return;
-  if (existsSync(join(root, "node_modules", "turbo")) && !existsSync(stamp)) {
-    writeFileSync(stamp, lock);
-    return;
-  }
+  const read = (path) => (existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : null);
+  const lock = read(join(root, "package-lock.json"));
+  if (isInstalled(lock, read(join(root, "node_modules", ".package-lock.json")))) return;
   if ((await run("npm", ["ci"], { output })) !== 0) throw new Error("npm ci failed");
-  mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, lock);
+}
+
+/**
+ * Whether all that a package-lock.json asks for is installed. `installed`: node_modules/.package-lock.json, which npm
+ * writes last; null where there is none. Optional packages of other platforms are never there.
+ */
+export function isInstalled(lock, installed) {
+  if (installed === null) return false;
+  const same = (path, entry) => {
+    const found = installed.packages[path];
+    if (found === undefined) return entry.optional === true || entry.devOptional === true;
+    return found.version === entry.version && found.integrity === entry.integrity;
+  };
+  const wanted = Object.entries(lock.packages).filter(([path]) => path.startsWith("node_modules/"));
+  const extra = Object.keys(installed.packages).filter((path) => lock.packages[path] === undefined);
+  return extra.length === 0 && wanted.every(([path, entry]) => same(path, entry));
+}
+
+/** Values of an option that is written `--name value` or `--name=value`. */
+export function valuesOf(name, args) {
+  return args.flatMap((arg, i) => {
+    if (arg.startsWith(`--${name}=`)) return [arg.slice(name.length + 3)];
+    return arg === `--${name}` && args[i + 1] !== undefined ? [args[i + 1]] : [];
+  });
 }
 
 /** Builds every package; turbo skips what is built already. */
