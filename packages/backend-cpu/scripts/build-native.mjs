@@ -1,8 +1,10 @@
 // Builds the Rust addon and puts it beside package.json. Does nothing when it is newer than its sources.
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readdirSync, renameSync, statSync } from "node:fs";
+import { copyFileSync, readdirSync, readFileSync, renameSync, statSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+
+import { neededRust, rustProblem } from "./rust-version.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const native = path.join(root, "native");
@@ -26,23 +28,25 @@ function libraryName() {
   return process.platform === "darwin" ? "libbasic_mllm_cpu.dylib" : "libbasic_mllm_cpu.so";
 }
 
+function checkRust() {
+  const found = spawnSync("cargo", ["--version"], { cwd: native, encoding: "utf8" });
+  const needed = neededRust(readFileSync(path.join(native, "Cargo.toml"), "utf8"));
+  const problem = rustProblem(found.error === undefined ? found.stdout : null, needed);
+  if (problem !== null) throw new Error(problem);
+}
+
 function build() {
   const result = spawnSync("cargo", ["build", "--release", "--locked", ...process.argv.slice(2)], {
     cwd: native,
     stdio: "inherit",
     env: { ...process.env, CARGO_TARGET_DIR: path.join(native, "target") },
   });
-  if (result.error?.code === "ENOENT") {
-    throw new Error(
-      "Building @basic-mllm/backend-cpu needs the Rust toolchain, and `cargo` was not found. " +
-        "Install Rust 1.89 or later with rustup (https://rustup.rs), open a new shell, and run the build again.",
-    );
-  }
   if (result.status !== 0) throw new Error(`cargo build failed with exit code ${result.status}; see above.`);
 }
 
 try {
   if (!isFresh()) {
+    checkRust();
     build();
     // Under another name first: a process that has the old file loaded keeps it.
     copyFileSync(path.join(native, "target", "release", libraryName()), `${target}.new`);
