@@ -9,4 +9,5 @@ export type {
   KernelBindings,
   KlInputs,
 } from "./kernels/bindings.js";
+export { instructionSet } from "./native.js";
 export { type StartOptions, start } from "./start.js";

@@ -15,6 +15,16 @@ export function native(): NativeBindings {
   return loaded;
 }
 
+/**
+ * Which instructions of this processor the kernels use.
+ *
+ * @returns `baseline`, `avx2` or `avx512`.
+ * @throws BasicError `E_BACKEND_START` when the native addon is missing.
+ */
+export function instructionSet(): string {
+  return native().instructionSet();
+}
+
 /** Loads the addon of this platform from the folder `root`. */
 export function loadNative(root: string): NativeBindings {
   const file = path.join(root, `basic-mllm-cpu.${process.platform}-${process.arch}.node`);

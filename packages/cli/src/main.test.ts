@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { quickstart } from "@basic-mllm/recipes";
 
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { cli } from "../test/run-cli.js";
 import { loadRecipe } from "./session/load-recipe.js";
@@ -88,7 +88,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
       [
         2,
         "error Recipe "quickstart" is not valid.
-      ✖ Too small: expected number to be >0
+      ✖ Too small: expected number to be >0, got 0
         → at stages.align.batchSize [E_RECIPE_INVALID]",
       ]
     `);
@@ -105,7 +105,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
       [
         2,
         "error Recipe "quickstart" is not valid.
-      ✖ use one backend name such as cpu, webgpu, cuda or tfjs:wasm
+      ✖ use one backend name such as cpu or tfjs:wasm, got "cpu,webgpu"
         → at backend [E_RECIPE_INVALID]",
       ]
     `);
@@ -128,6 +128,15 @@ describe("wrong usage exits with 2 and says what is possible", () => {
       [
         2,
         "error basic-mllm chat: --temperature must be a number of at least 0, got "-1". [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("for --previous without --resume", async () => {
+    expect(await failure("train", "quickstart", "--previous")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm train: --previous chooses the checkpoint to resume from, and --resume is not given. Write --resume --previous. [E_USAGE]",
       ]
     `);
   });
@@ -193,7 +202,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
       [
         2,
         "error Options of the builder "scenes" are not valid.
-      ✖ Invalid option: expected one of "solo"|"grid"
+      ✖ Invalid option: expected one of "solo"|"grid", got "cube"
         → at variant
       Known: variant, train1, train2, test, seed, testStyle, validationStyle, excludeValidationStyle, heldOut. [E_RECIPE_INVALID]",
       ]
@@ -221,15 +230,25 @@ describe("the verbs that only look", () => {
       losses: expect.arrayContaining(["language", "direction", "distribution", "das-nce"]),
       backends: [
         { name: "cpu", works: true },
-        { name: "webgpu", works: false, reason: expect.stringContaining("not installed") },
-        { name: "cuda", works: false },
+        { name: "webgpu", works: false, reason: "not released yet: use cpu" },
+        { name: "cuda", works: false, reason: "not released yet: use cpu" },
       ],
     });
   });
 
   it("doctor checks the machine", async () => {
-    const { json } = await cli(["doctor", "--json"]);
-    const { checks } = json<{ checks: { name: string; ok: boolean }[] }>();
+    vi.stubEnv("BASIC_MLLM_CACHE", "/none/of/these/exists");
+    const { json, err } = await cli(["doctor", "--json"]);
+    vi.unstubAllEnvs();
+    const { checks } = json<{ checks: { name: string; ok: boolean; value: string }[] }>();
+    const values = Object.fromEntries(checks.map(({ name, value }) => [name, value]));
+    expect(values).toMatchObject({
+      processor: expect.stringMatching(/, \d+ threads, kernels use (baseline|avx2|avx512)$/),
+      memory: expect.stringMatching(/^\d.* [GT]B, .+ free$/),
+      "disk here": expect.stringMatching(/^.+: \d.* free$/),
+      cache: expect.stringMatching(/^\/none\/of\/these\/exists: \d.* free$/),
+    });
+    expect(err).toContain("does not run here. not released yet: use cpu");
     expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(["Node", "memory", "backend cpu"]));
     expect(checks.find(({ name }) => name === "backend cpu")?.ok).toBe(true);
   });

@@ -44,7 +44,7 @@ describe("startBackend", () => {
   it("says how to install a package that is not there", async () => {
     const startBackend = await freshStart();
     await expect(startBackend("quantum")).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: the backend "quantum" is not installed. Run: npm install @basic-mllm/backend-quantum [E_BACKEND_MISSING]]`,
+      `[BasicError: startBackend: the backend "quantum" is not installed. Run: npm install @basic-mllm/backend-quantum, or use the backend "cpu". [E_BACKEND_MISSING]]`,
     );
   });
 
@@ -61,7 +61,7 @@ describe("startBackend", () => {
       "Cannot find package 'addon' imported from /app/node_modules/@basic-mllm/backend-cuda/dist/index.js";
     const load = () => Promise.reject(new Error(words));
     await expect(startBackend("cuda", { load })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: the backend "cuda" did not start: Cannot find package 'addon' imported from /app/node_modules/@basic-mllm/backend-cuda/dist/index.js. There is no fallback to another backend. [E_BACKEND_START]]`,
+      `[BasicError: startBackend: the backend "cuda" did not start: Cannot find package 'addon' imported from /app/node_modules/@basic-mllm/backend-cuda/dist/index.js. There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
     );
   });
 
@@ -69,7 +69,7 @@ describe("startBackend", () => {
     const startBackend = await freshStart();
     const load = async () => ({ start: () => Promise.reject(new Error("no device")) });
     await expect(startBackend("cuda", { load })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: the backend "cuda" did not start: no device. There is no fallback to another backend. [E_BACKEND_START]]`,
+      `[BasicError: startBackend: the backend "cuda" did not start: no device. There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
     );
   });
 
@@ -92,7 +92,7 @@ describe("startBackend", () => {
     const startBackend = await freshStart();
     const load = async () => ({});
     await expect(startBackend("cuda", { load })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: the backend "cuda" did not start: @basic-mllm/backend-cuda exports no function start(). There is no fallback to another backend. [E_BACKEND_START]]`,
+      `[BasicError: startBackend: the backend "cuda" did not start: @basic-mllm/backend-cuda exports no function start(). There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
     );
   });
 
@@ -101,7 +101,7 @@ describe("startBackend", () => {
     await tf.setBackend("cpu");
     const load = async () => ({ start: async () => "basiccuda" });
     await expect(startBackend("cuda", { load })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: the backend "cuda" did not start: tfjs runs on "cpu" instead of "basiccuda". There is no fallback to another backend. [E_BACKEND_START]]`,
+      `[BasicError: startBackend: the backend "cuda" did not start: tfjs runs on "cpu" instead of "basiccuda". There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
     );
   });
 
@@ -140,7 +140,7 @@ describe("startBackend", () => {
     tf.registerBackend("broken", () => Promise.reject(new Error("no device")), 0);
     const options = { fallback: "reference" } as const;
     await expect(startBackend("tfjs:broken", options)).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: the backend "tfjs:broken" did not start: tf.setBackend returned false. There is no fallback to another backend. [E_BACKEND_START]]`,
+      `[BasicError: startBackend: the backend "tfjs:broken" did not start: tf.setBackend returned false. There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
     );
     tf.removeBackend("broken");
     vi.restoreAllMocks();

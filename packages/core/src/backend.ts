@@ -28,6 +28,9 @@ interface BackendModule {
   readonly start: () => Promise<string>;
 }
 
+/** Backends that a recipe may name already, and that nobody can install yet. */
+const PLANNED: readonly string[] = ["webgpu", "cuda"];
+
 /** tfjs has one backend at a time, and tensors stay on the one that made them. */
 let current: { readonly name: string; readonly started: Promise<StartedBackend> } | undefined;
 
@@ -127,18 +130,19 @@ function isMissing(error: unknown, specifier: string): boolean {
 }
 
 function missingError(name: string, specifier: string, cause: unknown): BasicError {
-  return new BasicError(
-    "E_BACKEND_MISSING",
-    `startBackend: the backend "${name}" is not installed. Run: npm install ${specifier}`,
-    { cause },
-  );
+  const fix = PLANNED.includes(name)
+    ? 'is not released yet. Use the backend "cpu".'
+    : `is not installed. Run: npm install ${specifier}, or use the backend "cpu".`;
+  return new BasicError("E_BACKEND_MISSING", `startBackend: the backend "${name}" ${fix}`, { cause });
 }
 
 function startError(name: string, reason: unknown): BasicError {
   const text = reason instanceof Error ? reason.message : String(reason);
+  const plain = text.replace(/\.?( \[E_\w+\])?$/, "");
+  const fix = name === "cpu" ? "" : ' Correct this, or use the backend "cpu".';
   return new BasicError(
     "E_BACKEND_START",
-    `startBackend: the backend "${name}" did not start: ${text}. There is no fallback to another backend.`,
+    `startBackend: the backend "${name}" did not start: ${plain}. There is no fallback to another backend.${fix}`,
     reason instanceof Error ? { cause: reason } : undefined,
   );
 }

@@ -10,6 +10,7 @@ export {
 export { type StartBackendOptions, type StartedBackend, startBackend } from "./backend.js";
 export { explainDiskFull } from "./disk-full.js";
 export { BasicError, type ErrorCode } from "./errors.js";
+export { explainIssues } from "./explain-issues.js";
 export { registerStockGradients } from "./gradients.js";
 export {
   type ActivationAttrs,

@@ -197,7 +197,7 @@ const common = {
   seed: z.int().nonnegative().default(0).describe("All randomness comes from it."),
   backend: z
     .string()
-    .regex(/^(tfjs:)?[a-z][a-z0-9-]*$/, "use one backend name such as cpu, webgpu, cuda or tfjs:wasm")
+    .regex(/^(tfjs:)?[a-z][a-z0-9-]*$/, "use one backend name such as cpu or tfjs:wasm")
     .default("cpu")
     .describe("Device to run on. Fails when it cannot start; never falls back."),
   fallback: z

@@ -94,14 +94,14 @@ describe("parseRecipe", () => {
   it("names a value out of range and its place", () => {
     expect(() => parseRecipe(withStage({ steps: 0, learningRate: -1 }))).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.
-      ✖ Too small: expected number to be >0
+      ✖ Too small: expected number to be >0, got 0
         → at stages.align.steps
-      ✖ Too small: expected number to be >0
+      ✖ Too small: expected number to be >0, got -1
         → at stages.align.learningRate [E_RECIPE_INVALID]]
     `);
     expect(() => parseRecipe({ ...input, name: "Not A Name" })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "Not A Name" is not valid.
-      ✖ use lower-case letters, digits, '.' and '-'
+      ✖ use lower-case letters, digits, '.' and '-', got "Not A Name"
         → at name [E_RECIPE_INVALID]]
     `);
   });
@@ -109,7 +109,7 @@ describe("parseRecipe", () => {
   it("wants one backend", () => {
     expect(() => parseRecipe({ ...input, backend: "cpu,cuda" })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.
-      ✖ use one backend name such as cpu, webgpu, cuda or tfjs:wasm
+      ✖ use one backend name such as cpu or tfjs:wasm, got "cpu,cuda"
         → at backend [E_RECIPE_INVALID]]
     `);
   });

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { BasicError } from "./errors.js";
+import { explainIssues } from "./explain-issues.js";
 import { didYouMean } from "./nearest.js";
 import { languageSchema, regionTextSchema, vlmSchema } from "./recipe-schema.js";
 
@@ -46,7 +47,7 @@ export function defineRecipe(input: RecipeInput): Recipe {
 export function parseRecipe(input: unknown): Recipe {
   const schema = schemaFor(input);
   const parsed = schema.safeParse(input);
-  if (!parsed.success) throw invalid(input, explain(parsed.error, schema));
+  if (!parsed.success) throw invalid(input, explain(parsed.error, schema, input));
   const problems = crossChecks(parsed.data);
   if (problems.length > 0) throw invalid(input, problems.join("\n"));
   return parsed.data;
@@ -93,8 +94,8 @@ function invalid(input: unknown, problems: string): BasicError {
   return new BasicError("E_RECIPE_INVALID", `${title} is not valid.\n${problems}`);
 }
 
-/** Zod's own listing, and after it the nearest key for each unknown one. */
-function explain(error: z.ZodError, schema: z.ZodType): string {
+/** Every problem with its place and value, and after them the nearest key for each unknown one. */
+function explain(error: z.ZodError, schema: z.ZodType, input: unknown): string {
   const hints = error.issues.flatMap((issue) => {
     if (issue.code === "invalid_key") return issue.issues.map(({ message }) => `  ${message}`);
     if (issue.code !== "unrecognized_keys") return [];
@@ -103,7 +104,7 @@ function explain(error: z.ZodError, schema: z.ZodType): string {
       (key) => `  "${key}":${didYouMean(key, known) || ` known are ${known.join(", ")}.`}`,
     );
   });
-  return [z.prettifyError(error), ...hints].join("\n");
+  return [explainIssues(error, input), ...hints].join("\n");
 }
 
 /** Keys that the schema knows at a path. */

@@ -1,12 +1,12 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { plainSheet } from "../test/sheet.js";
 import { STYLES } from "./art.js";
 import { readSheet, SPRITE_CELL, type SpriteSheet, spriteOffset, writeSheet } from "./sprite-sheet.js";
-import { loadSprites } from "./sprites.js";
+import { defaultCacheFolder, loadSprites } from "./sprites.js";
 
 let folder = "";
 let sheet: SpriteSheet;
@@ -73,3 +73,18 @@ function expectSame(found: SpriteSheet | null, expected: SpriteSheet): void {
   expect(found?.concepts).toEqual(expected.concepts);
   expect(Buffer.from(expected.pixels).equals(found?.pixels ?? new Uint8Array())).toBe(true);
 }
+
+describe("defaultCacheFolder", () => {
+  it("is the chosen folder, else in the user's cache folder; an empty variable is none", () => {
+    const folderWith = (chosen: string, caches: string): string => {
+      vi.stubEnv("BASIC_MLLM_CACHE", chosen);
+      vi.stubEnv("XDG_CACHE_HOME", caches);
+      const found = defaultCacheFolder();
+      vi.unstubAllEnvs();
+      return found;
+    };
+    expect(folderWith("/chosen", "/caches")).toBe("/chosen");
+    expect(folderWith("", "/caches")).toBe(join("/caches", "basic-mllm"));
+    expect(folderWith("", "")).toBe(join(homedir(), ".cache", "basic-mllm"));
+  });
+});

@@ -34,9 +34,10 @@ export interface SpriteOptions {
   readonly labels?: readonly string[];
 }
 
-/** `$BASIC_MLLM_CACHE`, else `~/.cache/basic-mllm`. */
+/** `$BASIC_MLLM_CACHE`, else `$XDG_CACHE_HOME/basic-mllm`, else `~/.cache/basic-mllm`. An empty variable is none. */
 export function defaultCacheFolder(): string {
-  return process.env["BASIC_MLLM_CACHE"] ?? join(homedir(), ".cache", "basic-mllm");
+  const { BASIC_MLLM_CACHE: chosen, XDG_CACHE_HOME: caches } = process.env;
+  return chosen || join(caches || join(homedir(), ".cache"), "basic-mllm");
 }
 
 /**

@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import { BasicError, type VlmRecipe } from "@basic-mllm/core";
 import { lossVariants, presets } from "@basic-mllm/recipes";
+import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { chooseVariants, type PlannedRun, planRuns } from "../ablation/plan.js";
 import { type RunOutcome, runAll } from "../ablation/run.js";
 import { type AblationTable, readRunResult, renderTable, summariseRuns } from "../ablation/table.js";
 import { defineCliCommand, listOf, wholeNumber } from "../command.js";
-import { cacheFolder } from "../session/folders.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
 import { writeJson, writeText } from "../session/json-file.js";
 import { loadRecipe } from "../session/load-recipe.js";
@@ -114,7 +114,7 @@ async function train(
   try {
     return await runAll(plan, {
       ...options,
-      cache: cacheFolder(),
+      cache: defaultCacheFolder(),
       signal: interrupt.signal,
       onDone: ({ variant, seed }, outcome) => {
         done += 1;

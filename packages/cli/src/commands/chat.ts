@@ -1,5 +1,6 @@
 import { createInterface, type Interface } from "node:readline/promises";
 import { BasicError } from "@basic-mllm/core";
+import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
@@ -9,7 +10,6 @@ import {
   openConversation,
   unknownWords,
 } from "../session/conversation.js";
-import { cacheFolder } from "../session/folders.js";
 import { readRunRecipe, restoreRun, withoutTraining } from "../session/open-run.js";
 import { prepare } from "../session/train-run.js";
 import { openVlm, type VlmSession } from "../session/vlm.js";
@@ -95,7 +95,7 @@ async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> 
   }
   await prepare(recipe);
   const opened = withoutTraining(recipe, { evaluation: false });
-  const session = await openVlm({ recipe: opened, terminal, cache: cacheFolder() });
+  const session = await openVlm({ recipe: opened, terminal, cache: defaultCacheFolder() });
   await restoreRun(folder, session.objective.groups, session.statistics ?? null);
   return session;
 }

@@ -1,9 +1,9 @@
 import { recipeJsonSchema } from "@basic-mllm/core";
+import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand } from "../command.js";
 import { checkRecipe, type RecipeCheck } from "../session/check-recipe.js";
-import { cacheFolder } from "../session/folders.js";
 import { loadRecipe } from "../session/load-recipe.js";
 import { printStartTable } from "../session/start-table.js";
 import { prepare } from "../session/train-run.js";
@@ -34,8 +34,8 @@ export const check = defineCliCommand({
     const recipe = await loadRecipe(args.recipe, repeated("set"));
     if (args.expand === true) terminal.line(JSON.stringify(recipe, null, 2));
     await prepare(recipe);
-    const found = await checkRecipe({ recipe, terminal, cache: cacheFolder() });
-    printStartTable(terminal, recipe, found.parts);
+    const found = await checkRecipe({ recipe, terminal, cache: defaultCacheFolder() });
+    printStartTable(terminal, { recipe, parts: found.parts });
     if (found.stages.length > 0) terminal.line(setTable(found));
     for (const problem of found.problems) terminal.warn(problem);
     if (found.problems.length === 0) terminal.line(pc.green("  no problems found"));

@@ -8,10 +8,10 @@ import {
   TEMPLATES,
   validateDataset,
 } from "@basic-mllm/data";
+import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand, defineCommandGroup, listOf, wholeNumber } from "../command.js";
-import { cacheFolder } from "../session/folders.js";
 import { sceneOptions, writeScenes } from "../session/scenes.js";
 import { readTextFile } from "../session/text-file.js";
 import { decimals } from "../tables.js";
@@ -62,7 +62,7 @@ const build = defineCliCommand({
     const options = sceneOptions(
       Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
     );
-    const { sets } = await writeScenes({ terminal, cache: cacheFolder() }, args.out, options);
+    const { sets } = await writeScenes({ terminal, cache: defaultCacheFolder() }, args.out, options);
     const rows = Object.entries(sets).map(([name, set]) => [name, String(set.scenes), String(set.records)]);
     terminal.line(table(["SET", "PICTURES", "RECORDS"], rows));
     terminal.line(`  in ${pc.cyan(args.out)}`);

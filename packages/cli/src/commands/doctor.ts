@@ -1,10 +1,12 @@
+import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { availableParallelism, cpus, freemem, totalmem } from "node:os";
+import { dirname, resolve } from "node:path";
+import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand } from "../command.js";
 import { backendStatus } from "../session/backends.js";
-import { cacheFolder } from "../session/folders.js";
 import { bytes, table } from "../terminal.js";
 
 /** Free space below which a quickstart may not fit: pictures, features, checkpoints. */
@@ -19,30 +21,22 @@ export const doctor = defineCliCommand({
   run: async ({ terminal }) => {
     const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
     const nodeOk = major > 20 || (major === 20 && minor >= 19);
-    const disk = await statfs(".");
-    const free = disk.bavail * disk.bsize;
     const backends = await backendStatus();
     const checks = [
       check("Node", process.versions.node, nodeOk, "basic-mllm needs Node 20.19 or newer."),
-      check(
-        "processor",
-        `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} threads`,
-        true,
-        "",
-      ),
+      check("processor", await describeProcessor(), true, ""),
       check(
         "memory",
         `${bytes(totalmem())}, ${bytes(freemem())} free`,
         totalmem() > 2e9,
         "The quickstart takes up to 1.5 GB.",
       ),
-      check(
-        "disk here",
-        `${bytes(free)} free`,
-        free > DISK_NEEDED,
-        "Pictures, features and checkpoints need 1 GB.",
+      await checkDisk("disk here", process.cwd(), "Checkpoints and reports need 1 GB. Give another --out."),
+      await checkDisk(
+        "cache",
+        defaultCacheFolder(),
+        "Pictures and features need 1 GB. Make space, or set BASIC_MLLM_CACHE to a folder on another disk.",
       ),
-      check("cache", cacheFolder(), true, ""),
       ...backends.map((b) =>
         check(`backend ${b.name}`, b.works ? b.description : "does not run here", b.works, b.reason),
       ),
@@ -58,6 +52,24 @@ export const doctor = defineCliCommand({
     return required.every((c) => c.ok) ? 0 : 1;
   },
 });
+
+async function describeProcessor(): Promise<string> {
+  const model = cpus()[0]?.model.trim() ?? "unknown";
+  // Without the addon the check of the backend says why.
+  const instructions = await import("@basic-mllm/backend-cpu").then(
+    (backend) => backend.instructionSet(),
+    () => "unknown",
+  );
+  return `${model}, ${availableParallelism()} threads, kernels use ${instructions}`;
+}
+
+/** Free space where a folder is, or will be made. */
+async function checkDisk(name: string, folder: string, advice: string): Promise<Check> {
+  let existing = resolve(folder);
+  while (!existsSync(existing)) existing = dirname(existing);
+  const { bavail, bsize } = await statfs(existing);
+  return check(name, `${folder}: ${bytes(bavail * bsize)} free`, bavail * bsize > DISK_NEEDED, advice);
+}
 
 interface Check {
   readonly name: string;

@@ -1,8 +1,8 @@
 import { BasicError, type EvaluationResult, parseRecipe, type Recipe } from "@basic-mllm/core";
+import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand, listOf, wholeNumber } from "../command.js";
-import { cacheFolder } from "../session/folders.js";
 import { readRunRecipe, restoreRun, withoutTraining } from "../session/open-run.js";
 import { openTask } from "../session/open-task.js";
 import { prepare } from "../session/train-run.js";
@@ -32,7 +32,7 @@ export const evaluate = defineCliCommand({
     const recipe = narrow(await readRunRecipe(args.run), listOf(repeated("set-name")), limit);
     await prepare(recipe, wholeNumber("eval", "threads", args.threads));
     const opened = withoutTraining(recipe, { evaluation: true });
-    const session = await openTask({ recipe: opened, terminal, cache: cacheFolder() }, false);
+    const session = await openTask({ recipe: opened, terminal, cache: defaultCacheFolder() }, false);
     try {
       const weights = await restoreRun(args.run, session.objective.groups, session.statistics ?? null);
       const globalStep = weights.globalStep ?? 0;

@@ -1,7 +1,8 @@
-import { applyOverrides } from "@basic-mllm/core";
+import { applyOverrides, BasicError } from "@basic-mllm/core";
+import { defaultCacheFolder } from "@basic-mllm/scenes";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
-import { cacheFolder, defaultRunFolder } from "../session/folders.js";
+import { defaultRunFolder } from "../session/folders.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
 import { loadRecipe } from "../session/load-recipe.js";
 import { dryRun, trainRun } from "../session/train-run.js";
@@ -19,7 +20,8 @@ export const train = defineCliCommand({
     backend: {
       type: "string",
       valueHint: "name",
-      description: "Device: cpu, webgpu or cuda. Never falls back to another.",
+      description:
+        "Device: cpu, or what a plugin adds; webgpu and cuda are not released yet. Never falls back to another.",
     },
     seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
     steps: { type: "string", valueHint: "n", description: "Stop each stage after n optimizer steps." },
@@ -58,6 +60,12 @@ export const train = defineCliCommand({
     "basic-mllm train my-recipe.yaml --dry",
   ],
   run: async ({ args, repeated, terminal }) => {
+    if (args.previous === true && args.resume !== true) {
+      throw new BasicError(
+        "E_USAGE",
+        "basic-mllm train: --previous chooses the checkpoint to resume from, and --resume is not given. Write --resume --previous.",
+      );
+    }
     const written = await loadRecipe(args.recipe, repeated("set"));
     const changes = [
       ...(args.backend === undefined ? [] : [`backend=${args.backend}`]),
@@ -72,7 +80,7 @@ export const train = defineCliCommand({
     const options = {
       recipe,
       terminal,
-      cache: cacheFolder(),
+      cache: defaultCacheFolder(),
       out: args.out ?? defaultRunFolder(recipe),
       signal: interrupt.signal,
       report: args.report !== false,

@@ -20,10 +20,7 @@ export interface BackendStatus {
 export async function backendStatus(): Promise<readonly BackendStatus[]> {
   return Promise.all(
     BACKENDS.map(async ({ name, describe }) => {
-      if (!installed(name)) {
-        const reason = `package @basic-mllm/backend-${name} is not installed`;
-        return { name, description: describe, works: false, reason };
-      }
+      if (!installed(name)) return { name, description: describe, works: false, reason: missing(name) };
       try {
         await startBackend(name);
         return { name, description: describe, works: true, reason: "" };
@@ -33,6 +30,13 @@ export async function backendStatus(): Promise<readonly BackendStatus[]> {
       }
     }),
   );
+}
+
+/** Why a backend is not here, and what to do. */
+function missing(name: string): string {
+  return name === "cpu"
+    ? "@basic-mllm/backend-cpu is not installed: npm install @basic-mllm/backend-cpu"
+    : "not released yet: use cpu";
 }
 
 function installed(name: string): boolean {

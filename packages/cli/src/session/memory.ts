@@ -31,23 +31,16 @@ export async function estimateMemory<Batch>(
         return sum + part.parameters * (stage.train.includes(part.name) ? TRAINED_BYTES : FROZEN_BYTES);
       }, 0);
       const indices = Int32Array.from({ length: Math.min(stage.batchSize, data.size) }, (_, i) => i);
-      const batch = (await data.batch(indices, { stage: name, step: 0, steps: 1 })) as unknown;
-      const rows = rowsOf(batch);
-      const { depth = 4, width = 128 } =
-        (session as { language?: { depth: number; width: number } }).language ?? {};
+      const batch = await data.batch(indices, { stage: name, step: 0, steps: 1 });
+      const { depth, width } = session.backbone;
       return {
         stage: name,
         steps: resolveSteps(stage, data.size),
         weights,
-        activations: rows * depth * width * 34 * 4,
+        activations: session.rows(batch) * depth * width * 34 * 4,
       };
     }),
   );
-}
-
-function rowsOf(batch: unknown): number {
-  const { packed } = batch as { packed?: { ids: Int32Array } };
-  return packed?.ids.length ?? 1024;
 }
 
 /** The estimate as a table. */

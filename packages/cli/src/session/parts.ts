@@ -7,6 +7,7 @@ import {
   defineLoss,
   defineProjector,
   encoders,
+  explainIssues,
   languageModels,
   losses,
   type ModelContext,
@@ -61,7 +62,7 @@ function parseOptions(options: unknown): z.output<typeof scratch> {
   if (parsed.success) return parsed.data;
   throw new BasicError(
     "E_RECIPE_INVALID",
-    `Options of the model are not valid.\n${z.prettifyError(parsed.error)}`,
+    `Options of the model are not valid.\n${explainIssues(parsed.error, options)}`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { BasicError, type ComponentOptions, type Recipe } from "@basic-mllm/core";
+import { BasicError, type ComponentOptions, explainIssues, type Recipe } from "@basic-mllm/core";
 import {
   buildScenes,
   loadSprites,
@@ -78,7 +78,7 @@ export function sceneOptions(options: ComponentOptions): SceneOptions {
   if (parsed.success) return parsed.data as SceneOptions;
   throw new BasicError(
     "E_RECIPE_INVALID",
-    `Options of the builder "scenes" are not valid.\n${z.prettifyError(parsed.error)}\nKnown: ${Object.keys(schema.shape).join(", ")}.`,
+    `Options of the builder "scenes" are not valid.\n${explainIssues(parsed.error, options)}\nKnown: ${Object.keys(schema.shape).join(", ")}.`,
   );
 }
 

@@ -2,10 +2,19 @@ import type { Recipe } from "@basic-mllm/core";
 import pc from "picocolors";
 
 import { count, type Terminal, table } from "../terminal.js";
+import { memoryTable, type StageMemory } from "./memory.js";
 import type { PartSummary } from "./task.js";
 
-/** Prints what trains and what is frozen in each stage, before the first step. */
-export function printStartTable(terminal: Terminal, recipe: Recipe, parts: readonly PartSummary[]): void {
+/** What {@link printStartTable} shows. */
+export interface StartTable {
+  readonly recipe: Recipe;
+  readonly parts: readonly PartSummary[];
+  /** Of each stage, where it was estimated. */
+  readonly memory?: readonly StageMemory[];
+}
+
+/** Prints what trains and what is frozen in each stage, and the memory it takes, before the first step. */
+export function printStartTable(terminal: Terminal, { recipe, parts, memory }: StartTable): void {
   const stages = Object.entries(recipe.stages);
   const rows = parts
     .filter((part) => part.parameters > 0)
@@ -17,6 +26,7 @@ export function printStartTable(terminal: Terminal, recipe: Recipe, parts: reado
   terminal.line(`${pc.bold(recipe.name)}  seed ${recipe.seed}  backend ${recipe.backend}`);
   terminal.line(table(["PART", "PARAMETERS", ...stages.map(([name]) => name.toUpperCase())], rows));
   for (const [name, stage] of stages) terminal.line(`  ${pc.dim(name)}  ${describeStage(stage)}`);
+  if (memory !== undefined) terminal.line(memoryTable(memory));
   terminal.line();
 }
 
@@ -25,7 +35,7 @@ function describeStage(stage: Recipe["stages"][string]): string {
   const length = typeof steps === "number" ? `${steps} steps` : `${steps.epochs} epochs`;
   const batch = accumulate > 1 ? `${batchSize} × ${accumulate}` : `${batchSize}`;
   const losses = Object.entries(stage.losses).map(([loss, { weight }]) => `${weight} ${loss}`);
-  const total = ["1 language", ...losses.filter((text) => !text.endsWith(" language"))].join(" + ");
+  const total = losses.join(" + ");
   return `${length} of batch ${batch}, learning rate ${JSON.stringify(learningRate)}, loss = ${total}`;
 }
 

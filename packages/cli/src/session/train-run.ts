@@ -25,7 +25,7 @@ import pc from "picocolors";
 
 import { duration, type Terminal } from "../terminal.js";
 import { writeJson } from "./json-file.js";
-import { estimateMemory, memoryTable } from "./memory.js";
+import { estimateMemory } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
@@ -99,7 +99,10 @@ async function trainLocked(options: TrainRunOptions, store: RunStore): Promise<T
   const { recipe, terminal, out } = options;
   const session = await openTask(options, options.blind === true);
   try {
-    if (options.blind !== true) printStartTable(terminal, recipe, session.parts);
+    if (options.blind !== true) {
+      const memory = await estimateMemory(recipe, session);
+      printStartTable(terminal, { recipe, parts: session.parts, memory });
+    }
     const result = await trainSession(session, options, store);
     const lines = await readMetrics(store);
     const evaluations = finalEvaluations(lines);
@@ -131,10 +134,9 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
   await prepare(recipe, options.threads);
   const session = await openTask(options, false);
   try {
-    printStartTable(terminal, recipe, session.parts);
-    const estimate = await estimateMemory(recipe, session);
-    terminal.line(memoryTable(estimate));
-    return { recipe: recipe.name, parts: session.parts, memory: estimate };
+    const memory = await estimateMemory(recipe, session);
+    printStartTable(terminal, { recipe, parts: session.parts, memory });
+    return { recipe: recipe.name, parts: session.parts, memory };
   } finally {
     session.dispose();
   }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { BasicError } from "../errors.js";
+import { explainIssues } from "../explain-issues.js";
 import type { ComponentOptions, LossFactory } from "../registry.js";
 import { createDasNceLoss } from "./das-nce.js";
 import { createDirectionLoss } from "./direction.js";
@@ -95,7 +96,7 @@ function checked<Shape extends z.ZodRawShape>(
   if (!result.success) {
     throw new BasicError(
       "E_RECIPE_INVALID",
-      `Options of the loss "${loss}" are not valid.\n${z.prettifyError(result.error)}\n` +
+      `Options of the loss "${loss}" are not valid.\n${explainIssues(result.error, options)}\n` +
         `Known: ${Object.keys(schema.shape).join(", ") || "none"}.`,
     );
   }

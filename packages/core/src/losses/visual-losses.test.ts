@@ -192,7 +192,7 @@ describe("options of a loss", () => {
   it("are checked with advice", () => {
     expect(() => make("das-nce", { tau: -1 })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Options of the loss "das-nce" are not valid.
-      ✖ Too small: expected number to be >0
+      ✖ Too small: expected number to be >0, got -1
         → at tau
       Known: tau, negatives, normalise, stopGradient. [E_RECIPE_INVALID]]
     `);

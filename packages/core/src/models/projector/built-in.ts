@@ -1,6 +1,7 @@
 import { z } from "zod";
 
 import { BasicError } from "../../errors.js";
+import { explainIssues } from "../../explain-issues.js";
 import type { NameFamily, ProjectorContext, ProjectorFactory } from "../../registry.js";
 import { createProjector, type MlpProjector, mlpName, type ProjectorOptions } from "./projector.js";
 
@@ -33,7 +34,7 @@ function optionsFrom(name: string, { features, width, random, options }: Project
   if (!result.success) {
     throw new BasicError(
       "E_RECIPE_INVALID",
-      `Options of the projector "${name}" are not valid.\n${z.prettifyError(result.error)}\n` +
+      `Options of the projector "${name}" are not valid.\n${explainIssues(result.error, options)}\n` +
         "Known: outputNorm, bias, factor.",
     );
   }

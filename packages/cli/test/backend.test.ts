@@ -1,0 +1,52 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+
+import { cli } from "./run-cli.js";
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+/** Exit code and text of a training that cannot begin. */
+async function train(...argv: readonly string[]): Promise<readonly [code: number, text: string]> {
+  vi.stubEnv("BASIC_MLLM_THREADS", "");
+  const { code, out } = await cli(["train", "quickstart", "--out", "never-made", ...argv]);
+  return [code, out.trimEnd()];
+}
+
+describe("a backend that cannot start ends the command, and no other one takes its place", () => {
+  it("where it starts and fails", async () => {
+    expect(await train("--threads", "5000")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error startBackend: the backend "cpu" did not start: The CPU backend needs a number of threads from 1 to 1024, but the environment variable BASIC_MLLM_THREADS is "5000". Give a whole number, or leave it out to use all CPUs. There is no fallback to another backend. [E_BACKEND_START]",
+      ]
+    `);
+  });
+
+  it("where it is not released yet", async () => {
+    expect(await train("--backend", "webgpu")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error startBackend: the backend "webgpu" is not released yet. Use the backend "cpu". [E_BACKEND_MISSING]",
+      ]
+    `);
+  });
+
+  it("where it is nobody's", async () => {
+    expect(await train("--backend", "quantum")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error startBackend: the backend "quantum" is not installed. Run: npm install @basic-mllm/backend-quantum, or use the backend "cpu". [E_BACKEND_MISSING]",
+      ]
+    `);
+  });
+
+  it("where tfjs does not know it", async () => {
+    expect(await train("--backend", "tfjs:wasm")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error startBackend: tfjs has no backend "wasm". Import the package that registers it first, for example "@tensorflow/tfjs-backend-wasm". [E_BACKEND_MISSING]",
+      ]
+    `);
+  });
+});
