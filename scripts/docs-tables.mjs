@@ -32,7 +32,7 @@ function taskText(schema, main) {
   );
   return [
     `### ${code(`task: ${schema.properties.task.const}`)}`,
-    `The fields above without ${[...gone].join(", ")}, and with these:`,
+    `The fields above without ${[...gone].join(", ")}, and with these. What only pictures with questions use stays at its default: ${code("evaluation")}, ${code("data.evaluation")}, ${code("data.folder")}, ${code("data.onImageError")}, ${code("template")}, ${code("rowBudget")}, and losses besides its own.`,
     table(
       FIELD_HEADER,
       after.filter((row) => !known.has(String(row))),

@@ -266,7 +266,6 @@ export const regionTextSchema = z.strictObject({
   model: z
     .strictObject({
       vision: component.describe("Vision encoder."),
-      tokenizer: component.optional().describe("Words of the texts. Default: made by the data."),
     })
     .describe("What is trained."),
   stages: stagesOf("contrastive"),
@@ -281,7 +280,12 @@ export const regionTextSchema = z.strictObject({
         .describe("Share of the target spread over all texts."),
       scale: z.number().positive().default(10).describe("Similarity scale at the start; it is learned."),
       tagDrop: z.number().min(0).lt(1).default(0.3).describe("Share of a text's tags left out at random."),
-      jitter: z.number().nonnegative().default(0.2).describe("Random change of brightness and contrast."),
+      jitter: z
+        .number()
+        .min(0)
+        .max(0.5)
+        .default(0.2)
+        .describe("Random change of contrast, brightness and tint. 0.2: contrast 0.75 to 1.2; 0: none."),
     })
     .prefault({})
     .describe("The contrastive loss."),

@@ -75,6 +75,58 @@ describe("defineRecipe", () => {
   });
 });
 
+describe("a recipe of another task", () => {
+  const language = {
+    task: "language",
+    name: "lm",
+    model: { language: "llama-tiny", tokenizer: "words" },
+    data: { train: { read: "texts.json" } },
+    stages: { read: { train: ["language"], steps: 10, learningRate: 2e-3 } },
+  };
+
+  it("may not set what only multimodal recipes use", () => {
+    const fields = { template: "chat", rowBudget: 99, losses: { direction: 1, language: 0.5 } };
+    const wrong = {
+      ...language,
+      data: { ...language.data, evaluation: { test: "test.json" }, onImageError: "skip-and-count" },
+      evaluation: { blind: true },
+      stages: { read: { ...language.stages.read, ...fields } },
+    };
+    expect(() => parseRecipe(wrong)).toThrowErrorMatchingInlineSnapshot(`
+      [BasicError: Recipe "lm" is not valid.
+      ✖ Only multimodal recipes use this: remove it.
+        → at evaluation.blind
+      ✖ Only multimodal recipes use this: remove it.
+        → at data.evaluation
+      ✖ Only multimodal recipes use this: remove it.
+        → at data.onImageError
+      ✖ Only multimodal recipes use this: remove it.
+        → at stages.read.template
+      ✖ Only multimodal recipes use this: remove it.
+        → at stages.read.rowBudget
+      ✖ This task has one loss, "language", of weight 1: remove it.
+        → at stages.read.losses.language
+      ✖ This task has one loss, "language", of weight 1: remove it.
+        → at stages.read.losses.direction [E_RECIPE_INVALID]]
+    `);
+    expect(() => parseRecipe(language)).not.toThrow();
+  });
+
+  it("has no tokenizer where the data make the words", () => {
+    const encoder = {
+      task: "region-text",
+      name: "encoder",
+      model: { vision: "siglip", tokenizer: "words" },
+      data: { train: { a: "x" } },
+      stages: { a: { train: ["vision"], steps: 1, learningRate: 1, losses: { directoin: 1 } } },
+    };
+    expect(() => parseRecipe(encoder)).toThrow('Unrecognized key: "tokenizer"');
+    expect(() => parseRecipe({ ...encoder, model: { vision: "siglip" } })).toThrow(
+      'This task has one loss, "contrastive", of weight 1: remove it.\n  → at stages.a.losses.directoin',
+    );
+  });
+});
+
 describe("parseRecipe", () => {
   it("offers the nearest key for an unknown one", () => {
     expect(() => parseRecipe(withStage({ losss: {}, zebra: 1 }))).toThrowErrorMatchingInlineSnapshot(`

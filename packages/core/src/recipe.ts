@@ -4,6 +4,7 @@ import { BasicError } from "./errors.js";
 import { explainIssues } from "./explain-issues.js";
 import { didYouMean } from "./nearest.js";
 import { languageSchema, regionTextSchema, vlmSchema } from "./recipe-schema.js";
+import { unusedFields } from "./recipe-unused.js";
 
 const schemas = { vlm: vlmSchema, language: languageSchema, "region-text": regionTextSchema } as const;
 
@@ -153,6 +154,7 @@ function crossChecks(recipe: Recipe): readonly string[] {
     ...unknownSets.map((set) =>
       problem(`There is no evaluation set "${set}".${didYouMean(set, evaluationSets)}`, "evaluation.sets"),
     ),
+    ...unusedFields(recipe).map(({ path, reason }) => problem(`${reason}: remove it.`, path)),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { createTextData, createTokenizer, squareProcessor } from "@basic-mllm/data";
 import { describe, expect, it } from "vitest";
 import { plainSheet } from "../test/sheet.js";
@@ -40,6 +41,24 @@ describe("createRegionData", () => {
     expect(first.targets).toHaveLength(8);
   });
 
+  it("draws the same bytes as the shipped encoder was trained on", async () => {
+    const { pixels } = await data.batch(Int32Array.of(0, 1), position);
+    expect(createHash("sha256").update(pixels.pixels).digest("hex").slice(0, 16)).toBe("89ad90764f8cff6c");
+  });
+
+  it("draws one thing where the recipe says so", async () => {
+    const solo = createRegionData({
+      sheet,
+      styles: ["noto"],
+      seed: 1,
+      processor,
+      variant: "solo",
+      jitter: 0,
+    });
+    const { targets } = await solo.batch(Int32Array.of(0), position);
+    expect([...targets].filter((target) => target < sheet.concepts.length)).toHaveLength(1);
+  });
+
   it("leaves out some of the lighter words and never the name", async () => {
     const full = buildRegionTexts(sheet.concepts).weights;
     const { bank } = await data.batch(Int32Array.of(0), position);
@@ -53,9 +72,14 @@ describe("scenePixels", () => {
   it("draws the same scenes with and without variation of colours", () => {
     const common = { sheet, styles: ["noto"] as const, seed: 0, stream: ["a", 1], count: 1 };
     const plain = scenePixels(common);
-    const varied = scenePixels({ ...common, augment: true });
-    expect(varied.scenes).toEqual(plain.scenes);
-    expect(varied.pixels).not.toEqual(plain.pixels);
+    const changes = [0.1, 0.2, 0.4].map((jitter) => {
+      const varied = scenePixels({ ...common, jitter });
+      expect(varied.scenes).toEqual(plain.scenes);
+      return varied.pixels.reduce((sum, value, i) => sum + Math.abs(value - (plain.pixels[i] ?? 0)), 0);
+    });
+    expect(changes[0]).toBeGreaterThan(0);
+    expect(changes).toEqual(changes.toSorted((a, b) => a - b));
+    expect(scenePixels({ ...common, jitter: 0 }).pixels).toEqual(plain.pixels);
   });
 });
 

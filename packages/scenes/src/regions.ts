@@ -13,6 +13,8 @@ import { type Concept, wordsOf } from "./concepts.js";
 import { BACKGROUNDS, CELLS, drawScene, EMPTY, type Scene, type Variant } from "./scene.js";
 import type { SpriteSheet } from "./sprite-sheet.js";
 
+/** Jitter at which colours vary by the figures of {@link varyColors}. */
+const FULL_JITTER = 0.2;
 const NAME_WEIGHT = 3;
 const TAG_WEIGHT = 1;
 
@@ -69,8 +71,8 @@ export interface ScenePixelsOptions {
   readonly variant?: Variant;
   /** Default all concepts. */
   readonly pool?: readonly number[];
-  /** Whether brightness, contrast and tint vary. Default false. */
-  readonly augment?: boolean;
+  /** How much contrast, brightness and tint vary; 0.2: contrast 0.75 to 1.2. Default 0: not at all. */
+  readonly jitter?: number;
 }
 
 /** Pictures in memory with what they show. */
@@ -82,24 +84,24 @@ export interface ScenePixels {
 
 /** Draws pictures without files: they depend on the arguments alone. */
 export function scenePixels(options: ScenePixelsOptions): ScenePixels {
-  const { sheet, styles, seed, stream, count, variant = "grid", augment = false } = options;
+  const { sheet, styles, seed, stream, count, variant = "grid", jitter = 0 } = options;
   const pool = options.pool ?? sheet.concepts.map((_, index) => index);
   const random = createRandom(seed, "pixels", ...stream);
   const pixels = new Uint8Array(count * SCENE_BYTES);
   const scenes = Array.from({ length: count }, (_, index) => {
     const scene = drawScene(random, variant, pool);
     const picture = composeScene(random, sheet, scene, styles).pixels;
-    if (augment) varyColors(random, picture);
+    if (jitter > 0) varyColors(random, picture, jitter / FULL_JITTER);
     pixels.set(picture, index * SCENE_BYTES);
     return scene;
   });
   return { pixels, scenes };
 }
 
-/** Contrast 0.75 to 1.2 around the middle gray, and up to 20 levels more or less of each colour. */
-function varyColors(random: Random, pixels: Uint8Array): void {
-  const contrast = 0.75 + 0.45 * random.uniform();
-  const shift = [0, 1, 2].map(() => 128 - 20 + 40 * random.uniform());
+/** Contrast 0.75 to 1.2 around the middle gray, and up to 20 levels more or less of each colour, times `strength`. */
+function varyColors(random: Random, pixels: Uint8Array, strength: number): void {
+  const contrast = 1 - 0.25 * strength + 0.45 * strength * random.uniform();
+  const shift = [0, 1, 2].map(() => 128 - 20 * strength + 40 * strength * random.uniform());
   for (let i = 0; i < pixels.length; i++) {
     const value = ((pixels[i] as number) - 128) * contrast + (shift[i % 3] as number);
     pixels[i] = Math.min(255, Math.max(0, value));
@@ -134,6 +136,10 @@ export interface RegionDataOptions {
   readonly processor: ImageProcessor;
   /** Share of the words of weight 1 that a step leaves out. Default 0.3. */
   readonly wordDropout?: number;
+  /** As in {@link ScenePixelsOptions}. Default 0.2. */
+  readonly jitter?: number;
+  /** Default `grid`. */
+  readonly variant?: Variant;
   /** Pictures the data claims to have: only matters for counting epochs. Default one million. */
   readonly size?: number;
 }
@@ -144,13 +150,14 @@ export interface RegionDataOptions {
  * A batch depends on the seed, the stage and the step alone; the indices only say how many pictures.
  */
 export function createRegionData(options: RegionDataOptions): TrainingData<RegionTextBatch> {
-  const { sheet, styles, seed, processor, wordDropout = 0.3, size = 1_000_000 } = options;
+  const { sheet, styles, seed, processor, variant = "grid" } = options;
+  const { wordDropout = 0.3, jitter = FULL_JITTER, size = 1_000_000 } = options;
   const texts = buildRegionTexts(sheet.concepts);
   return {
     size,
     batch: async (indices, { stage, step }) => {
       const stream = [stage, step, indices[0] ?? 0];
-      const drawn = scenePixels({ sheet, styles, seed, stream, count: indices.length, augment: true });
+      const drawn = scenePixels({ sheet, styles, seed, stream, count: indices.length, variant, jitter });
       const random = createRandom(seed, "word-dropout", ...stream);
       return {
         pixels: toEncoderInput(drawn.pixels, processor),
@@ -170,7 +177,7 @@ function dropWords(random: Random, weights: Float32Array, dropout: number): Floa
 
 /** Pictures of one split with their quadrants' texts, all words kept: to measure an encoder. */
 export function regionEvaluation(
-  options: Omit<ScenePixelsOptions, "augment"> & { readonly processor: ImageProcessor },
+  options: Omit<ScenePixelsOptions, "jitter"> & { readonly processor: ImageProcessor },
 ): RegionTextBatch {
   const drawn = scenePixels(options);
   return {

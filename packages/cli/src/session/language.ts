@@ -21,7 +21,7 @@ import {
   type TokenizerSource,
   withVocabulary,
 } from "./models.js";
-import { openSprites, sceneOptions } from "./scenes.js";
+import { builderOptions, openSprites } from "./scenes.js";
 import type { Provenance, TaskContext, TaskSession } from "./task.js";
 
 /** Documents of an epoch: the corpus itself has no end. */
@@ -41,7 +41,7 @@ export async function openLanguageTask(context: TaskContext<LanguageRecipe>): Pr
     }),
   );
   const { concepts } = await openSprites(context);
-  const { variant = "solo" } = sceneOptions(recipe.data.builder?.options ?? {});
+  const { variant = "solo" } = builderOptions(recipe, ["variant"]);
   const corpus = (seed: number) => createCorpus({ concepts, tokenizer, seed, variant });
   const data = createTextData({ size: DOCUMENTS, document: corpus(recipe.seed) });
   const unseen = createTextData({ size: EVALUATION_DOCUMENTS, document: corpus(recipe.seed + 1) });

@@ -14,7 +14,7 @@ import { saveHuggingFace } from "@basic-mllm/weights";
 
 import { writeJson } from "./json-file.js";
 import { openEncoder, requireBuilder, summarise } from "./models.js";
-import { openSprites, testStyleOf } from "./scenes.js";
+import { builderOptions, openSprites } from "./scenes.js";
 import type { Provenance, TaskContext, TaskSession } from "./task.js";
 
 const EVALUATION_SCENES = 512;
@@ -28,7 +28,7 @@ export async function openRegionText(
   const sheet = await openSprites(context);
   const texts = buildRegionTexts(sheet.concepts);
   const encoder = requireTrainable(await openEncoder(recipe.model.vision, { seed: recipe.seed, layer: -1 }));
-  const { regions, labelSmoothing, scale, tagDrop } = recipe.contrastive;
+  const { regions, labelSmoothing, scale, tagDrop, jitter } = recipe.contrastive;
   const objective = createRegionTextObjective({
     encoder,
     texts: texts.texts,
@@ -39,20 +39,28 @@ export async function openRegionText(
     seed: recipe.seed,
   });
   const processor = squareProcessor(encoder.imageSize);
-  const testStyle = testStyleOf(recipe);
+  const { testStyle = "noto", variant = "grid" } = builderOptions(recipe, ["testStyle", "variant"]);
   const styles = STYLES.filter((style) => style !== testStyle);
   const measure = async (split: string, of: typeof styles): Promise<EvaluationResult> => {
-    const options = { sheet, styles: of, seed: recipe.seed, stream: ["evaluation", split], processor };
+    const options = {
+      sheet,
+      styles: of,
+      seed: recipe.seed,
+      stream: ["evaluation", split],
+      processor,
+      variant,
+    };
     const batch = regionEvaluation({ ...options, count: EVALUATION_SCENES });
     const metrics = await objective.diagnose?.(batch, { stage: "evaluation", step: 0, steps: 1 });
     return { split, metrics: metrics ?? {} };
   };
+  const training = { sheet, styles, seed: recipe.seed, processor, variant, wordDropout: tagDrop, jitter };
   return {
     parts: summarise(objective.groups),
     objective,
     backbone: { depth: encoder.config.depth, width: encoder.width },
     rows: ({ pixels }) => (pixels.shape[0] ?? 0) * tokensOf(encoder),
-    data: async () => createRegionData({ sheet, styles, seed: recipe.seed, processor, wordDropout: tagDrop }),
+    data: async () => createRegionData(training),
     evaluate: async () => [
       await measure("training-artists", styles),
       await measure("unseen-artist", [testStyle]),

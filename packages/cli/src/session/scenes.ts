@@ -74,15 +74,35 @@ function lateProgress(terminal: Terminal, title: string) {
 
 /** @throws `BasicError` `E_RECIPE_INVALID` where an option of the builder is wrong. */
 export function sceneOptions(options: ComponentOptions): SceneOptions {
-  const parsed = schema.safeParse(options);
+  return checked("scenes", schema, options);
+}
+
+/**
+ * Options of a recipe's builder that draws in memory and uses some of the options of `scenes` only.
+ *
+ * @throws `BasicError` `E_RECIPE_INVALID` where one is wrong, or would have no effect.
+ */
+export function builderOptions(recipe: Recipe, known: readonly (keyof SceneOptions)[]): SceneOptions {
+  const { name = "", options = {} } = recipe.data.builder ?? {};
+  const unused = Object.keys(options).filter((option) => option in schema.shape && !includes(known, option));
+  if (unused.length > 0) {
+    throw new BasicError(
+      "E_RECIPE_INVALID",
+      `The builder "${name}" does not use ${unused.join(", ")}: remove it from data.builder.options. Known: ${known.join(", ")}.`,
+    );
+  }
+  return checked(name, schema, options);
+}
+
+function includes(list: readonly string[], name: string): boolean {
+  return list.includes(name);
+}
+
+function checked(builder: string, known: typeof schema, options: ComponentOptions): SceneOptions {
+  const parsed = known.safeParse(options);
   if (parsed.success) return parsed.data as SceneOptions;
   throw new BasicError(
     "E_RECIPE_INVALID",
-    `Options of the builder "scenes" are not valid.\n${explainIssues(parsed.error, options)}\nKnown: ${Object.keys(schema.shape).join(", ")}.`,
+    `Options of the builder "${builder}" are not valid.\n${explainIssues(parsed.error, options)}\nKnown: ${Object.keys(known.shape).join(", ")}.`,
   );
-}
-
-/** Style that no training sees, in any recipe of the picture task. */
-export function testStyleOf(recipe: Recipe): NonNullable<SceneOptions["testStyle"]> {
-  return sceneOptions(recipe.data.builder?.options ?? {}).testStyle ?? "noto";
 }
