@@ -193,6 +193,14 @@ declare class CpuBackend extends MathBackendCPU {
     alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
 }
 
+/**
+ * Which instructions of this processor the kernels use.
+ *
+ * @returns `baseline`, `avx2` or `avx512`.
+ * @throws BasicError `E_BACKEND_START` when the native addon is missing.
+ */
+declare function instructionSet(): string;
+
 /** How to start the CPU backend. */
 interface StartOptions {
     /** Threads for the kernels. Default: `BASIC_MLLM_THREADS`, else all CPUs. Results do not depend on it. */
@@ -205,4 +213,4 @@ interface StartOptions {
  */
 declare function start(options?: StartOptions): Promise<string>;
 
-export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, start };
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, instructionSet, start };

@@ -37,6 +37,7 @@ declare const quickstart: {
             name: string;
             options: Record<string, unknown>;
         };
+        recompute?: boolean | undefined;
         tokenizer?: {
             name: string;
             options: Record<string, unknown>;
@@ -146,6 +147,7 @@ declare const smoke: {
             name: string;
             options: Record<string, unknown>;
         };
+        recompute?: boolean | undefined;
         tokenizer?: {
             name: string;
             options: Record<string, unknown>;
@@ -273,10 +275,6 @@ declare const tinyEncoder: {
             name: string;
             options: Record<string, unknown>;
         };
-        tokenizer?: {
-            name: string;
-            options: Record<string, unknown>;
-        } | undefined;
     };
     stages: Record<string, {
         train: string[];
@@ -372,6 +370,7 @@ declare const tinyLm: {
             name: string;
             options: Record<string, unknown>;
         };
+        recompute?: boolean | undefined;
     };
     stages: Record<string, {
         train: string[];

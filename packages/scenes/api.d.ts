@@ -203,7 +203,7 @@ interface BuildTarget {
  * `manifest.json`. The same options give the same files, and fewer scenes are the first of more. A folder that was
  * built from the same options is kept.
  *
- * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task.
+ * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task, `E_DISK_FULL`.
  */
 declare function buildScenes(folder: string, target: BuildTarget): Promise<SceneManifest>;
 /** What a build will draw. */
@@ -261,8 +261,8 @@ interface ScenePixelsOptions {
     readonly variant?: Variant;
     /** Default all concepts. */
     readonly pool?: readonly number[];
-    /** Whether brightness, contrast and tint vary. Default false. */
-    readonly augment?: boolean;
+    /** How much contrast, brightness and tint vary; 0.2: contrast 0.75 to 1.2. Default 0: not at all. */
+    readonly jitter?: number;
 }
 /** Pictures in memory with what they show. */
 interface ScenePixels {
@@ -284,6 +284,10 @@ interface RegionDataOptions {
     readonly processor: ImageProcessor;
     /** Share of the words of weight 1 that a step leaves out. Default 0.3. */
     readonly wordDropout?: number;
+    /** As in {@link ScenePixelsOptions}. Default 0.2. */
+    readonly jitter?: number;
+    /** Default `grid`. */
+    readonly variant?: Variant;
     /** Pictures the data claims to have: only matters for counting epochs. Default one million. */
     readonly size?: number;
 }
@@ -294,7 +298,7 @@ interface RegionDataOptions {
  */
 declare function createRegionData(options: RegionDataOptions): TrainingData<RegionTextBatch>;
 /** Pictures of one split with their quadrants' texts, all words kept: to measure an encoder. */
-declare function regionEvaluation(options: Omit<ScenePixelsOptions, "augment"> & {
+declare function regionEvaluation(options: Omit<ScenePixelsOptions, "jitter"> & {
     readonly processor: ImageProcessor;
 }): RegionTextBatch;
 /** Number of regions along each side of a scene. */
@@ -310,14 +314,14 @@ interface SpriteOptions {
     /** Labels of the emoji wanted; default all. */
     readonly labels?: readonly string[];
 }
-/** `$BASIC_MLLM_CACHE`, else `~/.cache/basic-mllm`. */
+/** `$BASIC_MLLM_CACHE`, else `$XDG_CACHE_HOME/basic-mllm`, else `~/.cache/basic-mllm`. An empty variable is none. */
 declare function defaultCacheFolder(): string;
 /**
  * Reads the sprites from the cache, or draws them first (about half a minute).
  *
  * A picture that cannot be drawn leaves its concept out.
  *
- * @throws `BasicError` `E_IMAGE` when nothing could be drawn.
+ * @throws `BasicError` `E_IMAGE` when nothing could be drawn, `E_DISK_FULL`.
  */
 declare function loadSprites(options?: SpriteOptions): Promise<SpriteSheet>;
 

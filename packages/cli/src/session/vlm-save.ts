@@ -19,8 +19,8 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { Terminal } from "../terminal.js";
 import { foldStatistics } from "./fold-statistics.js";
-import type { TokenizerSource } from "./models.js";
 import { writeJson } from "./json-file.js";
+import type { TokenizerSource } from "./models.js";
 import type { Provenance } from "./task.js";
 
 /** A trained multimodal model and what its files say. */
