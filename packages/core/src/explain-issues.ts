@@ -8,7 +8,8 @@ export function explainIssues(error: z.ZodError, input: unknown): string {
   return error.issues
     .toSorted((a, b) => a.path.length - b.path.length)
     .map((issue) => {
-      const given = issue.code === "unrecognized_keys" ? "" : givenText(valueAt(input, issue.path));
+      const ofKey = issue.code === "unrecognized_keys" || issue.code === "invalid_key";
+      const given = ofKey ? "" : givenText(valueAt(input, issue.path));
       const place = issue.path.length === 0 ? "" : `\n  → at ${z.core.toDotPath(issue.path)}`;
       return `✖ ${issue.message}${given}${place}`;
     })
