@@ -4,7 +4,6 @@
 
 mod activation;
 mod attention;
-mod attention_backward;
 mod cross_entropy;
 mod cross_entropy_backward;
 mod direction;
@@ -17,5 +16,7 @@ mod quantised;
 mod rotary;
 mod rows;
 mod support;
+mod tile;
 mod update;
+mod vector;
 mod vocabulary;

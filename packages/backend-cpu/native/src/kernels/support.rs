@@ -65,6 +65,11 @@ impl<'a, T> Shared<'a, T> {
         self.length
     }
 
+    /// First element, for tasks whose elements are not next to each other.
+    pub fn pointer(self) -> *mut T {
+        self.pointer
+    }
+
     /// Elements `start .. start + length`.
     ///
     /// # Safety

@@ -4,8 +4,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::args::{In, Ints, Memory, Out, guard, invalid, length, outputs};
-use crate::kernels::attention::{self, Counting, Layout, Outputs};
-use crate::kernels::attention_backward::{self, Saved};
+use crate::kernels::attention::{self, Counting, Layout, Outputs, Saved};
 
 use super::{offsets, row_count};
 
@@ -153,7 +152,7 @@ pub fn attention_backward(
         )?;
         length("dk", out[1], saved.k.len())?;
         length("dv", out[2], saved.v.len())?;
-        attention_backward::attention_backward(&layout, saved, out);
+        attention::attention_backward(&layout, saved, out);
         Ok(())
     })
 }
