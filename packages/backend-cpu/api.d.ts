@@ -71,11 +71,11 @@ interface KlInputs {
 }
 /** native/src/kernels/exports/losses.rs. Empty optional gradients are not computed. */
 interface LossBindings {
-    linearCrossEntropy(x: Floats, weight: Floats, options: CrossEntropyOptions, loss: Floats, logSumExp: Floats): void;
+    linearCrossEntropy(x: Floats, weight: Floats, options: CrossEntropyOptions, loss: Floats, logSumExp: Floats, slope: Floats): void;
     linearCrossEntropyBackward(dloss: Floats, x: Floats, weight: Floats, logSumExp: Floats, options: CrossEntropyOptions, dx: Floats, dweight: Floats): void;
     direction(v: Floats, r: Floats, a: Floats, width: number, loss: Floats): void;
     directionBackward(dloss: Floats, v: Floats, r: Floats, a: Floats, width: number, dv: Floats, dr: Floats): void;
-    linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats): void;
+    linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats, slope: Floats): void;
     linearKlBackward(inputs: KlInputs, dloss: Floats, kl: Floats, lseV: Floats, lseR: Floats, dv: Floats, dr: Floats): void;
 }
 /**

@@ -480,9 +480,16 @@ type LinearCrossEntropyAttrs = {
     readonly softcap: number;
     /** Largest block of logits held at once, in bytes: a fast body never stores `[R, V]`. */
     readonly chunkBytes: number;
+    /**
+     * Also returns `slope`: worth it where x will need a gradient, since the logits are not computed again for it.
+     * Default false.
+     */
+    readonly withSlope?: boolean;
 };
-/** Attributes of {@link linearCrossEntropyBackward}. Without `needsWeight` it returns `dx` alone. */
-type LinearCrossEntropyBackwardAttrs = LinearCrossEntropyAttrs & {
+/** Attributes of {@link linearCrossEntropyBackward}: which of `dx` (default) and `dweight` it returns. */
+type LinearCrossEntropyBackwardAttrs = Omit<LinearCrossEntropyAttrs, "withSlope"> & {
+    /** Default true. */
+    readonly needsInput?: boolean;
     readonly needsWeight: boolean;
 };
 /** Label of a row that is not trained. */
@@ -492,6 +499,7 @@ declare const IGNORED_LABEL = -100;
  *
  * R rows of width D, V words: `x` `[R, D]`, `weight` `[V, D]`, outputs `loss` `[R]` and `logSumExp` `[R]` (of the
  * capped logits, without gradient; 0 where the label is -100, so that a fast body may leave those rows out).
+ * With `withSlope` also `slope` `[R, D]`: row r is ∂loss_r/∂x_r, without gradient. It is as large as x, never `[R, V]`.
  */
 declare const linearCrossEntropy: KernelContract<"x" | "weight", LinearCrossEntropyAttrs>;
 /**
@@ -502,12 +510,19 @@ declare const linearCrossEntropy: KernelContract<"x" | "weight", LinearCrossEntr
  */
 declare const linearCrossEntropyBackward: KernelContract<"dloss" | "x" | "weight" | "logSumExp", LinearCrossEntropyBackwardAttrs>;
 
-/** Attributes of {@link linearKl}: the largest block of logits held at once, in bytes. */
+/** Attributes of {@link linearKl}. */
 type LinearKlAttrs = {
+    /** Largest block of logits held at once, in bytes: a fast body never stores `[N, V]`. */
     readonly chunkBytes: number;
+    /**
+     * Also returns `slope`: worth it where v will need a gradient, since the logits are not computed again for it.
+     * Default false.
+     */
+    readonly withSlope?: boolean;
 };
 /** Attributes of {@link linearKlBackward}. Without `needsRefined` it returns `dv` alone. */
-type LinearKlBackwardAttrs = LinearKlAttrs & {
+type LinearKlBackwardAttrs = {
+    readonly chunkBytes: number;
     readonly needsRefined: boolean;
 };
 /** Inputs of the contract. */
@@ -519,7 +534,8 @@ type LinearKlBackwardInput = "dloss" | LinearKlInput | "kl" | "lseV" | "lseR";
  *
  * N rows of width D, V words: `v` and `r` `[N, D]`, `vocabulary` E `[V, D]`, `a` `[N]`. Outputs, each `[N]`: `loss`,
  * `kl` (without `a`), `lseV` and `lseR` (log-sum-exp of the two rows of logits); only `loss` carries a gradient,
- * and only to v and r. Source: BASIC (arXiv:2508.06895), equation 7.
+ * and only to v and r. With `withSlope` also `slope` `[N, D]`: row j is ∂kl_j/∂v_j, without gradient.
+ * Source: BASIC (arXiv:2508.06895), equation 7.
  */
 declare const linearKl: KernelContract<LinearKlInput, LinearKlAttrs>;
 /**

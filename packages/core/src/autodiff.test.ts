@@ -3,7 +3,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
-import { checkpoint, detach, valueAndGradients } from "./autodiff.js";
+import { checkpoint, detach, valueAndGradients, willNeedGradient } from "./autodiff.js";
 import { registerStockGradients } from "./gradients.js";
 
 beforeAll(async () => {
@@ -34,6 +34,41 @@ const network = (x: tf.Tensor, layers: readonly tf.Tensor[]): tf.Scalar => {
   for (const layer of layers) h = tf.tidy(() => tf.add(h, tf.tanh(tf.matMul(h, layer))));
   return tf.sum(tf.mul(h, tf.sigmoid(h)));
 };
+
+describe("willNeedGradient", () => {
+  it("says what depends on a parameter while it is recorded", () => {
+    const [x, parameter] = [tf.scalar(2), tf.scalar(3)];
+    const seen: boolean[] = [];
+    const { value, gradients } = valueAndGradients(() => {
+      const product = tf.mul(x, parameter);
+      seen.push(...[x, parameter, product, tf.square(x), detach(product)].map(willNeedGradient));
+      return product as tf.Scalar;
+    }, [parameter]);
+    expect(seen).toEqual([false, true, true, false, false]);
+    expect(willNeedGradient(parameter)).toBe(false);
+    tf.dispose([x, parameter, value, ...gradients]);
+  });
+
+  it("is true for everything under the stock tape, and false in a block that is run again later", () => {
+    const x = tf.scalar(2);
+    const seen: boolean[] = [];
+    const loss = () => {
+      seen.push(willNeedGradient(x));
+      const block = ([input]: readonly tf.Tensor[]) => {
+        seen.push(willNeedGradient(input as tf.Tensor));
+        return tf.square(input as tf.Tensor);
+      };
+      return checkpoint(block, [x], []) as tf.Scalar;
+    };
+    const { value, gradients } = valueAndGradients(loss, [x]);
+    const stock = tf.grad((input) => {
+      seen.push(willNeedGradient(input));
+      return tf.square(input);
+    })(x);
+    expect(seen).toEqual([true, false, true, true]);
+    tf.dispose([x, value, ...gradients, stock]);
+  });
+});
 
 describe("valueAndGradients", () => {
   it("equals tf.variableGrads bit for bit", async () => {

@@ -42,6 +42,11 @@ export class Tape {
     return this.#made.has(id);
   }
 
+  /** Whether this tensor depends on a parameter. */
+  depends({ id }: tf.Tensor): boolean {
+    return this.#dependent.has(id);
+  }
+
   /** Records `output` as a copy of `source`. */
   alias(source: tf.Tensor, output: tf.Tensor, gradient: NonNullable<TapeNode["gradient"]>): tf.Tensor {
     this.#push({

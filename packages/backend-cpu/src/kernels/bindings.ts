@@ -182,6 +182,7 @@ interface LossBindings {
     options: CrossEntropyOptions,
     loss: Floats,
     logSumExp: Floats,
+    slope: Floats,
   ): void;
   linearCrossEntropyBackward(
     dloss: Floats,
@@ -202,7 +203,7 @@ interface LossBindings {
     dv: Floats,
     dr: Floats,
   ): void;
-  linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats): void;
+  linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats, slope: Floats): void;
   linearKlBackward(
     inputs: KlInputs,
     dloss: Floats,

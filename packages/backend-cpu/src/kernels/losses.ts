@@ -10,19 +10,21 @@ import {
 } from "@basic-mllm/core";
 
 import type { CrossEntropyOptions, KlInputs } from "./bindings.js";
-import { type Call, implement } from "./implement.js";
+import { type Call, implement, NONE } from "./implement.js";
 
 /** BasicLinearCrossEntropy, BasicDirection, BasicLinearKl and their backward kernels. */
 export function registerLosses(): void {
   implement(linearCrossEntropy, (call) => {
     const { native, floats, out } = call;
-    native.linearCrossEntropy(floats("x"), floats("weight"), optionsOf(call), out(0), out(1));
+    native.linearCrossEntropy(floats("x"), floats("weight"), optionsOf(call), out(0), out(1), out(2));
   });
   implement(linearCrossEntropyBackward, (call) => {
-    const { native, floats, out } = call;
+    const { native, attrs, floats, out } = call;
     const [dloss, logSumExp] = [floats("dloss"), floats("logSumExp")];
     const [x, weight] = [floats("x"), floats("weight")];
-    native.linearCrossEntropyBackward(dloss, x, weight, logSumExp, optionsOf(call), out(0), out(1));
+    const { needsInput = true } = attrs;
+    const [dx, dweight] = needsInput ? [out(0), out(1)] : [NONE, out(0)];
+    native.linearCrossEntropyBackward(dloss, x, weight, logSumExp, optionsOf(call), dx, dweight);
   });
   implement(direction, ({ native, floats, size, out }) => {
     native.direction(floats("v"), floats("r"), floats("a"), size("v", 1), out(0));
@@ -32,7 +34,7 @@ export function registerLosses(): void {
     native.directionBackward(dloss, v, r, a, size("v", 1), out(0), out(1));
   });
   implement(linearKl, (call) => {
-    call.native.linearKl(klInputsOf(call), call.out(0), call.out(1), call.out(2), call.out(3));
+    call.native.linearKl(klInputsOf(call), call.out(0), call.out(1), call.out(2), call.out(3), call.out(4));
   });
   implement(linearKlBackward, (call) => {
     const { native, floats, out } = call;
@@ -44,7 +46,7 @@ export function registerLosses(): void {
 function optionsOf({
   attrs,
   size,
-}: Pick<Call<"x", LinearCrossEntropyAttrs>, "attrs" | "size">): CrossEntropyOptions {
+}: Pick<Call<"x", Omit<LinearCrossEntropyAttrs, "withSlope">>, "attrs" | "size">): CrossEntropyOptions {
   const { labels, softcap, chunkBytes } = attrs;
   return { labels, width: size("x", 1), softcap, chunkBytes };
 }
@@ -53,7 +55,10 @@ function klInputsOf({
   attrs,
   floats,
   size,
-}: Pick<Call<"v" | "r" | "vocabulary" | "a", LinearKlAttrs>, "attrs" | "floats" | "size">): KlInputs {
+}: Pick<
+  Call<"v" | "r" | "vocabulary" | "a", Pick<LinearKlAttrs, "chunkBytes">>,
+  "attrs" | "floats" | "size"
+>): KlInputs {
   return {
     v: floats("v"),
     r: floats("r"),

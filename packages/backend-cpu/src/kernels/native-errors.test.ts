@@ -66,7 +66,7 @@ describe("native kernels refuse", () => {
     );
     const options = { labels: Int32Array.of(4), width: 3, softcap: 0, chunkBytes: 1024 };
     expect(() =>
-      native().linearCrossEntropy(floats(3), table, options, floats(1), floats(1)),
+      native().linearCrossEntropy(floats(3), table, options, floats(1), floats(1), floats(0)),
     ).toThrowErrorMatchingInlineSnapshot(
       `[Error: linear_cross_entropy: \`labels\` holds 4, expected -2147483648 to below 4]`,
     );

@@ -38,12 +38,14 @@ const sizes: readonly Sizes[] = [
 export function crossEntropyCases(
   chunkBytes: number,
 ): readonly KernelCase<"x" | "weight", LinearCrossEntropyAttrs>[] {
-  return sizes.map((size, seed) => ({
-    title: size.title,
-    inputs: operands(size, seed),
-    attrs: attrsOf(size, chunkBytes),
-    ...(size.large && { tolerance: largeLogits.forward }),
-  }));
+  return sizes.flatMap((size, seed) =>
+    [false, true].map((withSlope) => ({
+      title: withSlope ? `${size.title}, with the slope` : size.title,
+      inputs: operands(size, seed),
+      attrs: { ...attrsOf(size, chunkBytes), withSlope },
+      ...(size.large && { tolerance: largeLogits.forward }),
+    })),
+  );
 }
 
 /** Cases of `linearCrossEntropyBackward`: the log-sum-exp belongs to the logits. */
@@ -51,23 +53,30 @@ export function crossEntropyBackwardCases(
   chunkBytes: number,
 ): readonly KernelCase<"dloss" | "x" | "weight" | "logSumExp", LinearCrossEntropyBackwardAttrs>[] {
   return sizes.flatMap((size, seed) =>
-    [false, true].map((needsWeight) => {
+    WANTED.map(([what, needsInput, needsWeight]) => {
       const { x, weight } = operands(size, seed);
       const logSumExp = logSumExps(size, x.values, weight.values);
       return {
-        title: needsWeight ? `${size.title}, with the weight's gradient` : size.title,
+        title: `${size.title}${what}`,
         inputs: {
           dloss: { shape: [size.rows] },
           x,
           weight,
           logSumExp: { shape: [size.rows], values: logSumExp },
         },
-        attrs: { ...attrsOf(size, chunkBytes), needsWeight },
+        attrs: { ...attrsOf(size, chunkBytes), needsInput, needsWeight },
         ...(size.large && { tolerance: largeLogits.backward }),
       };
     }),
   );
 }
+
+/** Gradients that a backward case asks for: of x, of both, of the weight. */
+const WANTED = [
+  ["", true, false],
+  [", with the weight's gradient", true, true],
+  [", the weight's gradient alone", false, true],
+] as const;
 
 type ValueSpec = InputSpec & { readonly values: readonly number[] };
 

@@ -16,10 +16,19 @@ export type LinearCrossEntropyAttrs = {
   readonly softcap: number;
   /** Largest block of logits held at once, in bytes: a fast body never stores `[R, V]`. */
   readonly chunkBytes: number;
+  /**
+   * Also returns `slope`: worth it where x will need a gradient, since the logits are not computed again for it.
+   * Default false.
+   */
+  readonly withSlope?: boolean;
 };
 
-/** Attributes of {@link linearCrossEntropyBackward}. Without `needsWeight` it returns `dx` alone. */
-export type LinearCrossEntropyBackwardAttrs = LinearCrossEntropyAttrs & { readonly needsWeight: boolean };
+/** Attributes of {@link linearCrossEntropyBackward}: which of `dx` (default) and `dweight` it returns. */
+export type LinearCrossEntropyBackwardAttrs = Omit<LinearCrossEntropyAttrs, "withSlope"> & {
+  /** Default true. */
+  readonly needsInput?: boolean;
+  readonly needsWeight: boolean;
+};
 
 /** Label of a row that is not trained. */
 export const IGNORED_LABEL = -100;
@@ -29,38 +38,52 @@ export const IGNORED_LABEL = -100;
  *
  * R rows of width D, V words: `x` `[R, D]`, `weight` `[V, D]`, outputs `loss` `[R]` and `logSumExp` `[R]` (of the
  * capped logits, without gradient; 0 where the label is -100, so that a fast body may leave those rows out).
+ * With `withSlope` also `slope` `[R, D]`: row r is ∂loss_r/∂x_r, without gradient. It is as large as x, never `[R, V]`.
  */
 export const linearCrossEntropy: KernelContract<"x" | "weight", LinearCrossEntropyAttrs> = {
   name: "BasicLinearCrossEntropy",
   inputs: ["x", "weight"],
-  infer: ({ x, weight }, { labels }) => {
+  infer: ({ x, weight }, { labels, withSlope = false }) => {
     const specs = { x: ["RD", x], weight: ["VD", weight], labels: ["R", [labels.length]] } as const;
     const { R, V } = bindShapes("linearCrossEntropy", specs);
     checkLabels("linearCrossEntropy", labels, V as number);
-    return [[R as number], [R as number]];
+    return [[R as number], [R as number], ...(withSlope ? [x] : [])];
   },
-  reference: ({ x, weight }, { labels, softcap }) =>
+  reference: ({ x, weight }, { labels, softcap, withSlope = false }) =>
     tf.tidy(() => {
-      if (labels.length === 0) return [tf.zeros([0]), tf.zeros([0])];
-      const logits = capped(tf.matMul(x, weight, false, true), softcap).value;
+      if (labels.length === 0) return [tf.zeros([0]), tf.zeros([0]), ...(withSlope ? [tf.zerosLike(x)] : [])];
+      const { value: logits, slope } = capped(tf.matMul(x, weight, false, true), softcap);
       const largest = detach(tf.max(logits, 1, true));
       const shifted = tf.sub(logits, largest);
       const logSum = tf.log(tf.sum(tf.exp(shifted), 1));
       const { hot, counts } = labelMasks(labels, weight.shape[0] as number);
       const loss = tf.mul(tf.sub(logSum, tf.sum(tf.mul(shifted, hot), 1)), counts);
       const logSumExp = tf.mul(tf.add(detach(logSum), tf.reshape(largest, [-1])), counts);
-      return [loss, logSumExp];
+      if (!withSlope) return [loss, logSumExp];
+      const p = tf.softmax(detach(logits));
+      const g = tf.mul(tf.mul(tf.sub(p, hot), slope), tf.reshape(counts, [-1, 1]));
+      return [loss, logSumExp, tf.matMul(g, detach(weight))];
     }),
-  save: { inputs: ["x", "weight"], outputs: [false, true] },
+  save: { inputs: ["x", "weight"], outputs: [false, true, true] },
   gradient: ([dloss], { inputs, outputs }, attrs, needs) => {
     const { x, weight } = inputs as Record<"x" | "weight", tf.Tensor>;
-    const needsWeight = needs.has("weight");
-    const [dx, dweight] = runKernel(
-      linearCrossEntropyBackward,
-      { dloss: dloss as tf.Tensor, x, weight, logSumExp: outputs[0] as tf.Tensor },
-      { ...attrs, needsWeight },
-    ) as [tf.Tensor, tf.Tensor];
-    return { x: dx, ...(needsWeight && { weight: dweight }) };
+    const { labels, softcap, chunkBytes } = attrs;
+    const [logSumExp, slope] = outputs as [tf.Tensor, tf.Tensor?];
+    const [needsInput, needsWeight] = [slope === undefined && needs.has("x"), needs.has("weight")];
+    const gradients =
+      needsInput || needsWeight
+        ? [
+            ...runKernel(
+              linearCrossEntropyBackward,
+              { dloss: dloss as tf.Tensor, x, weight, logSumExp },
+              { labels, softcap, chunkBytes, needsInput, needsWeight },
+            ),
+          ]
+        : [];
+    const dx =
+      slope === undefined ? (needsInput ? gradients.shift() : undefined) : byRow(dloss as tf.Tensor, slope);
+    const [dweight] = gradients;
+    return { ...(dx !== undefined && { x: dx }), ...(dweight !== undefined && { weight: dweight }) };
   },
   differentiable: ["x", "weight"],
   cases: crossEntropyCases(DEFAULT_CHUNK_BYTES),
@@ -80,7 +103,7 @@ export const linearCrossEntropyBackward: KernelContract<
 > = {
   name: "BasicLinearCrossEntropyBackward",
   inputs: ["dloss", "x", "weight", "logSumExp"],
-  infer: ({ dloss, x, weight, logSumExp }, { labels, needsWeight }) => {
+  infer: ({ dloss, x, weight, logSumExp }, { labels, needsInput = true, needsWeight }) => {
     const { V } = bindShapes("linearCrossEntropyBackward", {
       dloss: ["R", dloss],
       x: ["RD", x],
@@ -89,12 +112,20 @@ export const linearCrossEntropyBackward: KernelContract<
       labels: ["R", [labels.length]],
     });
     checkLabels("linearCrossEntropyBackward", labels, V as number);
-    return needsWeight ? [x, weight] : [x];
+    return [...(needsInput ? [x] : []), ...(needsWeight ? [weight] : [])];
   },
-  reference: ({ dloss, x, weight, logSumExp }, { labels, softcap, needsWeight }) =>
+  reference: ({ dloss, x, weight, logSumExp }, { labels, softcap, needsInput = true, needsWeight }) =>
     tf.tidy(() => {
-      if (labels.length === 0)
-        return needsWeight ? [tf.zerosLike(x), tf.zerosLike(weight)] : [tf.zerosLike(x)];
+      const wanted = (dx: () => tf.Tensor, dweight: () => tf.Tensor) => [
+        ...(needsInput ? [dx()] : []),
+        ...(needsWeight ? [dweight()] : []),
+      ];
+      if (labels.length === 0) {
+        return wanted(
+          () => tf.zerosLike(x),
+          () => tf.zerosLike(weight),
+        );
+      }
       const logits = capped(tf.matMul(x, weight, false, true), softcap);
       const { hot, counts } = labelMasks(labels, weight.shape[0] as number);
       const rows = tf.reshape(counts, [-1, 1]);
@@ -102,8 +133,10 @@ export const linearCrossEntropyBackward: KernelContract<
       const p = tf.exp(tf.mul(tf.sub(logits.value, tf.reshape(logSumExp, [-1, 1])), rows));
       const factor = tf.mul(tf.reshape(dloss, [-1, 1]), rows);
       const g = tf.mul(tf.mul(tf.sub(p, hot), factor), logits.slope);
-      const dx = tf.matMul(g, weight);
-      return needsWeight ? [dx, tf.matMul(g, x, true, false)] : [dx];
+      return wanted(
+        () => tf.matMul(g, weight),
+        () => tf.matMul(g, x, true, false),
+      );
     }),
   save: { inputs: [], outputs: [false, false] },
   gradient: null,
@@ -112,6 +145,11 @@ export const linearCrossEntropyBackward: KernelContract<
   // p carries the rounding of a logit, which is as large as the largest logit.
   tolerance: { absolute: 2e-6, relative: 4e-6 },
 };
+
+/** Every row of `x` times its factor. */
+function byRow(factors: tf.Tensor, x: tf.Tensor): tf.Tensor {
+  return tf.mul(x, tf.reshape(factors, [-1, 1]));
+}
 
 /** Capped logits and the slope of the cap. */
 function capped(logits: tf.Tensor, softcap: number): { value: tf.Tensor; slope: tf.Tensor } {

@@ -7,11 +7,19 @@ import { DEFAULT_CHUNK_BYTES } from "./chunks.js";
 import type { KernelCase, KernelContract } from "./contract.js";
 import { runKernel } from "./run.js";
 
-/** Attributes of {@link linearKl}: the largest block of logits held at once, in bytes. */
-export type LinearKlAttrs = { readonly chunkBytes: number };
+/** Attributes of {@link linearKl}. */
+export type LinearKlAttrs = {
+  /** Largest block of logits held at once, in bytes: a fast body never stores `[N, V]`. */
+  readonly chunkBytes: number;
+  /**
+   * Also returns `slope`: worth it where v will need a gradient, since the logits are not computed again for it.
+   * Default false.
+   */
+  readonly withSlope?: boolean;
+};
 
 /** Attributes of {@link linearKlBackward}. Without `needsRefined` it returns `dv` alone. */
-export type LinearKlBackwardAttrs = LinearKlAttrs & { readonly needsRefined: boolean };
+export type LinearKlBackwardAttrs = { readonly chunkBytes: number; readonly needsRefined: boolean };
 
 /** Inputs of the contract. */
 export type LinearKlInput = "v" | "r" | "vocabulary" | "a";
@@ -23,29 +31,40 @@ export type LinearKlBackwardInput = "dloss" | LinearKlInput | "kl" | "lseV" | "l
  *
  * N rows of width D, V words: `v` and `r` `[N, D]`, `vocabulary` E `[V, D]`, `a` `[N]`. Outputs, each `[N]`: `loss`,
  * `kl` (without `a`), `lseV` and `lseR` (log-sum-exp of the two rows of logits); only `loss` carries a gradient,
- * and only to v and r. Source: BASIC (arXiv:2508.06895), equation 7.
+ * and only to v and r. With `withSlope` also `slope` `[N, D]`: row j is ∂kl_j/∂v_j, without gradient.
+ * Source: BASIC (arXiv:2508.06895), equation 7.
  */
 export const linearKl: KernelContract<LinearKlInput, LinearKlAttrs> = {
   name: "BasicLinearKl",
   inputs: ["v", "r", "vocabulary", "a"],
-  infer: ({ v, r, vocabulary, a }) => {
+  infer: ({ v, r, vocabulary, a }, { withSlope = false }) => {
     bindShapes("linearKl", { v: ["ND", v], r: ["ND", r], vocabulary: ["VD", vocabulary], a: ["N", a] });
-    return [a, a, a, a];
+    return [a, a, a, a, ...(withSlope ? [v] : [])];
   },
-  reference: ({ v, r, vocabulary, a }) =>
+  reference: ({ v, r, vocabulary, a }, { withSlope = false }) =>
     tf.tidy(() => {
-      if (a.size === 0) return [0, 1, 2, 3].map(() => tf.zeros([0]));
+      if (a.size === 0)
+        return [...[0, 1, 2, 3].map(() => tf.zeros([0])), ...(withSlope ? [tf.zerosLike(v)] : [])];
       const ours = logSoftmaxRows(v, vocabulary);
       const target = logSoftmaxRows(r, vocabulary);
       const gap = tf.sub(target.logSoftmax, ours.logSoftmax);
       const kl = tf.sum(tf.mul(tf.exp(target.logSoftmax), gap), 1);
-      return [tf.mul(a, kl), detach(kl), ours.logSumExp, target.logSumExp];
+      const results = [tf.mul(a, kl), detach(kl), ours.logSumExp, target.logSumExp];
+      if (!withSlope) return results;
+      const [p, q] = [ours, target].map(({ logSoftmax }) => tf.exp(detach(logSoftmax))) as [
+        tf.Tensor,
+        tf.Tensor,
+      ];
+      return [...results, tf.matMul(tf.sub(p, q), detach(vocabulary))];
     }),
-  save: { inputs: ["v", "r", "vocabulary", "a"], outputs: [false, true, true, true] },
+  save: { inputs: ["v", "r", "vocabulary", "a"], outputs: [false, true, true, true, true] },
   gradient: ([dloss], { inputs, outputs }, { chunkBytes }, needs) => {
     const saved = inputs as Record<LinearKlInput, tf.Tensor>;
-    const [kl, lseV, lseR] = outputs as [tf.Tensor, tf.Tensor, tf.Tensor];
+    const [kl, lseV, lseR, slope] = outputs as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor?];
     const needsRefined = needs.has("r");
+    if (slope !== undefined && !needsRefined) {
+      return { v: tf.mul(slope, tf.reshape(tf.mul(dloss as tf.Tensor, saved.a), [-1, 1])) };
+    }
     const [dv, dr] = runKernel(
       linearKlBackward,
       { dloss: dloss as tf.Tensor, ...saved, kl, lseV, lseR },
@@ -54,12 +73,14 @@ export const linearKl: KernelContract<LinearKlInput, LinearKlAttrs> = {
     return { v: dv, ...(needsRefined && { r: dr }) };
   },
   differentiable: ["v", "r"],
-  cases: klSizes().map((size, seed) => ({
-    title: size.title,
-    inputs: operands(size, seed),
-    attrs: { chunkBytes: size.chunkBytes ?? DEFAULT_CHUNK_BYTES },
-    ...(size.large && { tolerance: largeLogits.forward }),
-  })),
+  cases: klSizes().flatMap((size, seed) =>
+    [false, true].map((withSlope) => ({
+      title: withSlope ? `${size.title}, with the slope` : size.title,
+      inputs: operands(size, seed),
+      attrs: { chunkBytes: size.chunkBytes ?? DEFAULT_CHUNK_BYTES, withSlope },
+      ...(size.large && { tolerance: largeLogits.forward }),
+    })),
+  ),
   // A divergence is a difference of two logits, each as large as the largest one.
   tolerance: { absolute: 2e-6, relative: 4e-6 },
 };

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-import { detach } from "../autodiff.js";
+import { detach, willNeedGradient } from "../autodiff.js";
 import { BasicError } from "../errors.js";
 import { DEFAULT_CHUNK_BYTES } from "../kernels/chunks.js";
 import { linearCrossEntropy } from "../kernels/linear-cross-entropy.js";
@@ -75,6 +75,6 @@ function ownTwin(rows: tf.Tensor2D, twins: tf.Tensor2D, { start, length }: Visua
   return runKernel(
     linearCrossEntropy,
     { x, weight },
-    { labels, softcap: 0, chunkBytes: DEFAULT_CHUNK_BYTES },
+    { labels, softcap: 0, chunkBytes: DEFAULT_CHUNK_BYTES, withSlope: willNeedGradient(x) },
   )[0] as tf.Tensor1D;
 }

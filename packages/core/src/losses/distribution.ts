@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-import { detach } from "../autodiff.js";
+import { detach, willNeedGradient } from "../autodiff.js";
 import { DEFAULT_CHUNK_BYTES } from "../kernels/chunks.js";
 import { linearKl } from "../kernels/linear-kl.js";
 import { runKernel } from "../kernels/run.js";
@@ -65,7 +65,10 @@ function compute(view: VisualView, options: DistributionOptions): VisualLossResu
       vocabulary: detach(table),
       a: patchWeightsOf(view, normalise),
     },
-    { chunkBytes: options.chunkBytes ?? DEFAULT_CHUNK_BYTES },
+    {
+      chunkBytes: options.chunkBytes ?? DEFAULT_CHUNK_BYTES,
+      withSlope: stopGradient && willNeedGradient(view.initial),
+    },
   ) as [tf.Tensor1D, tf.Tensor1D];
   return { sum: tf.sum(loss) as tf.Scalar, perRow: detach(divergence) };
 }

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 
+import { willNeedGradient } from "../autodiff.js";
 import { BasicError } from "../errors.js";
 import { DEFAULT_CHUNK_BYTES } from "../kernels/chunks.js";
 import { IGNORED_LABEL, linearCrossEntropy } from "../kernels/linear-cross-entropy.js";
@@ -34,7 +35,7 @@ export function languageLoss(hidden: tf.Tensor2D, head: Head, rows: LabelledRows
     const loss = runKernel(
       linearCrossEntropy,
       { x, weight: head.weight },
-      { labels, softcap: head.softcap, chunkBytes: DEFAULT_CHUNK_BYTES },
+      { labels, softcap: head.softcap, chunkBytes: DEFAULT_CHUNK_BYTES, withSlope: willNeedGradient(x) },
     )[0] as tf.Tensor1D;
     const { labelWeights } = rows;
     if (labelWeights === undefined) return tf.sum(loss) as tf.Scalar;

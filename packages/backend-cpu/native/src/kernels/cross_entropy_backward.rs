@@ -1,17 +1,18 @@
-//! BasicLinearCrossEntropyBackward: recomputes the logits of a chunk from the log-sum-exp.
+//! BasicLinearCrossEntropyBackward: recomputes the logits from the log-sum-exp.
+//!
+//! Tasks of the gradient of x own rows, those of the weight's gradient own words: both add in a fixed order.
 
 use super::cross_entropy::{Inputs, Supervised};
-use super::support::{Columns, Shared, block, multiply_into, tasks};
-use super::vocabulary::cap;
+use super::support::{Shared, block, tasks, with_scratch};
+use super::tile::{
+    CHUNK, MOST_LANES, SPARE, add_outer, add_weighted, aligned, from_lanes, to_lanes, with_padding,
+};
+use super::vector::{Rows, Vector};
+use super::vocabulary::{Words, cap};
 use crate::math::exp;
-use crate::matmul::{Size, row_major, transposed};
-use crate::multiversion;
+use crate::with_vectors;
 
-/// Most columns of a chunk, and rows or columns of a task's tile of gradients.
-const CHUNK_COLUMNS: usize = 4096;
-const GRADIENT_TILE: usize = 128;
-
-/// Gradients of x and, where `dweight` is not empty, of the weight.
+/// Gradients of x and of the weight, each where its slice is not empty.
 pub fn cross_entropy_backward(
     inputs: Inputs,
     [dloss, log_sum_exp]: [&[f32]; 2],
@@ -19,195 +20,200 @@ pub fn cross_entropy_backward(
     dweight: &mut [f32],
 ) {
     let Supervised { rows, x } = inputs.supervised();
+    let (words, width, count) = (inputs.words(), inputs.width, rows.len());
     dx.fill(0.0);
     dweight.fill(0.0);
-    let width = inputs.width;
-    let all = rows.len() == inputs.labels.len();
-    let mut compact = vec![0f32; if all { 0 } else { rows.len() * width }];
-    let backward = Backward {
+    let all = count == inputs.labels.len();
+    let mut compact = vec![0f32; if all || dx.is_empty() { 0 } else { count * width }];
+    let call = Call {
         inputs,
+        words,
         rows: &rows,
         x: &x,
         dloss,
         log_sum_exp,
-        dx: Shared::new(if all { &mut *dx } else { &mut compact }),
-        dweight: Shared::new(dweight),
     };
-    backward.run();
-    if !all {
-        for (&row, source) in rows.iter().zip(compact.chunks_exact(width.max(1))) {
-            dx[row * width..(row + 1) * width].copy_from_slice(source);
-        }
+    let scratch = with_padding((2 * width + CHUNK + SPARE) * MOST_LANES);
+    let work = words.work(count) * 2;
+    if !dx.is_empty() {
+        let out = Shared::new(if all { &mut *dx } else { &mut compact });
+        tasks(Words::blocks(count), work, |task| {
+            let place = block(task, MOST_LANES, count);
+            // SAFETY: tasks own disjoint rows.
+            with_scratch(scratch, |scratch| unsafe {
+                run_rows(&call, place, aligned(scratch), out);
+            });
+        });
     }
-}
-
-struct Backward<'a> {
-    inputs: Inputs<'a>,
-    rows: &'a [usize],
-    x: &'a [f32],
-    dloss: &'a [f32],
-    log_sum_exp: &'a [f32],
-    dx: Shared<'a>,
-    dweight: Shared<'a>,
-}
-
-/// Some rows and columns of the gradient of the logits.
-#[derive(Clone, Copy)]
-struct Chunk {
-    rows: (usize, usize),
-    columns: (usize, usize),
-}
-
-impl Backward<'_> {
-    fn run(&self) {
-        let floats = (self.inputs.chunk_bytes / size_of::<f32>()).max(1);
-        let vocabulary = self.inputs.vocabulary;
-        let columns = vocabulary.min(CHUNK_COLUMNS).min(floats).max(1);
-        let rows = (floats / columns).min(self.rows.len()).max(1);
-        let mut gradient = vec![0f32; rows * columns];
-        for i in 0..self.rows.len().div_ceil(rows) {
-            for j in 0..vocabulary.div_ceil(columns) {
-                let chunk = Chunk {
-                    rows: block(i, rows, self.rows.len()),
-                    columns: block(j, columns, vocabulary),
-                };
-                self.logit_gradient(chunk, &mut gradient);
-                self.add_products(chunk, &gradient);
-            }
-        }
+    for (&row, source) in rows.iter().zip(compact.chunks_exact(width.max(1))) {
+        dx[row * width..(row + 1) * width].copy_from_slice(source);
     }
-
-    /// Gradient of the logits of a chunk, `chunk.columns` wide.
-    fn logit_gradient(&self, chunk: Chunk, gradient: &mut [f32]) {
-        let inputs = &self.inputs;
-        let tiling = inputs.tiling(self.rows.len());
-        let ((first, count), (column, columns)) = (chunk.rows, chunk.columns);
-        let strips = columns.div_ceil(tiling.tile[1]);
-        let out = Shared::new(gradient);
-        tasks(
-            count.div_ceil(tiling.tile[0]) * strips,
-            count * columns * inputs.width,
-            |task| {
-                let (start, m) = block(task / strips, tiling.tile[0], count);
-                let (offset, n) = block(task % strips, tiling.tile[1], columns);
-                let k = inputs.width;
-                let x = &self.x[(first + start) * k..(first + start + m) * k];
-                let weight = &inputs.weight[(column + offset) * k..(column + offset + n) * k];
-                let tile = Columns {
-                    out,
-                    start: start * columns + offset,
-                    width: columns,
-                };
-                // SAFETY: tasks own disjoint tiles.
-                unsafe {
-                    multiply_into(
-                        Size { m, n, k },
-                        (x, row_major(k)),
-                        (weight, transposed(k)),
-                        tile,
-                        1.0,
-                        false,
-                    );
-                }
-                for i in 0..m {
-                    let row = self.rows[first + start + i];
-                    // SAFETY: as above.
-                    let logits = unsafe { out.part(tile.start + i * columns, n) };
-                    let label = (inputs.labels[row] as usize)
-                        .checked_sub(column + offset)
-                        .filter(|&label| label < n);
-                    let scales = [self.dloss[row], self.log_sum_exp[row], inputs.softcap];
-                    row_gradient(logits, scales, label);
-                }
-            },
-        );
-    }
-
-    /// Adds the chunk to the gradients of its rows and of its part of the vocabulary.
-    fn add_products(&self, chunk: Chunk, gradient: &[f32]) {
-        let width = self.inputs.width;
-        let ((first, count), (column, columns)) = (chunk.rows, chunk.columns);
-        let row_tiles = count.div_ceil(GRADIENT_TILE);
-        let weight_tiles = if self.dweight.length() == 0 {
-            0
-        } else {
-            columns.div_ceil(GRADIENT_TILE)
-        };
-        tasks(row_tiles + weight_tiles, count * columns * width, |task| {
-            if task < row_tiles {
-                let (start, m) = block(task, GRADIENT_TILE, count);
-                let g = (&gradient[start * columns..], row_major(columns));
-                let weight = (&self.inputs.weight[column * width..], row_major(width));
-                let tile = Columns {
-                    out: self.dx,
-                    start: (first + start) * width,
-                    width,
-                };
-                // SAFETY: tasks own disjoint rows of dx.
-                unsafe {
-                    multiply_into(
-                        Size {
-                            m,
-                            n: width,
-                            k: columns,
-                        },
-                        g,
-                        weight,
-                        tile,
-                        1.0,
-                        true,
-                    )
-                };
-            } else {
-                let (start, m) = block(task - row_tiles, GRADIENT_TILE, columns);
-                let g = (&gradient[start..], transposed(columns));
-                let x = (&self.x[first * width..], row_major(width));
-                let tile = Columns {
-                    out: self.dweight,
-                    start: (column + start) * width,
-                    width,
-                };
-                // SAFETY: tasks own disjoint rows of dweight.
-                unsafe {
-                    multiply_into(
-                        Size {
-                            m,
-                            n: width,
-                            k: count,
-                        },
-                        g,
-                        x,
-                        tile,
-                        1.0,
-                        true,
-                    )
-                };
-            }
+    if !dweight.is_empty() {
+        let out = Shared::new(dweight);
+        tasks(words.count.div_ceil(CHUNK), work, |task| {
+            let place = block(task, CHUNK, words.count);
+            // SAFETY: tasks own disjoint words.
+            with_scratch(scratch, |scratch| unsafe {
+                run_words(&call, place, aligned(scratch), out);
+            });
         });
     }
 }
 
-multiversion! {
-    /// Logits to their gradient: `dloss * (p - onehot) * slope of the softcap`.
-    fn row_gradient(logits: &mut [f32], scales: [f32; 3], label: Option<usize>) {
-        let [dloss, log_sum_exp, softcap] = scales;
-        if softcap > 0.0 {
-            cap(logits, softcap);
-        }
-        let target = label.map(|label| logits[label]);
-        if softcap > 0.0 {
-            for logit in logits.iter_mut() {
-                let bounded = *logit / softcap;
-                *logit = dloss * exp::<FMA>(*logit - log_sum_exp) * (1.0 - bounded * bounded);
+struct Call<'a> {
+    inputs: Inputs<'a>,
+    words: Words<'a>,
+    rows: &'a [usize],
+    x: &'a [f32],
+    dloss: &'a [f32],
+    log_sum_exp: &'a [f32],
+}
+
+with_vectors! {
+    /// # Safety
+    /// No other task may run these rows.
+    unsafe fn run_rows(call: &Call, rows: (usize, usize), scratch: &mut [f32], dx: Shared) =
+        by_rows[avx512: 12, 8, 2; avx2: 6, 4, 2; portable: 4, 4, 1]
+}
+
+with_vectors! {
+    /// # Safety
+    /// No other task may run these words.
+    unsafe fn run_words(call: &Call, words: (usize, usize), scratch: &mut [f32], dweight: Shared) =
+        by_words[avx512: 12, 2; avx2: 6, 2; portable: 4, 1]
+}
+
+#[inline(always)]
+unsafe fn by_rows<V: Vector, const WORDS: usize, const WIDTH: usize, const COLUMNS: usize>(
+    call: &Call,
+    (first, count): (usize, usize),
+    scratch: &mut [f32],
+    out: Shared,
+) {
+    let (words, width, lanes) = (call.words, call.words.width, COLUMNS * V::LANES);
+    let (x, rest) = scratch.split_at_mut(width * lanes);
+    let (dx, cells) = rest.split_at_mut(width * lanes);
+    for start in (first..first + count).step_by(lanes) {
+        let rows = (start, lanes.min(first + count - start));
+        // SAFETY: the caller's promise; slices are as long as their rows of lanes.
+        unsafe {
+            call.turn::<V, COLUMNS>(rows, x);
+            dx.fill(0.0);
+            for word in (0..words.count).step_by(CHUNK) {
+                let number = CHUNK.min(words.count - word);
+                let cells = &mut cells[..number * lanes];
+                call.gradient::<V, WORDS, COLUMNS>(rows, [word, number], x, cells);
+                let size = [number, width];
+                add_weighted::<V, WIDTH, COLUMNS>(words.rows(word), size, cells.as_ptr(), dx.as_mut_ptr());
             }
-        } else {
-            for logit in logits.iter_mut() {
-                *logit = dloss * exp::<FMA>(*logit - log_sum_exp);
-            }
+            let to = Rows {
+                start: out.part(start * width, rows.1 * width).as_mut_ptr(),
+                width,
+            };
+            from_lanes::<V, COLUMNS>(dx.as_ptr(), rows.1, width, to);
         }
-        if let (Some(label), Some(target)) = (label, target) {
-            let bounded = if softcap > 0.0 { target / softcap } else { 0.0 };
-            logits[label] = dloss * (exp::<FMA>(target - log_sum_exp) - 1.0) * (1.0 - bounded * bounded);
+    }
+}
+
+#[inline(always)]
+unsafe fn by_words<V: Vector, const WORDS: usize, const COLUMNS: usize>(
+    call: &Call,
+    (word, number): (usize, usize),
+    scratch: &mut [f32],
+    out: Shared,
+) {
+    let (width, lanes) = (call.words.width, COLUMNS * V::LANES);
+    let (x, cells) = scratch.split_at_mut(width * lanes);
+    // SAFETY: the caller's promise; slices are as long as their rows of lanes, and tiles may read SPARE more.
+    unsafe {
+        let out = Rows {
+            start: out.part(word * width, number * width).as_mut_ptr(),
+            width,
+        };
+        for start in (0..call.rows.len()).step_by(lanes) {
+            let rows = (start, lanes.min(call.rows.len() - start));
+            call.turn::<V, COLUMNS>(rows, x);
+            call.gradient::<V, WORDS, COLUMNS>(rows, [word, number], x, &mut cells[..number * lanes]);
+            let weights = Rows {
+                start: cells.as_ptr(),
+                width: lanes,
+            };
+            let source = Rows {
+                start: call.x[start * width..].as_ptr(),
+                width,
+            };
+            add_outer::<V, WORDS>(weights, [number, rows.1, width], source, 1.0, out);
+        }
+    }
+}
+
+impl Call<'_> {
+    /// Rows of x as lanes.
+    #[inline(always)]
+    unsafe fn turn<V: Vector, const COLUMNS: usize>(&self, (start, count): (usize, usize), x: &mut [f32]) {
+        let width = self.words.width;
+        let source = Rows {
+            start: self.x[start * width..].as_ptr(),
+            width,
+        };
+        // SAFETY: `count` rows from `start` on exist; x has whole rows of lanes.
+        unsafe { to_lanes::<V, COLUMNS>(source, count, width, x.as_mut_ptr()) };
+    }
+
+    /// Gradient of some logits: `dloss * (p - onehot) * slope of the softcap`, 0 in lanes without a row.
+    #[inline(always)]
+    unsafe fn gradient<V: Vector, const WORDS: usize, const COLUMNS: usize>(
+        &self,
+        (start, count): (usize, usize),
+        [word, number]: [usize; 2],
+        x: &[f32],
+        cells: &mut [f32],
+    ) {
+        let (lanes, softcap) = (COLUMNS * V::LANES, self.inputs.softcap);
+        let (mut scales, mut log_sums) = ([0f32; MOST_LANES], [0f32; MOST_LANES]);
+        for (i, &row) in self.rows[start..start + count].iter().enumerate() {
+            (scales[i], log_sums[i]) = (self.dloss[row], self.log_sum_exp[row]);
+        }
+        // SAFETY: `cells` holds a row of lanes for every word.
+        unsafe {
+            self.words.logits::<V, WORDS, COLUMNS>([word, number], x, cells);
+            if softcap > 0.0 {
+                cap(cells, softcap);
+            }
+            let slope = |capped: f32| {
+                let bounded = if softcap > 0.0 { capped / softcap } else { 0.0 };
+                1.0 - bounded * bounded
+            };
+            let mut targets = [None; MOST_LANES];
+            for (i, &row) in self.rows[start..start + count].iter().enumerate() {
+                let label = (self.inputs.labels[row] as usize).wrapping_sub(word);
+                if label < number {
+                    let logit = cells[label * lanes + i];
+                    let rest = if V::FMA {
+                        exp::<true>(logit - log_sums[i])
+                    } else {
+                        exp::<false>(logit - log_sums[i])
+                    };
+                    targets[i] = Some((label * lanes + i, scales[i] * (rest - 1.0) * slope(logit)));
+                }
+            }
+            let (one, uncapped) = (V::splat(1.0), V::splat(1.0 / softcap));
+            for row in cells.chunks_exact_mut(lanes) {
+                for j in 0..COLUMNS {
+                    let cell = row.as_mut_ptr().add(j * V::LANES);
+                    let logit = V::load(cell);
+                    let mut value = logit.sub(V::load(log_sums.as_ptr().add(j * V::LANES))).exp();
+                    value = value.mul(V::load(scales.as_ptr().add(j * V::LANES)));
+                    if softcap > 0.0 {
+                        let bounded = logit.mul(uncapped);
+                        value = value.mul(one.sub(bounded.mul(bounded)));
+                    }
+                    value.store(cell);
+                }
+            }
+            for (at, value) in targets.into_iter().flatten() {
+                cells[at] = value;
+            }
         }
     }
 }

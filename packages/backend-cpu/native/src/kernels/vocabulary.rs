@@ -1,86 +1,99 @@
-//! Tiles of logits, shared by the losses over a vocabulary. No rows x vocabulary array is ever stored.
+//! Rows against a vocabulary: what the losses over words share. No rows x words array is ever stored.
+//!
+//! A task owns a block of rows, which stand in the lanes of vectors, and walks through the words in spans: one span
+//! where the vocabulary is small, else short ones that stay in the cache together with their words.
 
-use super::support::block;
+use super::tile::{MOST_LANES, products};
+use super::vector::{Rows, Vector};
 use crate::math::tanh;
-use crate::matmul::{Size, gemm, row_major, transposed};
 use crate::multiversion;
 
-/// Most rows and columns of a tile, which then stays in the second-level cache. A product packs the
-/// vocabulary once per tile, so tiles want many rows.
-const TILE: usize = 256;
+/// Words of the longest vocabulary that is one span, and of a span of longer ones.
+const WHOLE: usize = 4096;
+const SPAN: usize = 512;
 
-/// Tiles of a task of the forward passes.
-const TILES: usize = 2;
-
-/// A product x Wᵀ of rows with a vocabulary, and how it is cut.
+/// Words as rows of an embedding table or head.
 #[derive(Clone, Copy)]
-pub struct Tiling {
-    /// Width of a row of x and of the vocabulary.
+pub struct Words<'a> {
+    pub table: &'a [f32],
+    pub count: usize,
     pub width: usize,
-    pub vocabulary: usize,
-    /// Rows of x.
-    pub rows: usize,
-    /// Rows and columns of a tile.
-    pub tile: [usize; 2],
 }
 
-impl Tiling {
-    /// Tiles of which `arrays` together take at most `chunk_bytes`.
-    pub fn new([rows, width, vocabulary]: [usize; 3], arrays: usize, chunk_bytes: usize) -> Self {
-        let floats = (chunk_bytes / size_of::<f32>() / arrays).max(1);
-        let columns = vocabulary.min(TILE).min(floats).max(1);
-        let tile = [(floats / columns).clamp(1, TILE), columns];
-        Self {
-            width,
-            vocabulary,
-            rows,
-            tile,
+impl Words<'_> {
+    /// Words of a span where `arrays` of its logits together take at most `chunk_bytes`.
+    ///
+    /// It follows from shapes alone: results do not depend on the number of threads.
+    pub fn span(&self, arrays: usize, chunk_bytes: usize) -> usize {
+        let fitting = chunk_bytes / (size_of::<f32>() * MOST_LANES * arrays);
+        let wanted = if self.count <= WHOLE.min(fitting) {
+            self.count
+        } else {
+            SPAN
+        };
+        wanted.min(fitting).max(1)
+    }
+
+    /// The rows of the table from `word` on.
+    pub fn rows(&self, word: usize) -> Rows<*const f32> {
+        Rows {
+            start: self.table[word * self.width..].as_ptr(),
+            width: self.width,
         }
     }
 
-    /// Blocks of rows.
-    pub fn row_blocks(&self) -> usize {
-        self.rows.div_ceil(self.tile[0])
+    /// Blocks of rows, each a task.
+    pub fn blocks(rows: usize) -> usize {
+        rows.div_ceil(MOST_LANES)
     }
 
-    /// First row and number of rows of a block.
-    pub fn row_block(&self, i: usize) -> (usize, usize) {
-        block(i, self.tile[0], self.rows)
+    /// Multiplications of one product of `rows` rows with all words.
+    pub fn work(&self, rows: usize) -> usize {
+        rows * self.width * self.count
     }
 
-    /// Stripes of the vocabulary: what one task of a forward pass covers.
-    pub fn stripes(&self) -> usize {
-        self.vocabulary.div_ceil(self.tile[1] * TILES)
-    }
-
-    /// Column blocks of stripe `i`, as (first column, columns).
-    pub fn stripe(&self, i: usize) -> impl Iterator<Item = (usize, usize)> + use<> {
-        let (start, length) = block(i, self.tile[1] * TILES, self.vocabulary);
-        let columns = self.tile[1];
-        (0..length.div_ceil(columns)).map(move |tile| {
-            let (offset, count) = block(tile, columns, length);
-            (start + offset, count)
-        })
-    }
-
-    /// Multiplications of one product over everything.
-    pub fn work(&self) -> usize {
-        self.rows * self.width * self.vocabulary
-    }
-
-    /// Logits of some rows and some columns into `out`, `out_width` elements from row to row.
-    pub fn logits(
+    /// Logits of the lanes and of `count` words from `word` on: `[count, COLUMNS * LANES]`.
+    ///
+    /// # Safety
+    /// As [`Vector`]: `lanes` is `[width, COLUMNS * LANES]`, `out` has room.
+    #[inline(always)]
+    pub unsafe fn logits<V: Vector, const ROWS: usize, const COLUMNS: usize>(
         &self,
-        (x, weight): (&[f32], &[f32]),
-        (row, m): (usize, usize),
-        (column, n): (usize, usize),
-        (out, out_width): (&mut [f32], usize),
+        [word, count]: [usize; 2],
+        lanes: &[f32],
+        out: &mut [f32],
     ) {
-        let k = self.width;
-        let x = (&x[row * k..(row + m) * k], row_major(k));
-        let weight = (&weight[column * k..(column + n) * k], transposed(k));
-        gemm(Size { m, n, k }, x, weight, (out, out_width), (0.0, 1.0), false);
+        debug_assert!(lanes.len() >= self.width * COLUMNS * V::LANES);
+        debug_assert!(out.len() >= count * COLUMNS * V::LANES);
+        // SAFETY: `rows` checks the first word; the table holds `self.count` of them.
+        unsafe {
+            products::<V, ROWS, COLUMNS>(
+                self.rows(word),
+                [count, self.width],
+                lanes.as_ptr(),
+                1.0,
+                out.as_mut_ptr(),
+            );
+        }
     }
+}
+
+/// Largest logit of each lane, at least `most`.
+///
+/// # Safety
+/// As [`Vector`]; `logits` holds whole rows of lanes.
+#[inline(always)]
+pub unsafe fn largest<V: Vector, const COLUMNS: usize>(
+    logits: &[f32],
+    mut most: [V; COLUMNS],
+) -> [V; COLUMNS] {
+    for row in logits.chunks_exact(COLUMNS * V::LANES) {
+        for (j, most) in most.iter_mut().enumerate() {
+            // SAFETY: a whole row of lanes.
+            *most = unsafe { V::load(row.as_ptr().add(j * V::LANES)).max(*most) };
+        }
+    }
+    most
 }
 
 multiversion! {
@@ -92,71 +105,71 @@ multiversion! {
     }
 }
 
-/// The largest logit so far and the sum of exponentials relative to it.
-#[derive(Clone, Copy)]
-pub struct LogSum {
-    pub most: f64,
-    pub sum: f64,
-}
-
-impl LogSum {
-    pub const EMPTY: Self = Self {
-        most: f64::NEG_INFINITY,
-        sum: 0.0,
-    };
-
-    pub fn merge(self, other: Self) -> Self {
-        let (high, low) = if other.most > self.most {
-            (other, self)
-        } else {
-            (self, other)
-        };
-        let factor = if low.sum == 0.0 {
-            0.0
-        } else {
-            (low.most - high.most).exp()
-        };
-        Self {
-            most: high.most,
-            sum: high.sum + low.sum * factor,
-        }
-    }
-
-    pub fn value(self) -> f64 {
-        self.most + self.sum.ln()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels::cross_entropy::{Inputs, Outputs, cross_entropy};
+    use crate::kernels::cross_entropy_backward::cross_entropy_backward;
+
+    /// Loss, log-sum-exp, slope; and both gradients for a loss gradient of 1.
+    fn cross_entropies(chunk_bytes: usize, softcap: f32) -> [Vec<f32>; 5] {
+        let (rows, width, count) = (37, 19, 700);
+        let wave = |n: usize, step: f32| (0..n).map(|i| (i as f32 * step).sin()).collect::<Vec<f32>>();
+        let (x, weight) = (wave(rows * width, 0.37), wave(count * width, 0.11));
+        let labels: Vec<i32> = (0..rows as i32)
+            .map(|i| if i % 5 == 0 { -100 } else { i * 18 })
+            .collect();
+        let inputs = Inputs {
+            x: &x,
+            weight: &weight,
+            labels: &labels,
+            width,
+            vocabulary: count,
+            softcap,
+            chunk_bytes,
+        };
+        let mut out = [rows, rows, x.len(), x.len(), weight.len()].map(|n| vec![9f32; n]);
+        let [loss, log_sum_exp, slope, dx, dweight] = &mut out;
+        cross_entropy(
+            inputs,
+            Outputs {
+                loss,
+                log_sum_exp,
+                slope,
+            },
+        );
+        cross_entropy_backward(inputs, [&vec![1.0; rows], log_sum_exp], dx, dweight);
+        out
+    }
 
     #[test]
-    fn stripes_cover_the_vocabulary_once() {
-        for (vocabulary, chunk_bytes) in [(1, 1 << 24), (1300, 1 << 24), (1300, 64), (513, 4)] {
-            let tiling = Tiling::new([7, 3, vocabulary], 2, chunk_bytes);
-            let columns: Vec<(usize, usize)> = (0..tiling.stripes()).flat_map(|i| tiling.stripe(i)).collect();
-            let mut next = 0;
-            for (start, count) in columns {
-                assert_eq!(start, next);
-                next += count;
+    fn spans_of_words_give_the_same_loss_and_slope_as_all_at_once() {
+        for softcap in [0.0, 2.0] {
+            let (whole, spans) = (
+                cross_entropies(1 << 24, softcap),
+                cross_entropies(40_000, softcap),
+            );
+            let [_, _, slope, dx, _] = &whole;
+            let pairs = whole.iter().zip(&spans).chain([(slope, dx)]);
+            for (i, (a, b)) in pairs.enumerate() {
+                assert!(a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-5), "result {i}");
             }
-            assert_eq!(next, vocabulary);
-            assert!(tiling.tile[0] * tiling.tile[1] * 2 * 4 <= chunk_bytes.max(8));
         }
     }
 
     #[test]
-    fn log_sums_merge_in_any_order() {
-        let part = |logit: f64| LogSum {
-            most: logit,
-            sum: 1.0,
+    fn spans_stay_within_the_bytes() {
+        let words = |count| Words {
+            table: &[],
+            count,
+            width: 1,
         };
-        let all = [part(-3.0), part(1000.0), part(999.0)];
-        let expected = 1000.0 + (1.0 + (-1.0f64).exp()).ln();
-        let forward = all.into_iter().fold(LogSum::EMPTY, LogSum::merge);
-        let backward = all.into_iter().rev().fold(LogSum::EMPTY, LogSum::merge);
-        assert!((forward.value() - expected).abs() < 1e-12);
-        assert!((backward.value() - expected).abs() < 1e-12);
+        assert_eq!(words(2000).span(2, 1 << 24), 2000);
+        assert_eq!(words(151_936).span(2, 1 << 24), SPAN);
+        for (count, chunk_bytes) in [(1, 1 << 24), (1300, 1 << 16), (513, 4), (100_000, 1 << 14)] {
+            let span = words(count).span(2, chunk_bytes);
+            assert!((1..=count).contains(&span));
+            assert!(span * MOST_LANES * 2 * 4 <= chunk_bytes || span == 1);
+        }
     }
 }

@@ -37,7 +37,7 @@ fn checked<'a>(x: In, weight: In, options: &CrossEntropyOptions) -> Result<Input
     })
 }
 
-/// loss and log-sum-exp per row, 0 where the label is negative.
+/// loss, log-sum-exp and, where `slope` is not empty, the gradient of the loss per row; 0 where the label is negative.
 #[napi]
 pub fn linear_cross_entropy(
     x: In,
@@ -45,18 +45,30 @@ pub fn linear_cross_entropy(
     options: CrossEntropyOptions,
     loss: Out,
     log_sum_exp: Out,
+    slope: Out,
 ) -> Result<()> {
     guard("linear_cross_entropy", || {
-        let [loss, log_sum_exp] = outputs([loss, log_sum_exp], &[&x, &weight, &options.labels])?;
+        let [loss, log_sum_exp, slope] =
+            outputs([loss, log_sum_exp, slope], &[&x, &weight, &options.labels])?;
         let inputs = checked(x, weight, &options)?;
         length("loss", loss, inputs.labels.len())?;
         length("log_sum_exp", log_sum_exp, inputs.labels.len())?;
-        cross_entropy::cross_entropy(inputs, loss, log_sum_exp);
+        if !slope.is_empty() {
+            length("slope", slope, inputs.x.len())?;
+        }
+        cross_entropy::cross_entropy(
+            inputs,
+            cross_entropy::Outputs {
+                loss,
+                log_sum_exp,
+                slope,
+            },
+        );
         Ok(())
     })
 }
 
-/// dx and, where `dweight` is not empty, the weight's gradient.
+/// Gradients of x and of the weight, each where it is not empty.
 #[napi]
 #[allow(clippy::too_many_arguments)]
 pub fn linear_cross_entropy_backward(
@@ -75,9 +87,13 @@ pub fn linear_cross_entropy_backward(
         let saved = [dloss.slice(), log_sum_exp.slice()];
         length("dloss", saved[0], inputs.labels.len())?;
         length("log_sum_exp", saved[1], inputs.labels.len())?;
-        length("dx", dx, inputs.x.len())?;
-        if !dweight.is_empty() {
-            length("dweight", dweight, inputs.weight.len())?;
+        for (name, slice, expected) in [
+            ("dx", &*dx, inputs.x.len()),
+            ("dweight", &*dweight, inputs.weight.len()),
+        ] {
+            if !slice.is_empty() {
+                length(name, slice, expected)?;
+            }
         }
         cross_entropy_backward(inputs, saved, dx, dweight);
         Ok(())
@@ -150,11 +166,11 @@ impl KlInputs {
     }
 }
 
-/// Weighted loss, divergence and both log-sum-exps per row.
+/// Weighted loss, divergence and both log-sum-exps per row; the divergence's gradient where `slope` is not empty.
 #[napi]
-pub fn linear_kl(inputs: KlInputs, loss: Out, kl: Out, lse_v: Out, lse_r: Out) -> Result<()> {
+pub fn linear_kl(inputs: KlInputs, loss: Out, kl: Out, lse_v: Out, lse_r: Out, slope: Out) -> Result<()> {
     guard("linear_kl", || {
-        let [loss, kl, lse_v, lse_r] = outputs([loss, kl, lse_v, lse_r], &inputs.memory())?;
+        let [loss, kl, lse_v, lse_r, slope] = outputs([loss, kl, lse_v, lse_r, slope], &inputs.memory())?;
         let inputs = inputs.checked()?;
         for (name, slice) in [
             ("loss", &*loss),
@@ -164,6 +180,9 @@ pub fn linear_kl(inputs: KlInputs, loss: Out, kl: Out, lse_v: Out, lse_r: Out) -
         ] {
             length(name, slice, inputs.a.len())?;
         }
+        if !slope.is_empty() {
+            length("slope", slope, inputs.v.len())?;
+        }
         kl::linear_kl(
             inputs,
             kl::Outputs {
@@ -171,6 +190,7 @@ pub fn linear_kl(inputs: KlInputs, loss: Out, kl: Out, lse_v: Out, lse_r: Out) -
                 kl,
                 lse_v,
                 lse_r,
+                slope,
             },
         );
         Ok(())
