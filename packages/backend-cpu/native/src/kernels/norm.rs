@@ -86,34 +86,61 @@ pub fn norm_backward(saved: Saved, dx: &mut [f32], out: WeightGradients) {
             // SAFETY: tasks own disjoint rows of sums.
             unsafe { sums.part(task * length, length) }
         });
-        for row in start..start + count {
-            let cells = row * width..(row + 1) * width;
-            let (dy, x) = (&saved.dy[cells.clone()], &saved.x[cells]);
-            // SAFETY: tasks own disjoint rows.
-            let dx = unsafe { dx.part(row * width, width) };
-            let mean = saved.mean.get(row).copied();
-            let inverse = saved.inverse[row];
-            row_gradient(dy, x, saved.weight, mean, inverse, dx);
-            add_weight_gradient(dy, x, mean.unwrap_or(0.0), inverse, weight, bias);
-        }
+        // SAFETY: tasks own disjoint rows.
+        let dx = unsafe { dx.part(start * width, count * width) };
+        let rows = Saved {
+            dy: &saved.dy[start * width..(start + count) * width],
+            x: &saved.x[start * width..(start + count) * width],
+            mean: saved.mean.get(start..start + count).unwrap_or(&[]),
+            inverse: &saved.inverse[start..start + count],
+            ..saved
+        };
+        gradients(rows, dx, weight, bias);
     });
     add_blocks(&weight_sums, out.weight);
     add_blocks(&bias_sums, out.bias);
 }
 
 multiversion! {
-    fn row_gradient(dy: &[f32], x: &[f32], weight: Weight, mean: Option<f32>, inverse: f32, dx: &mut [f32]) {
-        let width = x.len() as f32;
-        let offset = weight.offset();
-        for ((dx, &dy), &w) in dx.iter_mut().zip(dy).zip(weight.values) {
-            *dx = dy * (w + offset);
+    /// Gradients of some rows; adds to those of weight and bias.
+    fn gradients(saved: Saved, dx: &mut [f32], weight: &mut [f32], bias: &mut [f32]) {
+        let width = saved.weight.values.len();
+        for (row, dx) in dx.chunks_exact_mut(width).enumerate() {
+            let cells = row * width..(row + 1) * width;
+            let (dy, x) = (&saved.dy[cells.clone()], &saved.x[cells]);
+            let (mean, inverse) = (saved.mean.get(row).copied(), saved.inverse[row]);
+            row_gradient::<FMA>(dy, x, saved.weight, mean, inverse, dx);
+            let centre = mean.unwrap_or(0.0);
+            for ((sum, &dy), &x) in weight.iter_mut().zip(dy).zip(x) {
+                *sum = fma::<FMA>(dy, (x - centre) * inverse, *sum);
+            }
+            for (sum, &dy) in bias.iter_mut().zip(dy) {
+                *sum += dy;
+            }
         }
-        let centre = mean.unwrap_or(0.0);
-        let along = inverse * dot_centred::<FMA>(dx, x, centre) / width;
-        let g_mean = if mean.is_some() { sum(dx) / width } else { 0.0 };
-        for (dx, &x) in dx.iter_mut().zip(x) {
-            *dx = inverse * (*dx - g_mean - (x - centre) * inverse * along);
-        }
+    }
+}
+
+#[inline(always)]
+fn row_gradient<const FMA: bool>(
+    dy: &[f32],
+    x: &[f32],
+    weight: Weight,
+    mean: Option<f32>,
+    inverse: f32,
+    dx: &mut [f32],
+) {
+    let width = x.len() as f32;
+    let offset = weight.offset();
+    for ((dx, &dy), &w) in dx.iter_mut().zip(dy).zip(weight.values) {
+        *dx = dy * (w + offset);
+    }
+    let centre = mean.unwrap_or(0.0);
+    let along = inverse * dot_centred::<FMA>(dx, x, centre) / width;
+    let g_mean = if mean.is_some() { sum(dx) / width } else { 0.0 };
+    let slope = inverse * along;
+    for (dx, &x) in dx.iter_mut().zip(x) {
+        *dx = inverse * (*dx - g_mean - (x - centre) * slope);
     }
 }
 
@@ -121,23 +148,17 @@ multiversion! {
 #[inline(always)]
 fn dot_centred<const FMA: bool>(g: &[f32], x: &[f32], centre: f32) -> f32 {
     let mut lanes = [0.0; LANES];
-    for (g, x) in g.chunks(LANES).zip(x.chunks(LANES)) {
-        for ((lane, &g), &x) in lanes.iter_mut().zip(g).zip(x) {
-            *lane = fma::<FMA>(g, x - centre, *lane);
+    let (gs, g_rest) = g.as_chunks::<LANES>();
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    for (g, x) in gs.iter().zip(xs) {
+        for i in 0..LANES {
+            lanes[i] = fma::<FMA>(g[i], x[i] - centre, lanes[i]);
         }
+    }
+    for (lane, (&g, &x)) in lanes.iter_mut().zip(g_rest.iter().zip(x_rest)) {
+        *lane = fma::<FMA>(g, x - centre, *lane);
     }
     fold_lanes(lanes, |a, b| a + b)
-}
-
-multiversion! {
-    fn add_weight_gradient(dy: &[f32], x: &[f32], mean: f32, inverse: f32, weight: &mut [f32], bias: &mut [f32]) {
-        for ((sum, &dy), &x) in weight.iter_mut().zip(dy).zip(x) {
-            *sum = fma::<FMA>(dy, (x - mean) * inverse, *sum);
-        }
-        for (sum, &dy) in bias.iter_mut().zip(dy) {
-            *sum += dy;
-        }
-    }
 }
 
 fn add_blocks(blocks: &[f32], out: &mut [f32]) {
@@ -155,32 +176,45 @@ pub fn layer_norm(x: &[f32], [weight, bias]: [&[f32]; 2], epsilon: f32, [y, mean
     let rows = inverse.length();
     tasks(rows.div_ceil(ROWS), x.len() * 16, |task| {
         let (start, count) = block(task, ROWS, rows);
-        for row in start..start + count {
-            // SAFETY: tasks own disjoint rows.
-            let (y, mean, inverse) = unsafe {
-                (
-                    y.part(row * width, width),
-                    mean.part(row, 1),
-                    inverse.part(row, 1),
-                )
-            };
-            let x = &x[row * width..(row + 1) * width];
-            [mean[0], inverse[0]] = layer_row(x, weight, bias, epsilon, y);
-        }
+        // SAFETY: tasks own disjoint rows.
+        let (y, mean, inverse) = unsafe {
+            (
+                y.part(start * width, count * width),
+                mean.part(start, count),
+                inverse.part(start, count),
+            )
+        };
+        let x = &x[start * width..(start + count) * width];
+        layer_rows(x, [weight, bias], epsilon, y, mean, inverse);
     });
 }
 
 multiversion! {
-    fn layer_row(x: &[f32], weight: &[f32], bias: &[f32], epsilon: f32, y: &mut [f32]) -> [f32; 2] {
-        let width = x.len() as f32;
-        let mean = sum(x) / width;
-        for (y, &x) in y.iter_mut().zip(x) {
-            *y = x - mean;
+    fn layer_rows(x: &[f32], weights: [&[f32]; 2], epsilon: f32, y: &mut [f32], mean: &mut [f32], inverse: &mut [f32]) {
+        let [weight, bias] = weights;
+        let rows = x.chunks_exact(weight.len()).zip(y.chunks_exact_mut(weight.len()));
+        for ((x, y), (mean, inverse)) in rows.zip(mean.iter_mut().zip(inverse)) {
+            [*mean, *inverse] = layer_row::<FMA>(x, weight, bias, epsilon, y);
         }
-        let inverse = 1.0 / (dot::<FMA>(y, y) / width + epsilon).sqrt();
-        for ((y, &w), &b) in y.iter_mut().zip(weight).zip(bias) {
-            *y = fma::<FMA>(*y * inverse, w, b);
-        }
-        [mean, inverse]
     }
+}
+
+#[inline(always)]
+fn layer_row<const FMA: bool>(
+    x: &[f32],
+    weight: &[f32],
+    bias: &[f32],
+    epsilon: f32,
+    y: &mut [f32],
+) -> [f32; 2] {
+    let width = x.len() as f32;
+    let mean = sum(x) / width;
+    for (y, &x) in y.iter_mut().zip(x) {
+        *y = x - mean;
+    }
+    let inverse = 1.0 / (dot::<FMA>(y, y) / width + epsilon).sqrt();
+    for ((y, &w), &b) in y.iter_mut().zip(weight).zip(bias) {
+        *y = fma::<FMA>(*y * inverse, w, b);
+    }
+    [mean, inverse]
 }

@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::support::{Shared, block, tasks};
-use crate::multiversion;
+use super::vector::Vector;
+use crate::with_vectors;
 
 /// Rows of a task.
 const ROWS: usize = 32;
@@ -30,23 +31,21 @@ pub fn rotary(x: &[f32], rotation: Rotation, y: &mut [f32]) {
         return;
     }
     let table = Table::new(rotation);
-    let (table, sign) = (&*table, if rotation.inverse { -1.0 } else { 1.0 });
+    let table = &*table;
     let width = x.len() / rows;
     let y = Shared::new(y);
-    tasks(rows.div_ceil(ROWS), x.len() * 20, |task| {
-        let (start, count) = block(task, ROWS, rows);
-        for row in start..start + count {
-            // SAFETY: tasks own disjoint rows.
-            let y = unsafe { y.part(row * width, width) };
-            let (cosines, sines) = table.row(rotation, row);
-            turn(
-                &x[row * width..(row + 1) * width],
-                cosines,
-                sines,
-                sign,
-                width / rotation.heads,
-                y,
-            );
+    tasks(rows.div_ceil(ROWS), x.len() * 2, |task| {
+        let (first, count) = block(task, ROWS, rows);
+        // SAFETY: tasks own disjoint rows.
+        unsafe {
+            turn_rows(Turn {
+                x: &x[first * width..(first + count) * width],
+                y: y.part(first * width, count * width),
+                table,
+                rotation,
+                first,
+                width,
+            });
         }
     });
 }
@@ -137,20 +136,82 @@ fn angles(positions: impl Iterator<Item = i32>, rotation: Rotation) -> Vec<f32> 
     values
 }
 
-multiversion! {
-    fn turn(x: &[f32], cosines: &[f32], sines: &[f32], sign: f32, head_width: usize, y: &mut [f32]) {
-        let half = cosines.len();
+/// Some rows of a call.
+struct Turn<'a> {
+    x: &'a [f32],
+    y: &'a mut [f32],
+    table: &'a Table,
+    rotation: Rotation<'a>,
+    first: usize,
+    width: usize,
+}
+
+with_vectors! {
+    /// # Safety
+    /// None beyond the slices' own checks.
+    unsafe fn turn_rows(rows: Turn) = turn[avx512: ; avx2: ; portable: ]
+}
+
+#[inline(always)]
+unsafe fn turn<V: Vector>(rows: Turn) {
+    let Turn {
+        x,
+        y,
+        table,
+        rotation,
+        first,
+        width,
+    } = rows;
+    let head_width = width / rotation.heads;
+    let half = rotation.frequencies.len();
+    let rows = x.chunks_exact(width).zip(y.chunks_exact_mut(width));
+    for (row, (x, y)) in rows.enumerate() {
+        let (cosines, sines) = table.row(rotation, first + row);
         for (x, y) in x.chunks_exact(head_width).zip(y.chunks_exact_mut(head_width)) {
-            let (x_low, x_rest) = x.split_at(half);
-            let (x_high, x_rest) = x_rest.split_at(half);
-            let (y_low, y_rest) = y.split_at_mut(half);
-            let (y_high, y_rest) = y_rest.split_at_mut(half);
-            for i in 0..half {
-                let sine = sines[i] * sign;
-                y_low[i] = x_low[i] * cosines[i] - x_high[i] * sine;
-                y_high[i] = x_high[i] * cosines[i] + x_low[i] * sine;
+            for i in (0..half).step_by(V::LANES) {
+                let n = V::LANES.min(half - i);
+                // SAFETY: columns i .. i + n of both halves, of cosines and of sines exist; the caller of this body
+                // has checked the features.
+                unsafe {
+                    let load = |from: &[f32], at: usize| load_some::<V>(from[at..].as_ptr(), n);
+                    let (cosine, mut sine) = (load(cosines, i), load(sines, i));
+                    if rotation.inverse {
+                        sine = V::splat(0.0).sub(sine);
+                    }
+                    let (low, high) = (load(x, i), load(x, half + i));
+                    let turned_low = low.mul(cosine).sub(high.mul(sine));
+                    let turned_high = high.mul(cosine).add(low.mul(sine));
+                    store_some(turned_low, y[i..].as_mut_ptr(), n);
+                    store_some(turned_high, y[half + i..].as_mut_ptr(), n);
+                }
             }
-            y_rest.copy_from_slice(x_rest);
+            if head_width > 2 * half {
+                y[2 * half..].copy_from_slice(&x[2 * half..]);
+            }
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn load_some<V: Vector>(from: *const f32, n: usize) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == V::LANES {
+            V::load(from)
+        } else {
+            V::load_part(from, n)
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn store_some<V: Vector>(vector: V, to: *mut f32, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == V::LANES {
+            vector.store(to)
+        } else {
+            vector.store_part(to, n)
         }
     }
 }
