@@ -37,14 +37,14 @@ export function openCase({ kernel, words, rows }) {
 function openKl(words, rows) {
   const [v, r, vocabulary] = [matrix(rows, 1), matrix(rows, 2), matrix(words, 3)];
   const a = tf.ones([rows]);
-  const attrs = { chunkBytes: CHUNK_BYTES };
+  const attrs = { chunkBytes: CHUNK_BYTES, withSlope: true };
   return { parameters: [v], loss: () => sum(runKernel(linearKl, { v, r, vocabulary, a }, attrs)[0]) };
 }
 
 function openCrossEntropy(words, rows, trained) {
   const [x, weight] = [matrix(rows, 1), matrix(words, 2)];
   const labels = Int32Array.from({ length: rows }, (_, row) => (row * 7919) % words);
-  const attrs = { labels, softcap: 0, chunkBytes: CHUNK_BYTES };
+  const attrs = { labels, softcap: 0, chunkBytes: CHUNK_BYTES, withSlope: true };
   return {
     parameters: trained ? [x, weight] : [x],
     loss: () => sum(runKernel(linearCrossEntropy, { x, weight }, attrs)[0]),

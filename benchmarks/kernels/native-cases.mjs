@@ -1,0 +1,182 @@
+// Calls of the native addon at the shapes of the quickstart and of larger models: `open(addon)` gives the call.
+const NONE = new Float32Array(0);
+
+/** Values that are cheap to make, between -1 and 1. */
+function values(length, seed) {
+  let state = seed;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    return state / 2 ** 31;
+  });
+}
+
+const zeros = (length) => new Float32Array(length);
+
+/** Rows of 16 samples of the quickstart. */
+const SAMPLES = [34, 47, 39, 60, 30, 42, 51, 38, 45, 33, 57, 36, 40, 49, 31, 44];
+
+/** Offsets of rows that are packed one sample after the other. */
+function offsetsOf(lengths) {
+  let end = 0;
+  return Int32Array.from([0, ...lengths.map((length) => (end += length))]);
+}
+
+function attentionCase(name, { queries, keys = queries, heads, keyHeads = heads, headWidth }, pass) {
+  const open = (addon) => {
+    const [queryOffsets, keyOffsets] = [offsetsOf(queries), offsetsOf(keys)];
+    const rows = queryOffsets.at(-1) * heads;
+    const [q, dy] = [1, 4].map((seed) => values(rows * headWidth, seed));
+    const [k, v] = [2, 3].map((seed) => values(keyOffsets.at(-1) * keyHeads * headWidth, seed));
+    const scale = 1 / Math.sqrt(headWidth);
+    const layout = {
+      queryOffsets,
+      keyOffsets,
+      heads,
+      keyHeads,
+      headWidth,
+      scale,
+      causal: true,
+      window: 0,
+      softcap: 0,
+    };
+    const [y, lse] = [zeros(q.length), zeros(rows)];
+    const counts = Int32Array.from({ length: queryOffsets.at(-1) }, () => 1);
+    const from = Int32Array.from({ length: keyOffsets.at(-1) }, (_, i) =>
+      i % 3 === 0 ? i + 8 : counts.length,
+    );
+    const received = zeros(from.length);
+    const [dq, dk, dv] = [q, k, v].map(({ length }) => zeros(length));
+    addon.attention(q, k, v, layout, y, lse);
+    return {
+      forward: () => addon.attention(q, k, v, layout, y, lse),
+      received: () => addon.attentionReceived(q, k, v, layout, counts, from, y, lse, received),
+      backward: () => addon.attentionBackward(dy, q, k, v, y, lse, layout, dq, dk, dv),
+    }[pass];
+  };
+  return { name: `attention/${name}/${pass}`, open };
+}
+
+const PASSES = ["forward", "received", "backward"];
+const quickstart = { queries: SAMPLES, heads: 4, headWidth: 32 };
+const attention = [
+  ...PASSES.map((pass) => attentionCase("quickstart", quickstart, pass)),
+  ...[128, 512, 1024, 2048].flatMap((rows) =>
+    PASSES.map((pass) =>
+      attentionCase(`T=${rows}`, { queries: [rows], heads: 9, keyHeads: 3, headWidth: 64 }, pass),
+    ),
+  ),
+  attentionCase(
+    "decode/keys=8192",
+    { queries: [1], keys: [8192], heads: 9, keyHeads: 3, headWidth: 64 },
+    "forward",
+  ),
+];
+
+/** Whether an addon computes slopes in the forward pass: `call(slope)` then overwrites them. */
+function writesSlope(call, length) {
+  const slope = zeros(length).fill(Number.NaN);
+  call(slope);
+  return !Number.isNaN(slope[0]);
+}
+
+function klCase(name, { rows, words, width }, pass) {
+  const open = (addon) => {
+    const [v, r, vocabulary] = [values(rows * width, 1), values(rows * width, 2), values(words * width, 3)];
+    const [a, dloss] = [zeros(rows).fill(1), zeros(rows).fill(1)];
+    const inputs = { v, r, vocabulary, a, width, chunkBytes: 2 ** 24 };
+    const [loss, kl, lseV, lseR] = [0, 1, 2, 3].map(() => zeros(rows));
+    const dv = zeros(rows * width);
+    const forward = (slope) => addon.linearKl(inputs, loss, kl, lseV, lseR, slope);
+    const fused = writesSlope(forward, dv.length);
+    return () => {
+      forward(pass === "both" && fused ? dv : NONE);
+      if (pass === "both" && !fused) addon.linearKlBackward(inputs, dloss, kl, lseV, lseR, dv, NONE);
+    };
+  };
+  return { name: `linear-kl/${name}/${pass}`, open };
+}
+
+function crossEntropyCase(name, { rows, words, width }, pass) {
+  const open = (addon) => {
+    const [x, weight] = [values(rows * width, 1), values(words * width, 2)];
+    const labels = Int32Array.from({ length: rows }, (_, row) => (row * 7919) % words);
+    const options = { labels, width, softcap: 0, chunkBytes: 2 ** 24 };
+    const [loss, lse, dloss] = [zeros(rows), zeros(rows), zeros(rows).fill(1)];
+    const [dx, dweight] = [zeros(x.length), pass === "trained" ? zeros(weight.length) : NONE];
+    const forward = (slope) => addon.linearCrossEntropy(x, weight, options, loss, lse, slope);
+    const fused = writesSlope(forward, dx.length);
+    const backward = (into) =>
+      addon.linearCrossEntropyBackward(dloss, x, weight, lse, options, into, dweight);
+    return {
+      forward: () => forward(NONE),
+      both: () => {
+        forward(fused ? dx : NONE);
+        if (!fused) backward(dx);
+      },
+      trained: () => {
+        forward(fused ? dx : NONE);
+        backward(fused ? NONE : dx);
+      },
+    }[pass];
+  };
+  return { name: `linear-cross-entropy/${name}/${pass}`, open };
+}
+
+const SIZES = {
+  quickstart: { rows: 256, words: 2000, width: 128 },
+  "V=49152,R=256": { rows: 256, words: 49152, width: 576 },
+};
+const losses = Object.entries(SIZES).flatMap(([name, size]) => [
+  ...["forward", "both"].map((pass) => klCase(name, size, pass)),
+  ...["forward", "both", "trained"].map((pass) => crossEntropyCase(name, size, pass)),
+]);
+
+/** A call on fixed arguments. */
+const plain = (name, open) => ({ name, open });
+const ROWS = SAMPLES.reduce((sum, rows) => sum + rows);
+
+function elementCases(rows, width, hidden, size) {
+  const [x, dy, weight] = [values(rows * width, 1), values(rows * width, 2), values(width, 3)];
+  const [gate, up, dh] = [4, 5, 6].map((seed) => values(rows * hidden, seed));
+  const [y, inverse, dweight] = [zeros(x.length), zeros(rows), zeros(width)];
+  const [h, dgate, dup] = [1, 2, 3].map(() => zeros(gate.length));
+  const positions = Int32Array.from({ length: rows }, (_, row) => row % 47);
+  const frequencies = Float32Array.from({ length: 16 }, (_, i) => 10_000 ** (-i / 16));
+  const whole = Int32Array.of(x.length, 1, 1);
+  return [
+    plain(`add/${size}`, (addon) => () => addon.binary(0, x, dy, y, whole)),
+    plain(`rms-norm/${size}`, (addon) => () => addon.rmsNorm(x, weight, 1e-6, false, y, inverse)),
+    plain(`rms-norm-backward/${size}`, (addon) => {
+      addon.rmsNorm(x, weight, 1e-6, false, y, inverse);
+      return () => addon.rmsNormBackward(dy, x, weight, inverse, false, y, dweight);
+    }),
+    plain(
+      `rotary/${size}`,
+      (addon) => () => addon.rotary(x, width / 32, positions, frequencies, 1, false, y),
+    ),
+    plain(`gated-activation/${size}`, (addon) => () => addon.gatedActivation("silu", gate, up, h)),
+    plain(
+      `gated-activation-backward/${size}`,
+      (addon) => () => addon.gatedActivationBackward("silu", dh, gate, up, dgate, dup),
+    ),
+  ];
+}
+
+function adamwCase(length) {
+  const [gradient, control] = [values(length, 4), Float32Array.of(1, 1)];
+  const open = (addon) => {
+    const [parameter, m, v] = [1, 2, 3].map((seed) => values(length, seed).map(Math.abs));
+    return () => addon.adamw(parameter, gradient, m, v, control, 1e-3, 0.9, 0.999, 1e-8, 0.01, 7);
+  };
+  return { name: `adamw/${length}`, open };
+}
+
+/** Every case. */
+export const nativeCases = [
+  ...attention,
+  ...losses,
+  ...elementCases(ROWS, 128, 384, "quickstart"),
+  ...elementCases(512, 576, 1536, "R=512,D=576"),
+  adamwCase(49_152),
+  adamwCase(4_194_304),
+];
