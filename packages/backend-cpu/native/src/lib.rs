@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 pub mod args;
+pub mod gemm;
 pub mod kernels;
 pub mod math;
 pub mod matmul;

@@ -1,11 +1,12 @@
 //! Matrix products.
 
-use gemm::{Parallelism, gemm as gemm_crate};
 use napi::Result;
 use napi_derive::napi;
 
 use crate::args::{In, Out, guard, length, outputs, product};
-use crate::threads::{in_pool, par_rows_out};
+use crate::gemm::{Factor, Product};
+use crate::kernels::support::{Columns, Shared};
+use crate::threads::par_rows_out;
 
 /// Fewer multiply-adds than this are done on the caller's thread.
 const MIN_PARALLEL: usize = 64 * 64 * 64;
@@ -35,14 +36,6 @@ pub const fn transposed(width: usize) -> Strides {
     }
 }
 
-fn reach(rows: usize, columns: usize, strides: Strides) -> usize {
-    if rows == 0 || columns == 0 {
-        0
-    } else {
-        (rows - 1) * strides.rows + (columns - 1) * strides.columns + 1
-    }
-}
-
 /// Sizes of a product: c `[m, n]`, a `[m, k]`, b `[k, n]`.
 #[derive(Clone, Copy)]
 pub struct Size {
@@ -62,56 +55,25 @@ pub fn gemm(
     scale: (f32, f32),
     parallel: bool,
 ) {
-    let Size { m, n, k } = size;
     let (alpha, beta) = scale;
-    assert!(a.0.len() >= reach(m, k, a.1), "a is too short");
-    assert!(b.0.len() >= reach(k, n, b.1), "b is too short");
-    assert!(c.0.len() >= reach(m, n, row_major(c.1)), "c is too short");
-    if m == 0 || n == 0 {
-        return;
-    }
-    struct Pointers(*mut f32, *const f32, *const f32);
-    // SAFETY: the slices behind them are borrowed for the whole call.
-    unsafe impl Send for Pointers {}
-    let pointers = Pointers(c.0.as_mut_ptr(), a.0.as_ptr(), b.0.as_ptr());
-    let run = move |threads: usize| {
-        let pointers = pointers;
-        let parallelism = if threads > 1 {
-            Parallelism::Rayon(threads)
-        } else {
-            Parallelism::None
-        };
-        let stride = |s: usize| s as isize;
-        // SAFETY: the assertions above bound every access.
-        unsafe {
-            gemm_crate(
-                m,
-                n,
-                k,
-                pointers.0,
-                1,
-                stride(c.1),
-                alpha != 0.0,
-                pointers.1,
-                stride(a.1.columns),
-                stride(a.1.rows),
-                pointers.2,
-                stride(b.1.columns),
-                stride(b.1.rows),
-                alpha,
-                beta,
-                false,
-                false,
-                false,
-                parallelism,
-            );
+    let (c, width) = c;
+    if alpha != 0.0 && alpha != 1.0 {
+        for row in c.chunks_mut(width.max(1)).take(size.m) {
+            row.iter_mut().take(size.n).for_each(|value| *value *= alpha);
         }
-    };
-    if parallel && m * n * k >= MIN_PARALLEL {
-        in_pool(run)
-    } else {
-        run(1)
     }
+    let product = Product {
+        scale: beta,
+        add: alpha != 0.0,
+        ..Product::new(size, a, Factor::Floats(b.0, b.1))
+    };
+    let columns = Columns {
+        out: Shared::new(c),
+        start: 0,
+        width,
+    };
+    // SAFETY: this call owns c.
+    unsafe { product.write(columns, parallel) };
 }
 
 /// `c = a b` for `batch` matrices. `batches` of a and b is 1 (shared) or `batch`.

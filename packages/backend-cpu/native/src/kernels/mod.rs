@@ -2,7 +2,7 @@
 //!
 //! The bodies are plain functions on slices; `exports` checks what JavaScript hands in and calls them.
 
-mod activation;
+pub mod activation;
 mod attention;
 mod cross_entropy;
 mod cross_entropy_backward;
@@ -12,10 +12,10 @@ mod kl;
 mod kl_backward;
 mod linear;
 mod norm;
-mod quantised;
+pub mod quantised;
 mod rotary;
 mod rows;
-mod support;
+pub mod support;
 mod tile;
 mod update;
 mod vector;

@@ -60,6 +60,48 @@ impl Storage {
     }
 }
 
+/// A packed weight [outputs, inputs].
+#[derive(Clone, Copy)]
+pub struct Packed<'a> {
+    pub bytes: &'a [u8],
+    pub storage: Storage,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// A side of a weight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Inputs,
+    Outputs,
+}
+
+impl Packed<'_> {
+    /// Decodes `rows` outputs and `columns` inputs, each (first, number), to rows of `out`.
+    pub fn decode_tile(&self, rows: (usize, usize), columns: (usize, usize), out: &mut [f32]) {
+        let (values, _) = self.storage.block();
+        let (first, count) = columns;
+        let before = first % values;
+        let cover = (before + count).next_multiple_of(values);
+        for (i, out) in out.chunks_exact_mut(count.max(1)).take(rows.1).enumerate() {
+            let start = (rows.0 + i) * self.inputs + first - before;
+            if cover == count {
+                self.storage.decode(self.bytes, start, out);
+                continue;
+            }
+            let mut whole = [0.0; BLOCK];
+            for block in (0..cover).step_by(values) {
+                self.storage
+                    .decode(self.bytes, start + block, &mut whole[..values]);
+                let from = before.saturating_sub(block);
+                let to = (before + count - block).min(values);
+                let at = block + from - before;
+                out[at..at + to - from].copy_from_slice(&whole[from..to]);
+            }
+        }
+    }
+}
+
 /// The bytes of little-endian words, in order.
 pub fn bytes_of(words: &[i32]) -> &[u8] {
     // SAFETY: every byte of an i32 is a valid u8, and the length is the same in bytes.
@@ -121,6 +163,27 @@ mod tests {
         Storage::Q4.decode(&packed, 32, &mut out);
         assert_eq!([out[0], out[16], out[1]], [-4.0, 0.0, -4.0]);
         assert!(Storage::Q4.words(33).is_err());
+    }
+
+    #[test]
+    fn tiles_may_begin_and_end_within_a_block() {
+        let bytes: Vec<u8> = (0..2 * 3 * 34)
+            .map(|i| if i % 34 < 2 { 0x3c * (i % 2) as u8 } else { i as u8 })
+            .collect();
+        let weight = Packed {
+            bytes: &bytes,
+            storage: Storage::Q8,
+            inputs: 96,
+            outputs: 2,
+        };
+        let mut whole = [0.0; 192];
+        Storage::Q8.decode(&bytes, 0, &mut whole);
+        for (first, count) in [(0, 96), (16, 16), (48, 16), (5, 70), (31, 2), (64, 32)] {
+            let mut tile = vec![0.0; 2 * count];
+            weight.decode_tile((0, 2), (first, count), &mut tile);
+            assert_eq!(tile[..count], whole[first..first + count]);
+            assert_eq!(tile[count..], whole[96 + first..96 + first + count]);
+        }
     }
 
     #[test]

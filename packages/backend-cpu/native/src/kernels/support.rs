@@ -3,9 +3,9 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use gemm::Parallelism;
 use rayon::prelude::*;
 
+use crate::gemm::{Factor, Product, Target};
 use crate::matmul::{Size, Strides};
 use crate::threads::{in_pool, threads};
 
@@ -93,6 +93,20 @@ pub struct Columns<'a> {
     pub width: usize,
 }
 
+impl Columns<'_> {
+    /// Where `m` rows of `n` of these columns are written. Panics when they lie outside.
+    pub fn target(self, m: usize, n: usize) -> Target {
+        assert!(
+            self.start + (m - 1) * self.width + n <= self.out.length,
+            "c is too short"
+        );
+        Target {
+            start: self.out.pointer.wrapping_add(self.start),
+            width: self.width,
+        }
+    }
+}
+
 /// `c = scale * a b (+ c)` on the calling thread, where c may be columns that lie between other tasks' columns.
 ///
 /// # Safety
@@ -105,46 +119,13 @@ pub unsafe fn multiply_into(
     scale: f32,
     add: bool,
 ) {
-    let Size { m, n, k } = size;
-    if m == 0 || n == 0 {
-        return;
-    }
-    let reach = |i: usize, j: usize, s: Strides| (i - 1) * s.rows + (j - 1) * s.columns;
-    assert!(c.start + (m - 1) * c.width + n <= c.out.length, "c is too short");
-    if k == 0 {
-        if !add {
-            // SAFETY: in range by the assertion, owned by the caller's task.
-            (0..m).for_each(|i| unsafe { c.out.part(c.start + i * c.width, n).fill(0.0) });
-        }
-        return;
-    }
-    assert!(reach(m, k, a.1) < a.0.len(), "a is too short");
-    assert!(reach(k, n, b.1) < b.0.len(), "b is too short");
-    let stride = |s: usize| s as isize;
-    // SAFETY: the assertions bound every access; the caller's task owns the columns.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c.out.pointer.add(c.start),
-            1,
-            stride(c.width),
-            add,
-            a.0.as_ptr(),
-            stride(a.1.columns),
-            stride(a.1.rows),
-            b.0.as_ptr(),
-            stride(b.1.columns),
-            stride(b.1.rows),
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            Parallelism::None,
-        );
-    }
+    let product = Product {
+        scale,
+        add,
+        ..Product::new(size, a, Factor::Floats(b.0, b.1))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { product.write(c, false) };
 }
 
 thread_local! {

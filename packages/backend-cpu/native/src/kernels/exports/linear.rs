@@ -5,8 +5,8 @@ use napi_derive::napi;
 
 use crate::args::{In, Ints, Out, guard, length, outputs, product};
 use crate::kernels::activation::Kind;
-use crate::kernels::linear::{self, Finish, Packed};
-use crate::kernels::quantised::{Storage, bytes_of};
+use crate::kernels::linear::{self, Finish};
+use crate::kernels::quantised::{Packed, Storage, bytes_of};
 
 /// `y = act(x Wᵀ + b)`; an empty bias is none.
 #[napi]
@@ -89,7 +89,11 @@ pub fn packed_linear(
         if !bias.is_empty() {
             length("bias", bias, out)?;
         }
-        linear::packed_linear(x, packed(weight.slice(), &storage, inputs, out)?, bias, y);
+        let finish = Finish {
+            bias,
+            activation: Kind::None,
+        };
+        linear::packed_linear(x, packed(weight.slice(), &storage, inputs, out)?, finish, y);
         Ok(())
     })
 }
