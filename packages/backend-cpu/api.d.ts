@@ -71,11 +71,11 @@ interface KlInputs {
 }
 /** native/src/kernels/exports/losses.rs. Empty optional gradients are not computed. */
 interface LossBindings {
-    linearCrossEntropy(x: Floats, weight: Floats, options: CrossEntropyOptions, loss: Floats, logSumExp: Floats, slope: Floats): void;
+    linearCrossEntropy(x: Floats, weight: Floats, options: CrossEntropyOptions, loss: Floats, logSumExp: Floats): void;
     linearCrossEntropyBackward(dloss: Floats, x: Floats, weight: Floats, logSumExp: Floats, options: CrossEntropyOptions, dx: Floats, dweight: Floats): void;
     direction(v: Floats, r: Floats, a: Floats, width: number, loss: Floats): void;
     directionBackward(dloss: Floats, v: Floats, r: Floats, a: Floats, width: number, dv: Floats, dr: Floats): void;
-    linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats, slope: Floats): void;
+    linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats): void;
     linearKlBackward(inputs: KlInputs, dloss: Floats, kl: Floats, lseV: Floats, lseR: Floats, dv: Floats, dr: Floats): void;
 }
 /**
@@ -95,6 +95,9 @@ interface SystemBindings {
     setThreadCount(count: number): void;
     /** `baseline`, `avx2` or `avx512`. */
     instructionSet(): string;
+    /** native/src/gemm/precision.rs: operands of matrix products are rounded to bfloat16, or not. */
+    setBf16Products(on: boolean): void;
+    bf16Products(): boolean;
 }
 /** Stock operations: native/src/ops, native/src/matmul.rs. `dimensions` are `[size, stride, stride]` per loop. */
 interface OperationBindings {
@@ -193,24 +196,24 @@ declare class CpuBackend extends MathBackendCPU {
     alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
 }
 
-/**
- * Which instructions of this processor the kernels use.
- *
- * @returns `baseline`, `avx2` or `avx512`.
- * @throws BasicError `E_BACKEND_START` when the native addon is missing.
- */
-declare function instructionSet(): string;
-
 /** How to start the CPU backend. */
 interface StartOptions {
     /** Threads for the kernels. Default: `BASIC_MLLM_THREADS`, else all CPUs. Results do not depend on it. */
     readonly threads?: number;
+    /**
+     * How matrix products treat their operands. `f32` (the default, or `BASIC_MLLM_PRECISION`) is exact; `bf16` rounds
+     * them to bfloat16 and sums in float32: faster where the CPU multiplies bfloat16, and the same result elsewhere up
+     * to the order of a sum. Parameters, activations and moments stay float32.
+     */
+    readonly precision?: Precision;
 }
+/** Precision of matrix products. */
+type Precision = "f32" | "bf16";
 /**
  * Makes the native CPU backend the current tfjs backend and returns its tfjs name. May be called again.
  *
- * @throws BasicError `E_BACKEND_START` when the native addon is missing, or the number of threads is no count.
+ * @throws BasicError `E_BACKEND_START` when the native addon is missing, or an option has no valid value.
  */
 declare function start(options?: StartOptions): Promise<string>;
 
-export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, instructionSet, start };
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type Precision, type StartOptions, start };

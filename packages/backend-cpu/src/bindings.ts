@@ -9,6 +9,9 @@ interface SystemBindings {
   setThreadCount(count: number): void;
   /** `baseline`, `avx2` or `avx512`. */
   instructionSet(): string;
+  /** native/src/gemm/precision.rs: operands of matrix products are rounded to bfloat16, or not. */
+  setBf16Products(on: boolean): void;
+  bf16Products(): boolean;
 }
 
 /** Stock operations: native/src/ops, native/src/matmul.rs. `dimensions` are `[size, stride, stride]` per loop. */

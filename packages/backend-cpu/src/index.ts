@@ -10,4 +10,4 @@ export type {
   KlInputs,
 } from "./kernels/bindings.js";
 export { instructionSet } from "./native.js";
-export { type StartOptions, start } from "./start.js";
+export { type Precision, type StartOptions, start } from "./start.js";

@@ -40,6 +40,38 @@ describe("start", () => {
   });
 });
 
+describe("precision", () => {
+  const x = [1.004, 1 + 2 ** -8 + 2 ** -9, -3.3, 0.1];
+  const product = () =>
+    tf.tidy(() => tf.matMul(tf.tensor2d(x, [4, 1]), tf.tensor2d(x, [4, 1]), false, true).dataSync());
+
+  it("rounds the operands of products to bfloat16 when asked to, and only then", async () => {
+    // Neighbours of 1 are 2^-7 apart: 1.004 is nearer to the one above.
+    const rounded = [1.0078125, 1.0078125, -3.296875, 0.10009765625];
+    await start({ precision: "bf16" });
+    expect(native().bf16Products()).toBe(true);
+    expect([...product()]).toEqual(rounded.flatMap((a) => rounded.map((b) => Math.fround(a * b))));
+    await start();
+    const exact = x.map(Math.fround);
+    expect([...product()]).toEqual(exact.flatMap((a) => exact.map((b) => Math.fround(a * b))));
+  });
+
+  it("comes from the option, then from the environment", async () => {
+    vi.stubEnv("BASIC_MLLM_PRECISION", "bf16");
+    await start();
+    expect(native().bf16Products()).toBe(true);
+    await start({ precision: "f32" });
+    expect(native().bf16Products()).toBe(false);
+  });
+
+  it("refuses a precision that there is not", async () => {
+    vi.stubEnv("BASIC_MLLM_PRECISION", "fp8");
+    await expect(start()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The CPU backend multiplies in "f32" or "bf16", but the environment variable BASIC_MLLM_PRECISION is "fp8". Give one of these, or leave it out for f32. [E_BACKEND_START]]`,
+    );
+  });
+});
+
 /** A step of a small network, with every kind of work that is shared out. */
 function results(): number[] {
   return tf.tidy(() => {
