@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 import { rowsOfRuns, rowsOfTable } from "./accuracy.mjs";
+import { rowsOfProducts } from "./gemm.mjs";
 import { kernelCases } from "./kernels/cases.mjs";
 import { provenance, report, root } from "./rows.mjs";
 import { rowsOfRun, trainForRows } from "./steps.mjs";
@@ -69,6 +70,12 @@ async function runSteps() {
   for (const row of rows) report("steps", { kind: "timing", ...row, ...provenance(threads) }, options);
 }
 
+/** `gemm`, or `gemm` and a part of a shape: "gemm 512x". */
+function runProducts() {
+  const rows = rowsOfProducts(positionals[1] ?? "", { threads });
+  for (const row of rows) report("gemm", { kind: "rate", ...row, ...provenance(threads ?? 1) }, options);
+}
+
 function runAccuracy() {
   if (options.table === undefined && options.run.length === 0) {
     throw new Error("bench accuracy needs --table FILE (of an ablation) or --run DIR, once per seed.");
@@ -79,9 +86,11 @@ function runAccuracy() {
 
 const chosen = kernelCases.filter(({ name }) => name.includes(filter));
 try {
-  if (options.list) process.stdout.write(`${[...kernelCases.map(({ name }) => name), "steps"].join("\n")}\n`);
+  if (options.list)
+    process.stdout.write(`${[...kernelCases.map(({ name }) => name), "gemm", "steps"].join("\n")}\n`);
   else if (filter === "accuracy") runAccuracy();
   else if (filter === "steps") await runSteps();
+  else if (filter === "gemm") runProducts();
   else if (chosen.length === 0)
     throw new Error(`No case contains "${filter}". \`npm run bench -- --list\` has all.`);
   else {
