@@ -28,6 +28,7 @@ export class CpuBackend extends MathBackendCPU {
   readonly #pool: BlockPool;
   #nextId = 0;
   #allocated: tf.TensorInfo[] | undefined;
+  readonly #javascriptCalls = new Map<string, number>();
 
   constructor(native: NativeBindings, pool: BlockPool = new BlockPool(native)) {
     super();
@@ -74,6 +75,19 @@ export class CpuBackend extends MathBackendCPU {
   /** Gives free memory back to the system. */
   override dispose(): void {
     this.#pool.trim();
+  }
+
+  /**
+   * Calls so far, by kernel, that a kernel in JavaScript served although a tensor of some size took part. Training and
+   * generation make none.
+   */
+  javascriptCalls(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#javascriptCalls);
+  }
+
+  /** Counts a call for {@link javascriptCalls}. */
+  noteJavascriptCall(kernel: string): void {
+    this.#javascriptCalls.set(kernel, (this.#javascriptCalls.get(kernel) ?? 0) + 1);
   }
 
   /** A new float32 tensor with arbitrary content. Write all of `values`. */

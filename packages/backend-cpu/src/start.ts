@@ -7,6 +7,7 @@ import { BACKEND_NAME, CpuBackend } from "./backend.js";
 import { registerContractKernels } from "./kernels/index.js";
 import { native } from "./native.js";
 import { registerOperations } from "./operations/index.js";
+import { countJavascriptCalls } from "./operations/javascript.js";
 
 /** How to start the CPU backend. */
 export interface StartOptions {
@@ -40,6 +41,7 @@ export async function start(options: StartOptions = {}): Promise<string> {
   }
   if (findKernel("Add", BACKEND_NAME) === undefined) {
     tf.copyRegisteredKernels("cpu", BACKEND_NAME);
+    countJavascriptCalls();
     registerOperations();
     registerContractKernels();
   }

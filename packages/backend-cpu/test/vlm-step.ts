@@ -1,7 +1,5 @@
 import {
   createDecoder,
-  createDirectionLoss,
-  createDistributionLoss,
   createOptimizer,
   createProjector,
   createRandom,
@@ -9,12 +7,14 @@ import {
   createVlmObjective,
   decoderConfig,
   disposeStep,
+  type LossFactory,
   type PackedRows,
   type Parameter,
   siglipConfig,
   singleProcess,
   trainStep,
   type VlmBatch,
+  visualLosses,
 } from "@basic-mllm/core";
 
 const IMAGE = 24;
@@ -31,8 +31,15 @@ export interface VlmTraining {
   dispose(): void;
 }
 
-/** Encoder, projector and decoder from fixed seeds, with both losses of BASIC, clipping and weight decay. */
-export function createVlmTraining(): VlmTraining {
+/** Losses of the paper. */
+const BASIC = ["direction", "distribution"];
+
+/**
+ * Encoder, projector and decoder from fixed seeds, with visual losses (both of BASIC), clipping and weight decay.
+ *
+ * @param names - Of {@link visualLosses}.
+ */
+export function createVlmTraining(names: readonly string[] = BASIC): VlmTraining {
   const encoder = createVit(
     siglipConfig({ imageSize: IMAGE, patchSize: 8, width: 32, depth: 2, heads: 2, inner: 48 }),
     { seed: 5 },
@@ -40,10 +47,8 @@ export function createVlmTraining(): VlmTraining {
   const projector = createProjector("mlp2x_gelu", { features: 32, width: 48, seed: 1 });
   const sizes = { vocabularySize: VOCABULARY, width: 48, depth: 4, heads: 4, inner: 96, initialStd: 0.1 };
   const language = createDecoder(decoderConfig(sizes), { seed: 3 });
-  const losses = [createDirectionLoss(), createDistributionLoss()].map((loss) => ({
-    loss,
-    weightAt: () => 1,
-  }));
+  const context = { width: 48, depth: 4, features: 32, random: createRandom(11, "losses"), options: {} };
+  const losses = names.map((name) => ({ loss: factoryOf(name)(context), weightAt: () => 1 }));
   const objective = createVlmObjective({ encoder, projector, language, losses });
   const groups = Object.entries(objective.groups).map(([name, parameters]) => ({
     name,
@@ -74,6 +79,12 @@ export function createVlmTraining(): VlmTraining {
       for (const parameter of optimizer.parameters) parameter.dispose();
     },
   };
+}
+
+function factoryOf(name: string): LossFactory {
+  const factory = visualLosses[name];
+  if (factory === undefined) throw new Error(`There is no visual loss "${name}".`);
+  return factory;
 }
 
 /** Samples of one token, an image and text; the text is trained. */

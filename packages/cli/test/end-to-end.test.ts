@@ -5,6 +5,7 @@ import { join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
+import { javascriptCalls } from "./javascript-calls.js";
 import { writeMiniTask } from "./mini.js";
 import { cli } from "./run-cli.js";
 
@@ -112,6 +113,10 @@ describe("a recipe from its first step to its comparison", () => {
     expect(err).toContain('image "none.png"');
     const { turns } = json<{ turns: { question: string }[] }>();
     expect(turns.map(({ question }) => question)).toEqual(["what color is this ?", "is this red ?"]);
+  });
+
+  it("trains, measures and chats with no large tensor left to JavaScript", () => {
+    expect(javascriptCalls()).toEqual({});
   });
 
   it("report writes one file for a run, and compares several", async () => {

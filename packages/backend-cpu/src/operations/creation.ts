@@ -28,9 +28,10 @@ export function registerCreation(): void {
   registerCast();
 }
 
-/** Cast between float32 and int32, and from bool to float32. */
+/** Cast between float32 and int32, and from bool to float32; to the same type it is another reference. */
 function registerCast(): void {
   override<"x", { dtype: tf.DataType }>("Cast", ({ inputs: { x }, attrs: { dtype }, backend }) => {
+    if (x.dtype === dtype && dtype !== "complex64") return backend.alias(x);
     if (x.dtype === "float32" && dtype === "int32") {
       const values = backend.floats(x);
       const out = new Int32Array(values.length);

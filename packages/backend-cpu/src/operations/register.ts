@@ -19,7 +19,7 @@ export function override<Input extends string, Attrs extends object = object>(
   name: string,
   run: (call: Call<Input, Attrs>) => Result,
 ): void {
-  const stock = tf.getKernel(name, "cpu");
+  const stock = tf.getKernel(name, BACKEND_NAME);
   tf.unregisterKernel(name, BACKEND_NAME);
   const kernelFunc = (call: Call<Input, Attrs>) => {
     const { inputs, backend, attrs = {} as Attrs } = call;
