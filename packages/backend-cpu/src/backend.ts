@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { NativeBindings } from "./bindings.js";
 import { type Block, BlockPool, type PoolUse } from "./block-pool.js";
+import { createRehearsal, type Rehearsal } from "./rehearsal.js";
 
 /** Name of this backend in tfjs. Its own "cpu" is plain JavaScript. */
 export const BACKEND_NAME = "basiccpu";
@@ -15,6 +16,8 @@ interface TensorRecord {
   dtype: tf.DataType;
   refCount: number;
   block?: Block;
+  /** Where the block came from. */
+  pool?: BlockPool;
 }
 
 /** A new tensor and the memory to write its values to. */
@@ -24,16 +27,26 @@ export interface Output extends tf.TensorInfo {
 
 /** A tfjs backend whose float32 tensors live in native memory, with kernels in Rust. */
 export class CpuBackend extends MathBackendCPU {
-  readonly native: NativeBindings;
-  readonly #pool: BlockPool;
+  readonly #native: NativeBindings;
+  readonly #ownPool: BlockPool;
+  #rehearsal: Rehearsal | undefined;
   #nextId = 0;
   #allocated: tf.TensorInfo[] | undefined;
   readonly #javascriptCalls = new Map<string, number>();
 
   constructor(native: NativeBindings, pool: BlockPool = new BlockPool(native)) {
     super();
-    this.native = native;
-    this.#pool = pool;
+    this.#native = native;
+    this.#ownPool = pool;
+  }
+
+  /** Functions of the addon. */
+  get native(): NativeBindings {
+    return this.#rehearsal?.native ?? this.#native;
+  }
+
+  get #pool(): BlockPool {
+    return this.#rehearsal?.pool ?? this.#ownPool;
   }
 
   /** Copies float32 values into a block: the caller may go on using its array. */
@@ -63,7 +76,7 @@ export class CpuBackend extends MathBackendCPU {
   override disposeData(dataId: DataId, force = false): boolean {
     const record = this.data.has(dataId) ? (this.data.get(dataId) as TensorRecord) : undefined;
     const gone = super.disposeData(dataId, force);
-    if (gone && record?.block !== undefined) this.#pool.give(record.block);
+    if (gone && record?.block !== undefined) record.pool?.give(record.block);
     return gone;
   }
 
@@ -90,11 +103,30 @@ export class CpuBackend extends MathBackendCPU {
     this.#javascriptCalls.set(kernel, (this.#javascriptCalls.get(kernel) ?? 0) + 1);
   }
 
+  /**
+   * Runs `body` without computing anything: kernels infer shapes and take memory that is not there. Values of tensors
+   * mean nothing; what is made inside must be disposed inside.
+   *
+   * @returns Bytes by which the pool would have grown.
+   */
+  async rehearse(body: () => Promise<void>): Promise<number> {
+    const { liveBytes, heldBytes } = this.#ownPool.use();
+    const rehearsal = createRehearsal(this.#ownPool);
+    this.#rehearsal = rehearsal;
+    try {
+      await body();
+    } finally {
+      this.#rehearsal = undefined;
+    }
+    return rehearsal.pool.peakBytes - liveBytes - heldBytes;
+  }
+
   /** A new float32 tensor with arbitrary content. Write all of `values`. */
   allocate(shape: readonly number[]): Output {
-    const block = this.#pool.take(tf.util.sizeFromShape([...shape]));
+    const pool = this.#pool;
+    const block = pool.take(tf.util.sizeFromShape([...shape]));
     const dataId = { id: this.#nextId++ };
-    this.data.set(dataId, { values: block.view, dtype: "float32", refCount: 1, block } as TensorRecord);
+    this.data.set(dataId, { values: block.view, dtype: "float32", refCount: 1, block, pool } as TensorRecord);
     const output: Output = { dataId, shape: [...shape], dtype: "float32", values: block.view };
     this.#allocated?.push(output);
     return output;
@@ -141,9 +173,10 @@ export class CpuBackend extends MathBackendCPU {
       this.data.set(dataId, { values: asStored(values, dtype), dtype, refCount });
       return;
     }
-    const block = this.#pool.take(values.length);
+    const pool = this.#pool;
+    const block = pool.take(values.length);
     block.view.set(values as Float32Array);
-    this.data.set(dataId, { values: block.view, dtype, refCount, block } as TensorRecord);
+    this.data.set(dataId, { values: block.view, dtype, refCount, block, pool } as TensorRecord);
   }
 }
 

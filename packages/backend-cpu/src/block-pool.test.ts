@@ -93,3 +93,36 @@ it("gives memory that is aligned to 64 bytes and empties all views when it is fr
   expect(native().freeBlock(block)).toBe(false);
   expect(native().freeBlock(new Float32Array(4))).toBe(false);
 });
+
+it("remembers the most bytes that existed at a time", () => {
+  const pool = new BlockPool(native());
+  const first = pool.take(1000);
+  pool.give(first);
+  pool.give(pool.take(1000));
+  expect(pool.peakBytes).toBe(first.whole.length * 4);
+  const two = [pool.take(1000), pool.take(1000)];
+  for (const block of two) pool.give(block);
+  expect(pool.peakBytes).toBe(first.whole.length * 8);
+  pool.trim();
+});
+
+it("has a twin that holds as many blocks, from another source", () => {
+  const pool = new BlockPool(native());
+  const [kept, given] = [pool.take(500), pool.take(1000)];
+  pool.give(given);
+  let asked = 0;
+  const twin = pool.twin({
+    allocateBlock: (floats) => {
+      asked++;
+      return new Float32Array(floats);
+    },
+    freeBlock: () => true,
+  });
+  expect([twin.use(), asked]).toEqual([pool.use(), 1]);
+  const again = twin.take(1000);
+  expect([again === given, asked]).toEqual([false, 1]);
+  twin.take(2000);
+  expect(asked).toBe(2);
+  pool.give(kept);
+  pool.trim();
+});

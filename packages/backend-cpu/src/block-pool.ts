@@ -21,6 +21,9 @@ export interface PoolUse {
 const SMALLEST_CLASS = 16;
 const BYTES = Float32Array.BYTES_PER_ELEMENT;
 
+/** Where blocks come from. */
+export type BlockSource = Pick<NativeBindings, "allocateBlock" | "freeBlock">;
+
 /** Freed blocks are kept up to this many bytes, unless asked otherwise. */
 const DEFAULT_HELD_BYTES = 2 ** 31;
 
@@ -29,13 +32,14 @@ const DEFAULT_HELD_BYTES = 2 ** 31;
  * The garbage collector has no part in it.
  */
 export class BlockPool {
-  readonly #native: Pick<NativeBindings, "allocateBlock" | "freeBlock">;
+  readonly #native: BlockSource;
   readonly #free = new Map<number, Block[]>();
   readonly #heldLimit: number;
   #liveBytes = 0;
   #heldBytes = 0;
+  #peakBytes = 0;
 
-  constructor(native: Pick<NativeBindings, "allocateBlock" | "freeBlock">, heldLimit = DEFAULT_HELD_BYTES) {
+  constructor(native: BlockSource, heldLimit = DEFAULT_HELD_BYTES) {
     this.#native = native;
     this.#heldLimit = heldLimit;
   }
@@ -47,6 +51,7 @@ export class BlockPool {
     let block = this.#free.get(size)?.pop();
     if (block === undefined) {
       block = new Block(this.#native.allocateBlock(size));
+      this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#heldBytes + bytes);
     } else {
       this.#heldBytes -= bytes;
       block.inUse = true;
@@ -79,6 +84,25 @@ export class BlockPool {
     }
     this.#free.clear();
     this.#heldBytes = 0;
+  }
+
+  /** Most bytes that existed at a time, in use or held. */
+  get peakBytes(): number {
+    return this.#peakBytes;
+  }
+
+  /** A pool with blocks of another source, in use and held as many as here: what it does, this one would do. */
+  twin(source: BlockSource): BlockPool {
+    const twin = new BlockPool(source, this.#heldLimit);
+    twin.#liveBytes = this.#liveBytes;
+    twin.#heldBytes = this.#heldBytes;
+    twin.#peakBytes = this.#liveBytes + this.#heldBytes;
+    for (const [size, blocks] of this.#free) {
+      const copies = blocks.map(() => new Block(source.allocateBlock(size)));
+      for (const copy of copies) copy.inUse = false;
+      twin.#free.set(size, copies);
+    }
+    return twin;
   }
 
   /** Bytes in use and held for reuse. */

@@ -60,3 +60,20 @@ it("needs no more memory from step to step, and gives it all back", async () => 
   training.dispose();
   expect(leakCounters()).toEqual(empty);
 });
+
+it("rehearses the memory of training to the byte, and computes nothing meanwhile", async () => {
+  await start({ threads: 2 });
+  const backend = tf.backend() as CpuBackend;
+  backend.dispose();
+  const [empty, bytes] = [leakCounters(), backend.native.blockBytes()];
+  const train = async (): Promise<void> => {
+    const training = createVlmTraining();
+    for (let i = 0; i < 3; i++) await training.step();
+    training.dispose();
+  };
+  const predicted = await backend.rehearse(train);
+  expect([leakCounters(), backend.native.blockBytes()]).toEqual([empty, bytes]);
+  await train();
+  expect(backend.native.blockBytes() - bytes).toBe(predicted);
+  expect(await backend.rehearse(train)).toBe(0);
+});

@@ -190,6 +190,31 @@ describe("a recipe from its first step to its comparison", () => {
     expect(tight.out).toContain("a batch of the 3 longest samples has 48 rows, and rowBudget is 20.");
   });
 
+  it("predicts the memory of each stage, and stops before the first step where that is over the limit", async () => {
+    const dry = await cli(["train", recipe, "--dry", "--json"]);
+    const { memory } = dry.json<{ memory: { stage: string; training: number; resident: number }[] }>();
+    expect(memory.map(({ stage }) => stage)).toEqual(["align", "finetune"]);
+    for (const { training, resident } of memory) {
+      // This process has trained before: its pool may hold all that is needed.
+      expect(training).toBeGreaterThanOrEqual(0);
+      expect(resident).toBeGreaterThan(50e6);
+    }
+    const out = join(folder, "limited");
+    const stopped = await cli(["train", recipe, "--out", out, "--memory-limit", "20MB"]);
+    expect(stopped.code).toBe(1);
+    expect(stopped.out.replaceAll(/\d+(\.\d)? (k|M)?B\b/g, "N MB")).toContain(
+      'Stage "align" would take N MB, and the limit is N MB: N MB for the process with data and parameters (N MB), ' +
+        "N MB for gradients, moments and activations, N MB while a checkpoint is written. Lower batchSize (and " +
+        "raise accumulate), train fewer parts, or raise the limit. [E_MEMORY_LIMIT]",
+    );
+    expect(existsSync(out)).toBe(false);
+    const wrong = await cli(["train", recipe, "--memory-limit", "lots"]);
+    expect([wrong.code, wrong.out]).toEqual([
+      2,
+      expect.stringContaining("must be a size such as 1.5GB or 900MB"),
+    ]);
+  });
+
   it("data validate reports what is wrong with a file", async () => {
     const tokenizer = join(folder, "tokenizer");
     const good = await cli([

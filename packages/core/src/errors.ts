@@ -32,6 +32,7 @@ export type ErrorCode =
   | "E_CHECKPOINT_MISSING"
   | "E_RUN_LOCKED"
   | "E_DISK_FULL"
+  | "E_MEMORY_LIMIT"
   | "E_INTERRUPTED"
   // weights
   | "E_WEIGHTS_FORMAT"

@@ -299,6 +299,7 @@ export {
   type RegionTextBatch,
   type RegionTextOptions,
 } from "./train/region-text-objective.js";
+export { type RehearsalInput, type RehearsingBackend, rehearseStages } from "./train/rehearse.js";
 export type { RunStore } from "./train/run-store.js";
 export { decodeTensors, encodeTensors, type HostTensor, type TensorFile } from "./train/state.js";
 export {

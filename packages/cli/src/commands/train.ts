@@ -5,6 +5,7 @@ import { defineCliCommand, wholeNumber } from "../command.js";
 import { defaultRunFolder } from "../session/folders.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
 import { loadRecipe } from "../session/load-recipe.js";
+import { parseBytes } from "../session/memory.js";
 import { dryRun, trainRun } from "../session/train-run.js";
 
 /** `basic-mllm train`: the main job. */
@@ -41,6 +42,11 @@ export const train = defineCliCommand({
       valueHint: "n",
       description: "Threads of the cpu backend. Default: all processors.",
     },
+    "memory-limit": {
+      type: "string",
+      valueHint: "size",
+      description: "Stop before the first step if the run would take more, for example 1.5GB.",
+    },
     dry: {
       type: "boolean",
       description: "Check everything, print what would train and the memory, then stop.",
@@ -76,6 +82,7 @@ export const train = defineCliCommand({
     ];
     const recipe = changes.length === 0 ? written : applyOverrides(written, changes);
     const threads = wholeNumber("train", "threads", args.threads);
+    const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
     const interrupt = abortOnInterrupt(terminal);
     const options = {
       recipe,
@@ -85,6 +92,7 @@ export const train = defineCliCommand({
       signal: interrupt.signal,
       report: args.report !== false,
       ...(threads !== undefined && { threads }),
+      ...(memoryLimit !== undefined && { memoryLimit }),
       ...(args.resume === true && {
         resume: args.previous === true ? ("previous" as const) : ("last" as const),
       }),

@@ -49,8 +49,6 @@ export async function openLanguageTask(context: TaskContext<LanguageRecipe>): Pr
   return {
     parts: summarise(objective.groups),
     objective,
-    backbone: language,
-    rows: ({ packed }) => packed.ids.length,
     data: async () => data,
     evaluate: async (): Promise<readonly EvaluationResult[]> => [
       { split: "unseen-documents", metrics: await scorePerplexity(language, unseen, 32) },

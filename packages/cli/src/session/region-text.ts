@@ -58,8 +58,6 @@ export async function openRegionText(
   return {
     parts: summarise(objective.groups),
     objective,
-    backbone: { depth: encoder.config.depth, width: encoder.width },
-    rows: ({ pixels }) => (pixels.shape[0] ?? 0) * tokensOf(encoder),
     data: async () => createRegionData(training),
     evaluate: async () => [
       await measure("training-artists", styles),
@@ -70,12 +68,6 @@ export async function openRegionText(
       for (const group of Object.values(objective.groups)) group.dispose();
     },
   };
-}
-
-/** Tokens of a picture inside of the encoder. */
-function tokensOf({ config, imageSize }: Vit): number {
-  const patches = Math.floor(imageSize / config.patchSize) ** 2;
-  return config.classToken ? patches + 1 : patches;
 }
 
 function requireTrainable(encoder: unknown): VisionEncoder & Vit {

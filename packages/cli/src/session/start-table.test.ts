@@ -1,12 +1,9 @@
-import type { TrainingData } from "@basic-mllm/core";
 import { recipes, tinyEncoder } from "@basic-mllm/recipes";
 import { describe, expect, it } from "vitest";
 
 import { plain } from "../../test/run-cli.js";
 import type { Terminal } from "../terminal.js";
-import { estimateMemory } from "./memory.js";
 import { printStartTable, type StartTable } from "./start-table.js";
-import type { TaskSession } from "./task.js";
 
 function printed(table: StartTable): string {
   let text = "";
@@ -23,7 +20,9 @@ describe("printStartTable", () => {
   const parts = [{ name: "vision", parameters: 1200 }];
 
   it("shows the losses of each stage as the recipe weighs them, and the memory", () => {
-    const memory = [{ stage: "contrast", steps: 2400, weights: 19_200, activations: 2e6 }];
+    const memory = [
+      { stage: "contrast", steps: 2400, parameters: 4800, training: 2e6, saving: 1e5, resident: null },
+    ];
     expect(`\n${printed({ recipe: tinyEncoder, parts, memory })}`).toMatchInlineSnapshot(`
       "
       tiny-encoder  seed 0  backend cpu
@@ -48,24 +47,6 @@ describe("printStartTable", () => {
     );
     const text = printed({ recipe: { ...quickstart, stages } as typeof quickstart, parts });
     expect(text).toContain("loss = 0.5 language + 0.05 direction + 0.01 distribution\n");
-    expect(text).not.toContain("ACTIVATIONS");
-  });
-});
-
-describe("estimateMemory", () => {
-  it("takes parts, rows and backbone of the task itself", async () => {
-    const data: TrainingData<number> = { size: 1000, batch: async (indices) => indices.length };
-    const session = {
-      parts: [
-        { name: "vision", parameters: 10 },
-        { name: "other", parameters: 5 },
-      ],
-      backbone: { depth: 3, width: 8 },
-      rows: (batch: number) => batch * 17,
-      data: async () => data,
-    } as unknown as TaskSession<number>;
-    expect(await estimateMemory(tinyEncoder, session)).toEqual([
-      { stage: "contrast", steps: 2400, weights: 10 * 16 + 5 * 4, activations: 64 * 17 * 3 * 8 * 34 * 4 },
-    ]);
+    expect(text).not.toContain("TRAINING ADDS");
   });
 });

@@ -10,20 +10,10 @@ export interface PartSummary {
   readonly parameters: number;
 }
 
-/** The transformer that holds most of a step's saved tensors. */
-export interface Backbone {
-  readonly depth: number;
-  readonly width: number;
-}
-
 /** What the command line needs of a recipe's task: what to train, on what, how to measure, how to save. */
 export interface TaskSession<Batch> {
   readonly parts: readonly PartSummary[];
   readonly objective: Objective<Batch>;
-  /** For the memory estimate. */
-  readonly backbone: Backbone;
-  /** Rows that a batch sends through the backbone. */
-  rows(batch: Batch): number;
   /** Of the standardised features, where the recipe standardises. */
   readonly statistics?: ChannelStatistics | null;
   data(stage: string): Promise<TrainingData<Batch>>;

@@ -25,7 +25,7 @@ import pc from "picocolors";
 
 import { duration, type Terminal } from "../terminal.js";
 import { writeJson } from "./json-file.js";
-import { estimateMemory } from "./memory.js";
+import { checkMemoryLimit, estimateMemory } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
@@ -47,6 +47,8 @@ export interface TrainRunOptions {
   readonly signal: AbortSignal;
   readonly report: boolean;
   readonly threads?: number;
+  /** Bytes of resident memory that the run may take; it does not start where it would take more. */
+  readonly memoryLimit?: number;
   readonly resume?: CheckpointChoice;
   /** The baseline that never sees a picture. */
   readonly blind?: boolean;
@@ -102,6 +104,7 @@ async function trainLocked(options: TrainRunOptions, store: RunStore): Promise<T
     if (options.blind !== true) {
       const memory = await estimateMemory(recipe, session);
       printStartTable(terminal, { recipe, parts: session.parts, memory });
+      checkMemoryLimit(memory, options.memoryLimit);
     }
     const result = await trainSession(session, options, store);
     const lines = await readMetrics(store);
@@ -136,6 +139,7 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
   try {
     const memory = await estimateMemory(recipe, session);
     printStartTable(terminal, { recipe, parts: session.parts, memory });
+    checkMemoryLimit(memory, options.memoryLimit);
     return { recipe: recipe.name, parts: session.parts, memory };
   } finally {
     session.dispose();

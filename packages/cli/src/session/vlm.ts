@@ -194,8 +194,6 @@ function session(opened: Opened): VlmSession {
     statistics: opened.statistics,
     template,
     objective,
-    backbone: language,
-    rows: ({ packed }) => packed.ids.length,
     parts: summarise(partSets(encoder, objective)),
     data: async (stage) => trainingData(recipe, stage, opened),
     questions: (set) => batchesOf(set, { tokenizer, projector, template, answers: "last" }),

@@ -1,0 +1,67 @@
+import "@tensorflow/tfjs-backend-cpu";
+
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
+
+import { type Fallback, setFallback } from "../kernels/run.js";
+import { Parameter, ParameterSet } from "../parameters.js";
+import { defineRecipe, type Recipe } from "../recipe.js";
+import type { Objective } from "./objective.js";
+import { type RehearsalInput, rehearseStages } from "./rehearse.js";
+
+let fallback: Fallback;
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  fallback = setFallback("reference");
+});
+afterAll(() => {
+  setFallback(fallback);
+});
+afterEach(() => {
+  delete (tf.backend() as { rehearse?: unknown }).rehearse;
+});
+
+const recipe: Recipe = defineRecipe({
+  task: "language",
+  name: "tiny",
+  model: { language: "any", tokenizer: "any" },
+  data: { train: { read: "any" } },
+  stages: { read: { train: ["language"], steps: 40, batchSize: 2, learningRate: 1e-2 } },
+});
+
+function open(parts: () => void): RehearsalInput<number> {
+  const language = new ParameterSet();
+  const parameter = language.add(new Parameter("w", Float32Array.of(1, 2), [2]));
+  parameter.trainable = false;
+  const objective: Objective<number> = {
+    groups: { language },
+    count: () => ({ tokens: 1, samples: 1 }),
+    parts: () => {
+      parts();
+      const sum = tf.sum(tf.square(parameter.value)) as tf.Scalar;
+      return [{ name: "language", sum, per: "tokens", weight: 1 }];
+    },
+  };
+  return { recipe, stageName: "read", objective, data: { size: 10, batch: async ([first = 0]) => first } };
+}
+
+it("says that it does not know where the backend cannot rehearse", async () => {
+  const parts = vi.fn();
+  expect(await rehearseStages([open(parts)])).toBeNull();
+  expect(parts).not.toHaveBeenCalled();
+});
+
+it("goes through the first steps of a stage, and leaves nothing behind", async () => {
+  const backend = tf.backend() as { rehearse?: (body: () => Promise<void>) => Promise<number> };
+  backend.rehearse = async (body) => {
+    await body();
+    return 123;
+  };
+  const parts = vi.fn();
+  const stage = open(parts);
+  const before = tf.memory().numTensors;
+  expect(await rehearseStages([stage])).toBe(123);
+  expect(parts).toHaveBeenCalledTimes(16);
+  expect(tf.memory().numTensors).toBe(before);
+  expect([...(stage.objective.groups["language"] ?? [])].map(({ trainable }) => trainable)).toEqual([false]);
+});

@@ -1,0 +1,74 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { createOptimizer } from "../optim/adamw.js";
+import { type Recipe, type RecipeStage, resolveSteps } from "../recipe.js";
+import { createBatchSource } from "./batches.js";
+import { singleProcess } from "./collective.js";
+import { freezeGroups } from "./freeze.js";
+import type { Objective, TrainingData } from "./objective.js";
+import { disposeStep, trainStep } from "./step.js";
+
+/** A backend that can run without computing, to learn how much memory a body would take. */
+export interface RehearsingBackend {
+  /** @returns Bytes by which the backend's memory would grow. */
+  rehearse(body: () => Promise<void>): Promise<number>;
+}
+
+/** A stage to rehearse. */
+export interface RehearsalInput<Batch> {
+  readonly recipe: Recipe;
+  readonly stageName: string;
+  readonly objective: Objective<Batch>;
+  readonly data: TrainingData<Batch>;
+}
+
+/** Batches differ in their rows, so that their tensors need blocks of different sizes. */
+const STEPS = 16;
+
+/**
+ * Bytes by which the backend's memory grows in these stages, one after the other, without computing a step: the first
+ * steps of each are gone through, with all its losses. Parameters are as before.
+ *
+ * @returns null where the current backend cannot tell.
+ */
+export async function rehearseStages<Batch>(
+  stages: readonly RehearsalInput<Batch>[],
+): Promise<number | null> {
+  const backend = tf.backend() as Partial<RehearsingBackend>;
+  if (backend.rehearse === undefined) return null;
+  const parameters = stages.flatMap(({ objective }) =>
+    Object.values(objective.groups).flatMap((set) => [...set]),
+  );
+  const trainable = parameters.map((parameter) => parameter.trainable);
+  try {
+    return await backend.rehearse(async () => {
+      for (const stage of stages) await runSteps(stage);
+    });
+  } finally {
+    for (const [i, parameter] of parameters.entries()) parameter.trainable = trainable[i] ?? true;
+  }
+}
+
+async function runSteps<Batch>({ recipe, stageName, objective, data }: RehearsalInput<Batch>): Promise<void> {
+  const stage = recipe.stages[stageName] as RecipeStage;
+  const steps = resolveSteps(stage, data.size);
+  const collective = singleProcess;
+  const batches = createBatchSource({ data, seed: recipe.seed, stageName, stage, steps, collective });
+  const { betas, epsilon, maxNorm, lossReduction: reduction } = stage;
+  const optimizer = createOptimizer({
+    groups: freezeGroups(stage, objective.groups),
+    betas,
+    epsilon,
+    maxNorm,
+  });
+  try {
+    for (let step = 0; step < Math.min(STEPS, steps); step++) {
+      // The last steps: losses that begin late are there.
+      const position = { stage: stageName, step: steps - 1, steps };
+      const input = { objective, batches: await batches.take(step), position, reduction, collective };
+      disposeStep(await trainStep(input, optimizer, 0));
+    }
+  } finally {
+    optimizer.dispose();
+  }
+}
