@@ -7,6 +7,9 @@ import { parseArgs } from "node:util";
 import { rowsOfRuns, rowsOfTable } from "./accuracy.mjs";
 import { rowsOfProducts } from "./gemm.mjs";
 import { kernelCases } from "./kernels/cases.mjs";
+import { stepCases } from "./peers/cases.mjs";
+import { PEER_BUILDS, rowsAgainstTorch } from "./peers/steps.mjs";
+import { rooflineRows } from "./roofline/rows.mjs";
 import { provenance, report, root } from "./rows.mjs";
 import { rowsOfRun, trainForRows } from "./steps.mjs";
 
@@ -21,11 +24,17 @@ const { values: options, positionals } = parseArgs({
     run: { type: "string", multiple: true, default: [] },
     table: { type: "string" },
     recipe: { type: "string", default: "quickstart" },
+    peer: { type: "string" },
+    case: { type: "string", default: "" },
+    steps: { type: "string", default: "7" },
+    mode: { type: "string", default: "basic" },
   },
   allowNegative: true,
 });
 const [filter = ""] = positionals;
-const threads = options.threads === undefined ? undefined : Number(options.threads);
+/** `steps --peer` takes a list, everything else one number. */
+const threads =
+  options.threads === undefined || options.peer !== undefined ? undefined : Number(options.threads);
 
 /** Children run the built packages. */
 function build(name) {
@@ -76,6 +85,24 @@ function runProducts() {
   for (const row of rows) report("gemm", { kind: "rate", ...row, ...provenance(threads ?? 1) }, options);
 }
 
+/** Whole steps beside a peer's, once for each number of threads. */
+async function runPeerSteps() {
+  if (options.peer !== "torch") throw new Error(`There is no peer "${options.peer}"; there is torch.`);
+  build("backend-cpu");
+  const setting = { filter: options.case, steps: Number(options.steps), builds: PEER_BUILDS };
+  for (const count of (options.threads ?? "1,2").split(",").map(Number)) {
+    for await (const row of rowsAgainstTorch({ ...setting, threads: count })) {
+      report("peers", { ...row, ...provenance(count) }, options);
+    }
+  }
+}
+
+function runRoofline() {
+  build("backend-cpu");
+  const setting = { filter: options.case, mode: options.mode, steps: Number(options.steps) };
+  for (const row of rooflineRows(setting)) report("roofline", { ...row, ...provenance(1) }, options);
+}
+
 function runAccuracy() {
   if (options.table === undefined && options.run.length === 0) {
     throw new Error("bench accuracy needs --table FILE (of an ablation) or --run DIR, once per seed.");
@@ -84,11 +111,22 @@ function runAccuracy() {
   for (const row of rows) report("accuracy", { ...provenance(threads), ...row }, options);
 }
 
+function caseNames() {
+  return [
+    ...kernelCases.map(({ name }) => name),
+    "gemm",
+    "steps",
+    "roofline",
+    ...stepCases.map(({ name }) => `steps --peer torch --case ${name}`),
+  ];
+}
+
 const chosen = kernelCases.filter(({ name }) => name.includes(filter));
 try {
-  if (options.list)
-    process.stdout.write(`${[...kernelCases.map(({ name }) => name), "gemm", "steps"].join("\n")}\n`);
+  if (options.list) process.stdout.write(`${caseNames().join("\n")}\n`);
   else if (filter === "accuracy") runAccuracy();
+  else if (filter === "roofline") runRoofline();
+  else if (filter === "steps" && options.peer !== undefined) await runPeerSteps();
   else if (filter === "steps") await runSteps();
   else if (filter === "gemm") runProducts();
   else if (chosen.length === 0)

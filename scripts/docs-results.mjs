@@ -138,7 +138,7 @@ function decimals(value) {
 }
 
 /** The newest row of each key, in the order in which the keys first came. */
-function latest(rows, keyOf) {
+export function latest(rows, keyOf) {
   const last = new Map();
   for (const row of rows) last.set(JSON.stringify(keyOf(row)), row);
   return [...last.values()];

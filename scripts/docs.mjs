@@ -2,13 +2,20 @@
 // results, the examples, and docs/recipe.schema.json. `--check` fails where a file is stale.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-
+import { overheadTable, peerChart, peerTable, rooflineTable } from "./docs-peers.mjs";
 import { diagnosticsTable, differenceTable, parseRows, resultTables, timingTable } from "./docs-results.mjs";
 import { ablationTables, fieldTables, kernelTable, recipeTable, templateTable } from "./docs-tables.mjs";
 import { root } from "./steps.mjs";
 
 /** Files with generated blocks: `<!-- generated: name -->` to `<!-- /generated -->`. */
-const PAGES = ["README.md", "docs/recipes.md", "docs/kernels.md", "docs/results.md", "benchmarks/README.md"];
+const PAGES = [
+  "README.md",
+  "docs/recipes.md",
+  "docs/kernels.md",
+  "docs/results.md",
+  "docs/benchmarks.md",
+  "benchmarks/README.md",
+];
 
 /** All documents as they should be, by path. `sources`: exports of core, data and recipes. */
 export function renderDocuments({ core, data, recipes }) {
@@ -19,7 +26,11 @@ export function renderDocuments({ core, data, recipes }) {
     results: () => resultTables(results),
     "differences to plain training": () => differenceTable(results),
     "visual embeddings": () => diagnosticsTable(results),
-    "kernel results": () => timingTable(results.filter(({ mode }) => mode !== "train")),
+    "kernel results": () =>
+      timingTable(results.filter(({ kind, mode }) => kind === "timing" && mode !== "train")),
+    "peer results": () => peerTable(results),
+    roofline: () => rooflineTable(results),
+    "cost of BASIC": () => overheadTable(results),
     library: () => example("library.mjs", "js"),
     "recipe.ts": () => example("recipe.ts", "ts"),
     "recipe.yaml": () => example("recipe.yaml", "yaml"),
@@ -31,7 +42,11 @@ export function renderDocuments({ core, data, recipes }) {
   };
   const pages = PAGES.map((path) => [path, fill(read(path), blocks, path)]);
   const title = { $id: "recipe.schema.json", title: "basic-mllm recipe", ...schema };
-  return new Map([...pages, ["docs/recipe.schema.json", `${JSON.stringify(title, null, 2)}\n`]]);
+  return new Map([
+    ...pages,
+    ["docs/images/peers.svg", peerChart(results)],
+    ["docs/recipe.schema.json", `${JSON.stringify(title, null, 2)}\n`],
+  ]);
 }
 
 function read(path) {

@@ -7,6 +7,9 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { rowsOfRuns, rowsOfTable } from "../../../benchmarks/accuracy.mjs";
 import { kernelCases } from "../../../benchmarks/kernels/cases.mjs";
+import { integers, noise } from "../../../benchmarks/peers/values.mjs";
+import { summarise } from "../../../benchmarks/roofline/rows.mjs";
+import { bytesOf, flopsOf } from "../../../benchmarks/roofline/work.mjs";
 import { rowsOfRun } from "../../../benchmarks/steps.mjs";
 
 let folder;
@@ -93,4 +96,47 @@ it("take the headline set of an ablation, with the seeds that have a result and 
 it("have a name of their own for every kernel case", () => {
   const names = kernelCases.map(({ name }) => name);
   expect(new Set(names).size).toBe(names.length);
+});
+
+it("give a peer the same first values, spread as asked", () => {
+  expect([...integers("ids", 4, 1000)]).toEqual([...integers("ids", 8, 1000)].slice(0, 4));
+  const values = noise("projector/linear_1.weight", 10_000, 0.02);
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+  expect(Math.abs(mean)).toBeLessThan(1e-3);
+  expect(Math.sqrt(variance)).toBeCloseTo(0.02, 3);
+});
+
+it("count the least work of a native call", () => {
+  const floats = (length) => new Float32Array(length);
+  const offsets = Int32Array.of(0, 3, 5);
+  const layout = {
+    queryOffsets: offsets,
+    keyOffsets: offsets,
+    heads: 2,
+    headWidth: 4,
+    causal: true,
+    window: 0,
+  };
+  // Pairs that see each other: 1 + 2 + 3 and 1 + 2.
+  expect(flopsOf("attention", [floats(40), floats(40), floats(40), layout])).toBe(2 * 2 * 9 * 2 * 4);
+  expect(flopsOf("attention", [0, 0, 0, { ...layout, window: 1 }])).toBe(2 * 2 * 5 * 2 * 4);
+  expect(flopsOf("matmul", [floats(6), floats(12), floats(8), 1, 1, 2, 4, 3, false, false])).toBe(
+    2 * 2 * 4 * 3,
+  );
+  expect(flopsOf("unary", [0, floats(6), floats(6), 0, 0])).toBe(0);
+  expect(bytesOf([0, floats(6), { labels: offsets }])).toBe(24 + 12);
+});
+
+it("compare kernels with the machine's peak", () => {
+  const groups = [
+    { name: "matmul", flops: 1e9, bytes: 1e6, count: 2, ms: 20 },
+    { name: "unary", flops: 0, bytes: 1e7, count: 1, ms: 1 },
+    { name: "matmul", flops: 5e8, bytes: 1e6, count: 1, ms: 10 },
+  ];
+  const rows = summarise({ total_ms: 100, groups }, { gflops: 100, gbs: 20 });
+  expect(rows).toMatchObject([
+    { kernel: "matmul", calls: 3, ours_ms: 50, share: 0.5, gflops: 50, roof: 0.5 },
+    { kernel: "unary", calls: 1, ours_ms: 1, gbs: 10, roof: 0.5 },
+  ]);
 });

@@ -8,6 +8,7 @@ import { describe, expect, it, vi } from "vitest";
 
 import { recipe } from "../../../docs/examples/recipe.js";
 import { renderDocuments } from "../../../scripts/docs.mjs";
+import { overheadTable, peerChart, peerTable } from "../../../scripts/docs-peers.mjs";
 import { diagnosticsTable, differenceTable, resultTables } from "../../../scripts/docs-results.mjs";
 import { commands } from "../src/commands/index.js";
 import { loadRecipe } from "../src/session/load-recipe.js";
@@ -143,5 +144,33 @@ describe("the tables of results", () => {
       | none | 0.500 ± 0.250 | – | – | 36.0 ± 2.0 | – | – |
       | das | 0.500 ± 0.250 | – | – | 36.0 ± 2.0 | – | – |"
     `);
+  });
+
+  it("show a step beside a peer's, and what BASIC adds", () => {
+    const row = {
+      kind: "peer",
+      case: "tiny-s1",
+      peer: "torch 2.15.0 tuned",
+      threads: 1,
+      device: "a CPU",
+      commit: "abc",
+    };
+    const rows = [
+      { ...row, mode: "off", ours_ms: 600, peer_ms: 666.7, ratio: 0.9, ours_mb: 400, peer_mb: 1000 },
+      { ...row, mode: "basic", ours_ms: 750, peer_ms: 733.4, ratio: 1.023, ours_mb: 420, peer_mb: 1200 },
+    ];
+    expect(peerTable(rows)).toMatchInlineSnapshot(`
+      "| step | losses | threads | peer | ms | peer's ms | ratio | MB | peer's MB | ratio | device | commit |
+      | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+      | tiny-s1 | without BASIC | 1 | torch 2.15.0 tuned | 600 | 667 | 0.90 | 400 | 1000 | 0.40 | a CPU | abc |
+      | tiny-s1 | with BASIC | 1 | torch 2.15.0 tuned | 750 | 733 | 1.02 | 420 | 1200 | 0.35 | a CPU | abc |"
+    `);
+    expect(overheadTable(rows)).toMatchInlineSnapshot(`
+      "| step | threads | peer | BASIC adds | in the peer |
+      | --- | --- | --- | --- | --- |
+      | tiny-s1 | 1 | torch 2.15.0 tuned | 25 % | 10 % |"
+    `);
+    expect(peerChart(rows)).toContain("tiny-s1, with BASIC, 1 thr., tuned");
+    expect([peerTable([]), overheadTable([])]).toEqual(["not measured yet", "not measured yet"]);
   });
 });

@@ -1,0 +1,132 @@
+// Training steps beside a peer's: tables and a chart, from the rows of benchmarks/results/peers.jsonl.
+import { latest, NOT_MEASURED } from "./docs-results.mjs";
+import { table } from "./docs-tables.mjs";
+
+const MODES = { off: "without BASIC", basic: "with BASIC" };
+
+/** The last row of each case, mode, peer, number of threads and device. */
+function peerRows(rows) {
+  const own = rows.filter(({ kind }) => kind === "peer");
+  return latest(own, (row) => [row.case, row.mode, row.peer, row.threads, row.device]);
+}
+
+/** Time and memory of a step, ours and the peer's. */
+export function peerTable(rows) {
+  const last = peerRows(rows);
+  if (last.length === 0) return NOT_MEASURED;
+  const header = [
+    "step",
+    "losses",
+    "threads",
+    "peer",
+    "ms",
+    "peer's ms",
+    "ratio",
+    "MB",
+    "peer's MB",
+    "ratio",
+  ];
+  const body = last.map((row) => [
+    row.case,
+    MODES[row.mode],
+    row.threads,
+    row.peer,
+    row.ours_ms.toFixed(0),
+    row.peer_ms.toFixed(0),
+    row.ratio.toFixed(2),
+    row.ours_mb ?? "–",
+    row.peer_mb ?? "–",
+    row.ours_mb === null || row.peer_mb === null ? "–" : (row.ours_mb / row.peer_mb).toFixed(2),
+  ]);
+  return `${table(
+    [...header, "device", "commit"],
+    body.map((cells, i) => [...cells, last[i].device, last[i].commit]),
+  )}`;
+}
+
+/** By how much BASIC's losses lengthen a step, ours and the peer's. */
+export function overheadTable(rows) {
+  const last = peerRows(rows);
+  const pairs = last.flatMap((basic) => {
+    if (basic.mode !== "basic") return [];
+    const off = last.find((row) => row.mode === "off" && sameSetting(row, basic));
+    return off === undefined ? [] : [{ off, basic }];
+  });
+  if (pairs.length === 0) return NOT_MEASURED;
+  const more = (after, before) => `${(100 * (after / before - 1)).toFixed(0)} %`;
+  return table(
+    ["step", "threads", "peer", "BASIC adds", "in the peer"],
+    pairs.map(({ off, basic }) => [
+      basic.case,
+      basic.threads,
+      basic.peer,
+      more(basic.ours_ms, off.ours_ms),
+      more(basic.peer_ms, off.peer_ms),
+    ]),
+  );
+}
+
+function sameSetting(a, b) {
+  return ["case", "peer", "threads", "device"].every((field) => a[field] === b[field]);
+}
+
+/** Share of a step below which a kernel is left out. */
+const SMALLEST_SHARE = 0.004;
+
+/** What each kernel of a step reaches of the machine's peak, per case and mode. */
+export function rooflineTable(rows) {
+  const own = rows.filter(({ kind }) => kind === "roofline");
+  const last = latest(own, (row) => [row.case, row.mode, row.kernel, row.device]);
+  if (last.length === 0) return NOT_MEASURED;
+  const settings = latest(last, (row) => [row.case, row.mode, row.device]);
+  return settings
+    .map((setting) => {
+      const mine = last.filter((row) =>
+        ["case", "mode", "device"].every((field) => row[field] === setting[field]),
+      );
+      const { peak_gflops: flops, peak_gbs: bytes, device, commit } = setting;
+      const body = mine
+        .filter(({ share }) => share >= SMALLEST_SHARE)
+        .map((row) => [
+          `\`${row.kernel}\``,
+          row.calls,
+          row.ours_ms.toFixed(1),
+          `${(100 * row.share).toFixed(1)} %`,
+          row.gflops === 0 ? "–" : row.gflops.toFixed(0),
+          row.gbs.toFixed(1),
+          row.roof.toFixed(2),
+        ]);
+      const title = `${setting.case}, ${MODES[setting.mode]}: ${device}, ${commit}; peak ${flops.toFixed(0)} GFLOP/s, ${bytes.toFixed(1)} GB/s`;
+      return `${title}\n\n${table(["kernel", "calls", "ms", "of the step", "GFLOP/s", "GB/s", "of the roof"], body)}`;
+    })
+    .join("\n\n");
+}
+
+const BAR = { width: 420, height: 16, gap: 8, left: 250, top: 34 };
+const CHART_TITLE = "Time of a training step as a share of PyTorch's (line: as fast)";
+const AT_PAR = BAR.width / 1.5;
+
+/** Bars of our time as a share of the peer's; the line is the peer. */
+export function peerChart(rows) {
+  const last = peerRows(rows);
+  const height = BAR.top + last.length * (BAR.height + BAR.gap) + 12;
+  const bars = last.map((row, i) => {
+    const y = BAR.top + i * (BAR.height + BAR.gap);
+    const width = Math.min(BAR.width, row.ratio * AT_PAR);
+    const name = `${row.case}, ${MODES[row.mode]}, ${row.threads} thr., ${row.peer.split(" ").at(-1)}`;
+    return [
+      `<text x="${BAR.left - 8}" y="${y + 12}" text-anchor="end">${name}</text>`,
+      `<rect x="${BAR.left}" y="${y}" width="${width.toFixed(1)}" height="${BAR.height}" fill="${row.ratio <= 1 ? "#2a7f62" : "#b5483a"}"/>`,
+      `<text x="${(BAR.left + width + 6).toFixed(1)}" y="${y + 12}">${row.ratio.toFixed(2)}</text>`,
+    ].join("");
+  });
+  const line = BAR.left + AT_PAR;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${BAR.left + BAR.width + 60}" height="${height}" font-family="sans-serif" font-size="12" fill="#555">`,
+    `<title>${CHART_TITLE}</title>`,
+    `<text x="8" y="18" font-size="13">${CHART_TITLE}</text>`,
+    ...bars,
+    `<line x1="${line}" x2="${line}" y1="${BAR.top - 6}" y2="${height - 6}" stroke="#888" stroke-dasharray="4 3"/>`,
+    "</svg>\n",
+  ].join("\n");
+}
