@@ -7,11 +7,14 @@ interface SystemBindings {
   blockBytes(): number;
   threadCount(): number;
   setThreadCount(count: number): void;
-  /** `baseline`, `avx2` or `avx512`. */
+  /** The one in use: `avx512`, `avx2` or `baseline`; `neon` on ARM, `simd128` in WebAssembly. */
   instructionSet(): string;
   /** native/src/gemm/precision.rs: operands of matrix products are rounded to bfloat16, or not. */
   setBf16Products(on: boolean): void;
   bf16Products(): boolean;
+  /** Those that this CPU has, best first. */
+  instructionSets(): string[];
+  setInstructionSet(name: string): void;
 }
 
 /** Stock operations: native/src/ops, native/src/matmul.rs. `dimensions` are `[size, stride, stride]` per loop. */

@@ -10,4 +10,5 @@ export type {
   KlInputs,
 } from "./kernels/bindings.js";
 export { instructionSet } from "./native.js";
-export { type Precision, type StartOptions, start } from "./start.js";
+export type { Precision } from "./settings.js";
+export { type StartOptions, start } from "./start.js";

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { native } from "./native.js";
+import { resolveInstructionSet } from "./settings.js";
 import { start } from "./start.js";
 
 afterEach(() => {
@@ -69,6 +70,33 @@ describe("precision", () => {
     await expect(start()).rejects.toThrowErrorMatchingInlineSnapshot(
       `[BasicError: The CPU backend multiplies in "f32" or "bf16", but the environment variable BASIC_MLLM_PRECISION is "fp8". Give one of these, or leave it out for f32. [E_BACKEND_START]]`,
     );
+  });
+});
+
+describe("the instruction set", () => {
+  it("is taken from the option, then from the environment, then the best", async () => {
+    const [best, ...others] = native().instructionSets();
+    const last = others.at(-1) ?? best;
+    vi.stubEnv("BASIC_MLLM_SIMD", last);
+    await start();
+    expect(native().instructionSet()).toBe(last);
+    await start({ instructionSet: best as string });
+    expect(native().instructionSet()).toBe(best);
+    vi.stubEnv("BASIC_MLLM_SIMD", "");
+    await start();
+    expect(native().instructionSet()).toBe(best);
+  });
+
+  it("is refused where the CPU lacks it or there is no such thing", async () => {
+    expect(() => resolveInstructionSet("avx512", ["avx2", "baseline"])).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The CPU backend can use the instruction sets avx2, baseline on this CPU, but the option \`instructionSet\` is "avx512". Give one of these, or leave it out to use avx2. [E_BACKEND_START]]`,
+    );
+    vi.stubEnv("BASIC_MLLM_SIMD", "mmx");
+    expect(() => resolveInstructionSet(undefined, ["avx2", "baseline"])).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The CPU backend can use the instruction sets avx2, baseline on this CPU, but the environment variable BASIC_MLLM_SIMD is "mmx". Give one of these, or leave it out to use avx2. [E_BACKEND_START]]`,
+    );
+    await expect(start()).rejects.toThrow('BASIC_MLLM_SIMD is "mmx"');
+    expect(() => native().setInstructionSet("mmx")).toThrow('no instruction set "mmx": this CPU has');
   });
 });
 

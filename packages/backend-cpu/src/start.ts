@@ -1,5 +1,3 @@
-import { availableParallelism } from "node:os";
-
 import { BasicError, findKernel } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -8,11 +6,17 @@ import { registerContractKernels } from "./kernels/index.js";
 import { native } from "./native.js";
 import { registerOperations } from "./operations/index.js";
 import { countJavascriptCalls } from "./operations/javascript.js";
+import { type Precision, resolveInstructionSet, resolvePrecision, resolveThreads } from "./settings.js";
 
 /** How to start the CPU backend. */
 export interface StartOptions {
   /** Threads for the kernels. Default: `BASIC_MLLM_THREADS`, else all CPUs. Results do not depend on it. */
   readonly threads?: number;
+  /**
+   * Instruction set of all kernels: `avx512`, `avx2` or `baseline` on x86-64, `neon` on ARM, `simd128` in WebAssembly.
+   * Default: `BASIC_MLLM_SIMD`, else the best that the CPU has.
+   */
+  readonly instructionSet?: string;
   /**
    * How matrix products treat their operands. `f32` (the default, or `BASIC_MLLM_PRECISION`) is exact; `bf16` rounds
    * them to bfloat16 and sums in float32: faster where the CPU multiplies bfloat16, and the same result elsewhere up
@@ -21,20 +25,18 @@ export interface StartOptions {
   readonly precision?: Precision;
 }
 
-/** Precision of matrix products. */
-export type Precision = "f32" | "bf16";
-
-const MOST_THREADS = 1024;
-
 /**
  * Makes the native CPU backend the current tfjs backend and returns its tfjs name. May be called again.
  *
- * @throws BasicError `E_BACKEND_START` when the native addon is missing, or an option has no valid value.
+ * @throws BasicError `E_BACKEND_START` when the native addon is missing, the CPU lacks the instruction set, or another
+ *   option has no valid value.
  */
 export async function start(options: StartOptions = {}): Promise<string> {
   const bindings = native();
+  const instructionSet = resolveInstructionSet(options.instructionSet, bindings.instructionSets());
   const precision = resolvePrecision(options.precision);
   bindings.setThreadCount(resolveThreads(options.threads));
+  bindings.setInstructionSet(instructionSet);
   bindings.setBf16Products(precision === "bf16");
   if (tf.findBackendFactory(BACKEND_NAME) === null) {
     tf.registerBackend(BACKEND_NAME, () => new CpuBackend(bindings), 0);
@@ -52,31 +54,4 @@ export async function start(options: StartOptions = {}): Promise<string> {
     );
   }
   return BACKEND_NAME;
-}
-
-function resolveThreads(option: number | undefined): number {
-  const { BASIC_MLLM_THREADS: variable } = process.env;
-  const given = option ?? (variable === undefined || variable === "" ? undefined : Number(variable));
-  if (given === undefined) return availableParallelism();
-  if (Number.isInteger(given) && given >= 1 && given <= MOST_THREADS) return given;
-  const source =
-    option === undefined ? "the environment variable BASIC_MLLM_THREADS" : "the option `threads`";
-  throw new BasicError(
-    "E_BACKEND_START",
-    `The CPU backend needs a number of threads from 1 to ${MOST_THREADS}, but ${source} is ` +
-      `${option ?? JSON.stringify(variable)}. Give a whole number, or leave it out to use all CPUs.`,
-  );
-}
-
-function resolvePrecision(option: Precision | undefined): Precision {
-  const { BASIC_MLLM_PRECISION: variable } = process.env;
-  const given: string = option ?? (variable === undefined || variable === "" ? "f32" : variable);
-  if (given === "f32" || given === "bf16") return given;
-  const source =
-    option === undefined ? "the environment variable BASIC_MLLM_PRECISION" : "the option `precision`";
-  throw new BasicError(
-    "E_BACKEND_START",
-    `The CPU backend multiplies in "f32" or "bf16", but ${source} is ${JSON.stringify(given)}. ` +
-      "Give one of these, or leave it out for f32.",
-  );
 }

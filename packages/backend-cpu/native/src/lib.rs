@@ -13,5 +13,6 @@ pub mod math;
 pub mod matmul;
 pub mod memory;
 pub mod ops;
+pub mod portable;
 pub mod simd;
 pub mod threads;

@@ -1,13 +1,17 @@
 //! One source, several instruction sets: [`multiversion!`](crate::multiversion) picks at run time.
 
-use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 
+use napi::Result;
 use napi_derive::napi;
+
+use crate::args::{guard, invalid};
+use crate::portable::supports;
 
 /// Instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// What the target guarantees: SSE2 or NEON.
+    /// What the target guarantees: SSE2, NEON or SIMD128.
     Baseline,
     /// AVX2 and FMA.
     Avx2,
@@ -15,49 +19,104 @@ pub enum Level {
     Avx512,
 }
 
-/// Fused multiply-add in the baseline: NEON has it, SSE2 has not.
+/// Best first.
+const LEVELS: [Level; 3] = [Level::Avx512, Level::Avx2, Level::Baseline];
+
+/// Fused multiply-add in the baseline: NEON has it, SSE2 and SIMD128 have not.
 pub const BASELINE_FMA: bool = cfg!(target_arch = "aarch64");
 
-/// The best level of this CPU, or a lower one named by `BASIC_MLLM_SIMD` (`baseline`, `avx2`, `avx512`).
-pub fn level() -> Level {
-    static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| {
-        let limit = match std::env::var("BASIC_MLLM_SIMD").as_deref() {
-            Ok("baseline") => Level::Baseline,
-            Ok("avx2") => Level::Avx2,
-            _ => Level::Avx512,
-        };
-        detect().min(limit)
-    })
-}
+const UNSET: u8 = u8::MAX;
+static LEVEL: AtomicU8 = AtomicU8::new(UNSET);
 
-/// Name of the instruction set in use: `baseline`, `avx2` or `avx512`.
-#[napi]
-pub fn instruction_set() -> &'static str {
-    match level() {
-        Level::Baseline => "baseline",
-        Level::Avx2 => "avx2",
-        Level::Avx512 => "avx512",
+/// The level in use: what [`set_instruction_set`] says, else `BASIC_MLLM_SIMD`, else the best of this CPU.
+#[inline]
+pub fn level() -> Level {
+    match LEVEL.load(Ordering::Relaxed) {
+        0 => Level::Baseline,
+        1 => Level::Avx2,
+        2 => Level::Avx512,
+        _ => initial_level(),
     }
 }
 
+#[cold]
+fn initial_level() -> Level {
+    let level = match std::env::var("BASIC_MLLM_SIMD") {
+        Ok(name) if !name.is_empty() => {
+            find(&name).unwrap_or_else(|| panic!("BASIC_MLLM_SIMD is {name:?}: {}", choice()))
+        }
+        _ => available().next().unwrap_or(Level::Baseline),
+    };
+    LEVEL.store(level as u8, Ordering::Relaxed);
+    level
+}
+
+fn name(level: Level) -> &'static str {
+    match level {
+        Level::Avx512 => "avx512",
+        Level::Avx2 => "avx2",
+        Level::Baseline if cfg!(target_arch = "aarch64") => "neon",
+        Level::Baseline if cfg!(target_arch = "wasm32") => "simd128",
+        Level::Baseline => "baseline",
+    }
+}
+
+fn available() -> impl Iterator<Item = Level> {
+    LEVELS.into_iter().filter(|&level| has(level) && supports(level))
+}
+
+fn find(wanted: &str) -> Option<Level> {
+    available().find(|&level| name(level) == wanted)
+}
+
+fn choice() -> String {
+    let names: Vec<_> = available().map(name).collect();
+    format!("this CPU has {}", names.join(", "))
+}
+
+/// Name of the instruction set in use: `avx512`, `avx2` or `baseline`; `neon` on ARM, `simd128` in WebAssembly.
+#[napi]
+pub fn instruction_set() -> Result<&'static str> {
+    guard("instruction_set", || Ok(name(level())))
+}
+
+/// Names of the instruction sets that this CPU has, best first.
+#[napi]
+pub fn instruction_sets() -> Vec<&'static str> {
+    available().map(name).collect()
+}
+
+/// Sets the instruction set of all kernels from now on. Call it between kernels.
+#[napi]
+pub fn set_instruction_set(wanted: String) -> Result<()> {
+    guard("set_instruction_set", || {
+        let level =
+            find(&wanted).ok_or_else(|| invalid(format!("no instruction set {wanted:?}: {}", choice())))?;
+        LEVEL.store(level as u8, Ordering::Relaxed);
+        Ok(())
+    })
+}
+
 #[cfg(target_arch = "x86_64")]
-fn detect() -> Level {
+fn has(level: Level) -> bool {
     let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-    let avx512 = is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512bw")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl");
-    match (avx2, avx512) {
-        (true, true) => Level::Avx512,
-        (true, false) => Level::Avx2,
-        _ => Level::Baseline,
+    match level {
+        Level::Baseline => true,
+        Level::Avx2 => avx2,
+        Level::Avx512 => {
+            avx2 && is_x86_feature_detected!("bmi1")
+                && is_x86_feature_detected!("bmi2")
+                && is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+        }
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
-fn detect() -> Level {
-    Level::Baseline
+fn has(level: Level) -> bool {
+    level == Level::Baseline
 }
 
 /// Compiles a function once per instruction set and dispatches at run time.

@@ -19,6 +19,7 @@
 //! CPUs with AMX it is slower than float32, and stands aside even where the system withholds AMX.
 
 use std::ops::Range;
+#[cfg(target_arch = "x86_64")]
 use std::sync::OnceLock;
 
 use super::driver::Target;
@@ -109,26 +110,17 @@ impl Method {
     }
 }
 
-/// Whether `BASIC_MLLM_SIMD` is one of these names.
-#[cfg(target_arch = "x86_64")]
-fn limited_to(names: &[&str]) -> bool {
-    std::env::var("BASIC_MLLM_SIMD").is_ok_and(|name| names.contains(&name.as_str()))
-}
-
-/// Whether the CPU multiplies pairs of bfloat16. `BASIC_MLLM_SIMD=avx512` does without.
+/// Whether the CPU multiplies pairs of bfloat16.
 #[cfg(target_arch = "x86_64")]
 fn has_pairs() -> bool {
     static FOUND: OnceLock<bool> = OnceLock::new();
-    *FOUND.get_or_init(|| {
-        level() == Level::Avx512 && !limited_to(&["avx512"]) && is_x86_feature_detected!("avx512bf16")
-    })
+    level() == Level::Avx512 && *FOUND.get_or_init(|| is_x86_feature_detected!("avx512bf16"))
 }
 
-/// Whether the CPU multiplies tiles of bfloat16. `BASIC_MLLM_SIMD=avx512-bf16` does without.
+/// Whether the CPU multiplies tiles of bfloat16, and the system lets it.
 #[cfg(target_arch = "x86_64")]
 fn has_amx() -> bool {
-    static FOUND: OnceLock<bool> = OnceLock::new();
-    *FOUND.get_or_init(|| has_pairs() && !limited_to(&["avx512-bf16"]) && super::amx::available())
+    has_pairs() && super::amx::available()
 }
 
 /// CPUs with AMX have the instruction for pairs as well, at less than the speed of float32.

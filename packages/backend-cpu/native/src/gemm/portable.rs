@@ -1,14 +1,13 @@
-//! Products by the `gemm` crate: the base where no own kernel runs.
+//! Products by the `gemm` crates: the base where no own kernel runs.
 
 use std::ops::Range;
-
-use ::gemm::Parallelism;
 
 use super::driver::Target;
 use super::workspace::with_panels;
 use super::{Factor, Precision, Product, bf16, finish_rows};
 use crate::kernels::quantised::Side;
 use crate::matmul::{Size, Strides, row_major, transposed};
+use crate::portable::{self, Parallelism};
 
 /// Rows of k and columns of an operand that is decoded or rounded.
 const DEPTH: usize = 256;
@@ -140,7 +139,7 @@ unsafe fn multiply(
     let stride = |s: usize| s as isize;
     // SAFETY: the caller's promise.
     unsafe {
-        ::gemm::gemm(
+        portable::gemm(
             m,
             n,
             k,
