@@ -20,6 +20,6 @@ export async function main(backend: string): Promise<ConformanceResult> {
   }
   const load = (specifier: string): Promise<unknown> =>
     backend === "cpu" ? import("@basic-mllm/backend-cpu") : import(/* @vite-ignore */ specifier);
-  const { tfjsName } = await startBackend(backend, { load });
-  return runConformance({ backend: tfjsName, start: async () => tfjsName });
+  const { tfjsName, device } = await startBackend(backend, { load });
+  return runConformance({ backend: tfjsName, start: async () => tfjsName, device: () => device });
 }

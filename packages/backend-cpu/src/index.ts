@@ -1,6 +1,7 @@
 export { BACKEND_NAME, CpuBackend, type Output } from "./backend.js";
 export type { NativeBindings } from "./bindings.js";
 export { Block, BlockPool, type PoolUse } from "./block-pool.js";
+export type { EngineName } from "./engine.js";
 export type {
   AttentionLayout,
   CrossEntropyOptions,
@@ -9,6 +10,5 @@ export type {
   KernelBindings,
   KlInputs,
 } from "./kernels/bindings.js";
-export { instructionSet } from "./native.js";
 export type { Precision } from "./settings.js";
-export { type StartOptions, start } from "./start.js";
+export { describe, type StartOptions, start } from "./start.js";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-import { loadNative, native } from "./native.js";
+import { loadNative, native, platformPackage } from "./native.js";
 
 let folder: string;
 
@@ -22,6 +22,7 @@ function messageOf(load: () => unknown): string {
   } catch (error) {
     return (error as Error).message
       .replaceAll(folder, "<folder>")
+      .replaceAll(platformPackage(), "<package>")
       .replaceAll(`${process.platform}-${process.arch}`, "<platform>")
       .replace(/: Error: .*?\. Delete/s, ": <cause>. Delete");
   }
@@ -31,7 +32,7 @@ function messageOf(load: () => unknown): string {
 describe("loadNative", () => {
   it("says how to build the addon when there is none", () => {
     expect(messageOf(() => loadNative(folder))).toMatchInlineSnapshot(
-      `"The CPU backend has no native addon for <platform>: expected <folder>/basic-mllm-cpu.<platform>.node. Build it with \`npm run build:native\` in <folder> (needs Rust 1.89 or later, https://rustup.rs). [E_BACKEND_START]"`,
+      `"<package> is not installed. Install it with \`npm install <package>\`, or build it with \`npm run build:native\` in <folder> (needs Rust 1.89 or later, https://rustup.rs). [E_BACKEND_START]"`,
     );
   });
 

@@ -7,36 +7,26 @@ import { BasicError } from "@basic-mllm/core";
 
 import type { NativeBindings } from "./bindings.js";
 
+const require = createRequire(import.meta.url);
+
 let loaded: NativeBindings | undefined;
 
-/** The native addon. Loads it on the first call; throws `E_BACKEND_START` when it is not built. */
+/** The native addon. Loads it on the first call; throws `E_BACKEND_START` when there is none. */
 export function native(): NativeBindings {
-  loaded ??= loadNative(findPackageRoot());
+  loaded ??= loadNative(packageRoot());
   return loaded;
 }
 
 /**
- * Which instructions of this processor the kernels use.
+ * The addon of this platform: the one built in the folder `root`, else the platform's package.
  *
- * @returns `baseline`, `avx2` or `avx512`.
- * @throws BasicError `E_BACKEND_START` when the native addon is missing.
+ * @throws BasicError `E_BACKEND_START` when there is neither, or it does not load.
  */
-export function instructionSet(): string {
-  return native().instructionSet();
-}
-
-/** Loads the addon of this platform from the folder `root`. */
 export function loadNative(root: string): NativeBindings {
   const file = path.join(root, `basic-mllm-cpu.${process.platform}-${process.arch}.node`);
-  if (!existsSync(file)) {
-    throw new BasicError(
-      "E_BACKEND_START",
-      `The CPU backend has no native addon for ${process.platform}-${process.arch}: expected ${file}. ` +
-        `Build it with \`npm run build:native\` in ${root} (needs Rust 1.89 or later, https://rustup.rs).`,
-    );
-  }
+  if (!existsSync(file)) return loadPackage(root);
   try {
-    return createRequire(import.meta.url)(file) as NativeBindings;
+    return require(file) as NativeBindings;
   } catch (cause) {
     throw new BasicError(
       "E_BACKEND_START",
@@ -48,6 +38,39 @@ export function loadNative(root: string): NativeBindings {
 }
 
 /** The folder of package.json: one above both src and dist. */
-function findPackageRoot(): string {
+export function packageRoot(): string {
   return path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+}
+
+/** Whether somebody built an addon in `root`. */
+export function isBuilt(root: string): boolean {
+  return existsSync(path.join(root, `basic-mllm-cpu.${process.platform}-${process.arch}.node`));
+}
+
+function loadPackage(root: string): NativeBindings {
+  const name = platformPackage();
+  try {
+    return require(name) as NativeBindings;
+  } catch (cause) {
+    const missing = (cause as { code?: unknown }).code === "MODULE_NOT_FOUND";
+    throw new BasicError(
+      "E_BACKEND_START",
+      `${name} ${missing ? "is not installed" : `does not load: ${String(cause)}`}. Install it with ` +
+        `\`npm install ${name}\`, or build it with \`npm run build:native\` in ${root} ` +
+        "(needs Rust 1.89 or later, https://rustup.rs).",
+      { cause },
+    );
+  }
+}
+
+/** Name of the package with this platform's addon. Not every platform has one. */
+export function platformPackage(): string {
+  const { platform, arch } = process;
+  const libc = platform !== "linux" ? "" : hasGlibc() ? "-gnu" : "-musl";
+  return `@basic-mllm/backend-cpu-${platform}-${arch}${libc}`;
+}
+
+function hasGlibc(): boolean {
+  const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } };
+  return report.header?.glibcVersionRuntime !== undefined;
 }

@@ -1,14 +1,14 @@
 import "@tensorflow/tfjs-backend-cpu";
 
+import { testBackend } from "@basic-mllm/testing";
 import * as tf from "@tensorflow/tfjs-core";
-import { expect, it, vi } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 
 import { native } from "../src/native.js";
 import { start } from "../src/start.js";
 import { expectLikeStock } from "./compare.js";
 import { createVlmTraining } from "./vlm-step.js";
 
-// Read once, when the first kernel runs; each test file has its own process.
 vi.hoisted(() => {
   process.env["BASIC_MLLM_SIMD"] = "baseline";
 });
@@ -16,9 +16,17 @@ vi.hoisted(() => {
 const close = { absolute: 1e-5, relative: 1e-5 };
 const values = (...shape: number[]) => tf.randomNormal(shape, 0, 2, "float32", 7);
 
-it("uses no more than the baseline when BASIC_MLLM_SIMD says so", () => {
+it("uses no more than the baseline when BASIC_MLLM_SIMD says so", async () => {
+  await start();
   expect(native().instructionSet()).toBe("baseline");
 });
+
+// The best one is what conformance.test.ts runs on.
+for (const instructionSet of native().instructionSets().slice(1)) {
+  describe(instructionSet, () => {
+    testBackend({ backend: "basiccpu", start: () => start({ threads: 2, instructionSet }) });
+  });
+}
 
 it.each([
   ["exp", () => tf.exp(values(1000))],

@@ -16,7 +16,7 @@ describe("startBackend", () => {
   it("starts the package that is named after the backend", async () => {
     const startBackend = await freshStart();
     const load = vi.fn(async () => working);
-    expect(await startBackend("demo", { load })).toEqual({ name: "demo", tfjsName: "cpu" });
+    expect(await startBackend("demo", { load })).toEqual({ name: "demo", tfjsName: "cpu", device: "cpu" });
     expect(load).toHaveBeenCalledWith("@basic-mllm/backend-demo");
   });
 
@@ -24,8 +24,16 @@ describe("startBackend", () => {
     const startBackend = await freshStart();
     const load = vi.fn(async () => working);
     const both = await Promise.all([startBackend("demo", { load }), startBackend("demo", { load })]);
-    expect([...both, await startBackend("demo")]).toEqual(Array(3).fill({ name: "demo", tfjsName: "cpu" }));
+    expect([...both, await startBackend("demo")]).toEqual(
+      Array(3).fill({ name: "demo", tfjsName: "cpu", device: "cpu" }),
+    );
     expect(load).toHaveBeenCalledOnce();
+  });
+
+  it("gives what the backend says about itself", async () => {
+    const startBackend = await freshStart();
+    const load = async () => ({ ...working, describe: () => "two abacuses" });
+    expect(await startBackend("demo", { load })).toMatchObject({ device: "two abacuses" });
   });
 
   it("starts a registered tfjs backend with the reference compositions", async () => {
@@ -35,6 +43,7 @@ describe("startBackend", () => {
     expect(await startBackend("tfjs:cpu", { fallback: "reference" })).toEqual({
       name: "tfjs:cpu",
       tfjsName: "cpu",
+      device: "cpu",
     });
     const inputs = { x: tf.ones([1, 2]), weight: tf.ones([3, 2]) };
     const [y] = runKernel(linear, inputs, { activation: "none" });

@@ -9,6 +9,8 @@ export interface StartedBackend {
   readonly name: string;
   /** Name in tfjs's registry. */
   readonly tfjsName: string;
+  /** What it computes with, for people: `native kernels, avx2, 4 threads`. The tfjs name where it does not say. */
+  readonly device: string;
 }
 
 /** Options of {@link startBackend}. */
@@ -26,6 +28,8 @@ export interface StartBackendOptions {
 interface BackendModule {
   /** Registers the backend, sets it and returns its tfjs name. */
   readonly start: () => Promise<string>;
+  /** What the started backend computes with, in words. */
+  readonly describe?: () => string;
 }
 
 /** Backends that a recipe may name already, and that nobody can install yet. */
@@ -64,16 +68,18 @@ export async function startBackend(name: string, options: StartBackendOptions = 
 
 async function start(name: string, options: StartBackendOptions): Promise<StartedBackend> {
   const stock = name.startsWith("tfjs:");
-  const tfjsName = stock
+  const { tfjsName, device } = stock
     ? await startRegistered(name.slice("tfjs:".length), options)
     : await startPackage(name, options);
   if (tf.getBackend() !== tfjsName) {
     throw startError(name, `tfjs runs on "${tf.getBackend()}" instead of "${tfjsName}"`);
   }
-  return { name, tfjsName };
+  return { name, tfjsName, device };
 }
 
-async function startRegistered(name: string, { fallback }: StartBackendOptions): Promise<string> {
+type Started = Omit<StartedBackend, "name">;
+
+async function startRegistered(name: string, { fallback }: StartBackendOptions): Promise<Started> {
   const factory: unknown = tf.findBackendFactory(name);
   if (factory === null || factory === undefined) {
     throw new BasicError(
@@ -93,10 +99,10 @@ async function startRegistered(name: string, { fallback }: StartBackendOptions):
     (error: unknown) => error,
   );
   if (reason !== undefined) throw startError(`tfjs:${name}`, reason);
-  return name;
+  return { tfjsName: name, device: name };
 }
 
-async function startPackage(name: string, { load = importPackage }: StartBackendOptions): Promise<string> {
+async function startPackage(name: string, { load = importPackage }: StartBackendOptions): Promise<Started> {
   const specifier = `@basic-mllm/backend-${name}`;
   const loaded = await settled(() => load(specifier)).catch((error: unknown) => {
     throw isMissing(error, specifier) ? missingError(name, specifier, error) : startError(name, error);
@@ -104,9 +110,10 @@ async function startPackage(name: string, { load = importPackage }: StartBackend
   if (!isBackendModule(loaded)) {
     throw startError(name, `${specifier} exports no function start()`);
   }
-  return settled(() => loaded.start()).catch((error: unknown) => {
+  const tfjsName = await settled(() => loaded.start()).catch((error: unknown) => {
     throw startError(name, error);
   });
+  return { tfjsName, device: loaded.describe?.() ?? tfjsName };
 }
 
 /** A promise also where the call itself throws. */

@@ -1,7 +1,9 @@
 //! Arguments of exported functions: typed-array views, length checks, and panics turned into exceptions.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::ptr::{NonNull, null_mut};
+use std::ptr::NonNull;
+#[cfg(not(target_family = "wasm"))]
+use std::ptr::null_mut;
 
 use napi::bindgen_prelude::FromNapiValue;
 use napi::{Error, Result, Status, sys};
@@ -50,27 +52,54 @@ pub type Out = View<f32>;
 
 impl<T: Element> FromNapiValue for View<T> {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
-        let mut kind = -1;
-        let mut length = 0;
-        let mut data = null_mut();
-        // SAFETY: all pointers are valid for writing; a value that is no typed array gives a status.
-        let status = unsafe {
-            sys::napi_get_typedarray_info(
-                env,
-                value,
-                &mut kind,
-                &mut length,
-                &mut data,
-                null_mut(),
-                null_mut(),
-            )
-        };
-        if status != sys::Status::napi_ok || kind != T::KIND {
-            return Err(Error::new(Status::InvalidArg, format!("expected a {}", T::NAME)));
+        // SAFETY: the caller's env and value.
+        match unsafe { typed_array(env, value) } {
+            Some((kind, address, length)) if kind == T::KIND => Ok(Self {
+                pointer: NonNull::new(address as *mut T).unwrap_or(NonNull::dangling()),
+                length,
+            }),
+            _ => Err(Error::new(Status::InvalidArg, format!("expected a {}", T::NAME))),
         }
-        let pointer = NonNull::new(data.cast::<T>()).unwrap_or(NonNull::dangling());
-        Ok(Self { pointer, length })
     }
+}
+
+/// Kind, address and length of a typed array; none for any other value.
+///
+/// # Safety
+/// `env` and `value` must come from the running call.
+#[cfg(not(target_family = "wasm"))]
+unsafe fn typed_array(
+    env: sys::napi_env,
+    value: sys::napi_value,
+) -> Option<(sys::napi_typedarray_type, usize, usize)> {
+    let (mut kind, mut length, mut data) = (-1, 0, null_mut());
+    // SAFETY: all pointers are valid for writing; a value that is no typed array gives a status.
+    let status = unsafe {
+        sys::napi_get_typedarray_info(
+            env,
+            value,
+            &mut kind,
+            &mut length,
+            &mut data,
+            null_mut(),
+            null_mut(),
+        )
+    };
+    (status == sys::Status::napi_ok).then_some((kind, data as usize, length))
+}
+
+/// As above, from the row of [`crate::wasm`]'s table that the value names.
+#[cfg(target_family = "wasm")]
+unsafe fn typed_array(
+    env: sys::napi_env,
+    value: sys::napi_value,
+) -> Option<(sys::napi_typedarray_type, usize, usize)> {
+    let mut row = 0;
+    // SAFETY: the pointer is valid for writing; a value that is no number gives a status.
+    let status = unsafe { sys::napi_get_value_uint32(env, value, &mut row) };
+    (status == sys::Status::napi_ok)
+        .then(|| crate::wasm::argument(row))
+        .flatten()
 }
 
 impl<T: Element> View<T> {

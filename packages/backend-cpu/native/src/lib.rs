@@ -16,3 +16,5 @@ pub mod ops;
 pub mod portable;
 pub mod simd;
 pub mod threads;
+#[cfg(target_family = "wasm")]
+pub mod wasm;

@@ -33,9 +33,9 @@ export const check = defineCliCommand({
     }
     const recipe = await loadRecipe(args.recipe, repeated("set"));
     if (args.expand === true) terminal.line(JSON.stringify(recipe, null, 2));
-    await prepare(recipe);
+    const backend = await prepare(recipe);
     const found = await checkRecipe({ recipe, terminal, cache: defaultCacheFolder() });
-    printStartTable(terminal, { recipe, parts: found.parts });
+    printStartTable(terminal, { recipe, backend, parts: found.parts });
     if (found.stages.length > 0) terminal.line(setTable(found));
     for (const problem of found.problems) terminal.warn(problem);
     if (found.problems.length === 0) terminal.line(pc.green("  no problems found"));

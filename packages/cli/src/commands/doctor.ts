@@ -24,7 +24,7 @@ export const doctor = defineCliCommand({
     const backends = await backendStatus();
     const checks = [
       check("Node", process.versions.node, nodeOk, "basic-mllm needs Node 20.19 or newer."),
-      check("processor", await describeProcessor(), true, ""),
+      check("processor", describeProcessor(), true, ""),
       check(
         "memory",
         `${bytes(totalmem())}, ${bytes(freemem())} free`,
@@ -53,14 +53,8 @@ export const doctor = defineCliCommand({
   },
 });
 
-async function describeProcessor(): Promise<string> {
-  const model = cpus()[0]?.model.trim() ?? "unknown";
-  // Without the addon the check of the backend says why.
-  const instructions = await import("@basic-mllm/backend-cpu").then(
-    (backend) => backend.instructionSet(),
-    () => "unknown",
-  );
-  return `${model}, ${availableParallelism()} threads, kernels use ${instructions}`;
+function describeProcessor(): string {
+  return `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} threads`;
 }
 
 /** Free space where a folder is, or will be made. */

@@ -11,6 +11,7 @@ const BACKENDS = [
 /** Whether a backend works on this machine, and why not. */
 export interface BackendStatus {
   readonly name: string;
+  /** What it computes with, where it works; else what it is. */
   readonly description: string;
   readonly works: boolean;
   readonly reason: string;
@@ -22,8 +23,8 @@ export async function backendStatus(): Promise<readonly BackendStatus[]> {
     BACKENDS.map(async ({ name, describe }) => {
       if (!installed(name)) return { name, description: describe, works: false, reason: missing(name) };
       try {
-        await startBackend(name);
-        return { name, description: describe, works: true, reason: "" };
+        const { device } = await startBackend(name);
+        return { name, description: device, works: true, reason: "" };
       } catch (error) {
         const reason = error instanceof BasicError ? error.message : String(error);
         return { name, description: describe, works: false, reason };

@@ -5,14 +5,16 @@ import { plain } from "../../test/run-cli.js";
 import type { Terminal } from "../terminal.js";
 import { printStartTable, type StartTable } from "./start-table.js";
 
-function printed(table: StartTable): string {
+const backend = { name: "cpu", tfjsName: "basiccpu", device: "native kernels, avx2, 2 threads" };
+
+function printed(table: Omit<StartTable, "backend">): string {
   let text = "";
   const terminal = {
     line: (line = "") => {
       text += `${line}\n`;
     },
   } as Terminal;
-  printStartTable(terminal, table);
+  printStartTable(terminal, { ...table, backend });
   return plain(text);
 }
 

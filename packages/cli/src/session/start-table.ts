@@ -1,4 +1,4 @@
-import type { Recipe } from "@basic-mllm/core";
+import type { Recipe, StartedBackend } from "@basic-mllm/core";
 import pc from "picocolors";
 
 import { count, type Terminal, table } from "../terminal.js";
@@ -8,13 +8,14 @@ import type { PartSummary } from "./task.js";
 /** What {@link printStartTable} shows. */
 export interface StartTable {
   readonly recipe: Recipe;
+  readonly backend: StartedBackend;
   readonly parts: readonly PartSummary[];
   /** Of each stage, where it was estimated. */
   readonly memory?: readonly StageMemory[];
 }
 
-/** Prints what trains and what is frozen in each stage, and the memory it takes, before the first step. */
-export function printStartTable(terminal: Terminal, { recipe, parts, memory }: StartTable): void {
+/** Prints what trains and what is frozen in each stage, on what, and the memory it takes, before the first step. */
+export function printStartTable(terminal: Terminal, { recipe, backend, parts, memory }: StartTable): void {
   const stages = Object.entries(recipe.stages);
   const rows = parts
     .filter((part) => part.parameters > 0)
@@ -23,7 +24,7 @@ export function printStartTable(terminal: Terminal, { recipe, parts, memory }: S
       count(part.parameters),
       ...stages.map(([, stage]) => (stage.train.includes(part.name) ? pc.green("trains") : pc.dim("frozen"))),
     ]);
-  terminal.line(`${pc.bold(recipe.name)}  seed ${recipe.seed}  backend ${recipe.backend}`);
+  terminal.line(`${pc.bold(recipe.name)}  seed ${recipe.seed}  backend ${backend.name} (${backend.device})`);
   terminal.line(table(["PART", "PARAMETERS", ...stages.map(([name]) => name.toUpperCase())], rows));
   for (const [name, stage] of stages) terminal.line(`  ${pc.dim(name)}  ${describeStage(stage)}`);
   if (memory !== undefined) terminal.line(memoryTable(memory));

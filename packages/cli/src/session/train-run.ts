@@ -13,6 +13,7 @@ import {
   type Recipe,
   type RunStore,
   readMetrics,
+  type StartedBackend,
   setFallback,
   startBackend,
   type TrainingData,
@@ -69,13 +70,14 @@ export interface TrainSummary {
 }
 
 /** Starts the backend and plugins that a recipe names. */
-export async function prepare(recipe: Recipe, threads?: number): Promise<void> {
+export async function prepare(recipe: Recipe, threads?: number): Promise<StartedBackend> {
   if (threads !== undefined) process.env["BASIC_MLLM_THREADS"] = String(threads);
   // Plugins first: one of them may register the backend.
   await loadPlugins(recipe.plugins, importPlugin);
-  await startBackend(recipe.backend, { fallback: recipe.fallback });
+  const backend = await startBackend(recipe.backend, { fallback: recipe.fallback });
   setFallback(recipe.fallback);
   registerShippedParts();
+  return backend;
 }
 
 /**
@@ -84,11 +86,11 @@ export async function prepare(recipe: Recipe, threads?: number): Promise<void> {
  * @throws `BasicError` `E_RUN_LOCKED` where another process uses the folder, and what opening and training throw.
  */
 export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> {
-  await prepare(options.recipe, options.threads);
+  const backend = await prepare(options.recipe, options.threads);
   const store = createDiskStore(options.out);
   const release = await store.lock();
   try {
-    return await trainLocked(options, { ...store, lock: async () => async () => undefined });
+    return await trainLocked(options, backend, { ...store, lock: async () => async () => undefined });
   } finally {
     await release();
     // A run that could not even start leaves no empty folder; one with files stays.
@@ -97,13 +99,17 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> 
 }
 
 /** @param store - Of a folder that this process holds. */
-async function trainLocked(options: TrainRunOptions, store: RunStore): Promise<TrainSummary> {
+async function trainLocked(
+  options: TrainRunOptions,
+  backend: StartedBackend,
+  store: RunStore,
+): Promise<TrainSummary> {
   const { recipe, terminal, out } = options;
   const session = await openTask(options, options.blind === true);
   try {
     if (options.blind !== true) {
       const memory = await estimateMemory(recipe, session);
-      printStartTable(terminal, { recipe, parts: session.parts, memory });
+      printStartTable(terminal, { recipe, backend, parts: session.parts, memory });
       checkMemoryLimit(memory, options.memoryLimit);
     }
     const result = await trainSession(session, options, store);
@@ -134,11 +140,11 @@ async function trainLocked(options: TrainRunOptions, store: RunStore): Promise<T
 /** Checks everything up to the first step and says what it would take. */
 export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<string, unknown>>> {
   const { recipe, terminal } = options;
-  await prepare(recipe, options.threads);
+  const backend = await prepare(recipe, options.threads);
   const session = await openTask(options, false);
   try {
     const memory = await estimateMemory(recipe, session);
-    printStartTable(terminal, { recipe, parts: session.parts, memory });
+    printStartTable(terminal, { recipe, backend, parts: session.parts, memory });
     checkMemoryLimit(memory, options.memoryLimit);
     return { recipe: recipe.name, parts: session.parts, memory };
   } finally {
