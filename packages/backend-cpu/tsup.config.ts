@@ -1,10 +1,11 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts"],
+  entry: ["src/index.ts", "src/browser.ts"],
   format: ["esm"],
   target: "es2022",
   platform: "node",
+  external: ["@basic-mllm/backend-cpu-wasm32"],
   dts: true,
   sourcemap: true,
   clean: true,

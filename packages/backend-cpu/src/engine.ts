@@ -6,17 +6,7 @@ import { BasicError } from "@basic-mllm/core";
 
 import type { NativeBindings } from "./bindings.js";
 import { isBuilt, loadNative, packageRoot } from "./native.js";
-
-/** What the kernels run as: an addon for this platform, or WebAssembly. */
-export type EngineName = "native" | "wasm";
-
-/** Kernels that are loaded. */
-export interface Engine {
-  readonly name: EngineName;
-  readonly bindings: NativeBindings;
-  /** Why this is not the native one, where nobody asked for that. */
-  readonly reason?: string;
-}
+import type { Engine, EngineName } from "./run.js";
 
 /** What the package of the WebAssembly kernels exports. */
 interface WasmPackage {

@@ -1,7 +1,6 @@
 export { BACKEND_NAME, CpuBackend, type Output } from "./backend.js";
 export type { NativeBindings } from "./bindings.js";
 export { Block, BlockPool, type PoolUse } from "./block-pool.js";
-export type { EngineName } from "./engine.js";
 export type {
   AttentionLayout,
   CrossEntropyOptions,
@@ -10,5 +9,6 @@ export type {
   KernelBindings,
   KlInputs,
 } from "./kernels/bindings.js";
+export { describe, type EngineName } from "./run.js";
 export type { Precision } from "./settings.js";
-export { describe, type StartOptions, start } from "./start.js";
+export { type StartOptions, start } from "./start.js";

@@ -1,7 +1,7 @@
 import { BasicError } from "@basic-mllm/core";
 
-import { type Engine, type EngineName, openEngine, resolveEngine } from "./engine.js";
-import { runOn } from "./run.js";
+import { openEngine, resolveEngine } from "./engine.js";
+import { type Engine, type EngineName, runningEngine, runOn } from "./run.js";
 import { type Precision, resolveInstructionSet, resolvePrecision, resolveThreads } from "./settings.js";
 
 /** How to start the CPU backend. */
@@ -29,9 +29,6 @@ export interface StartOptions {
   readonly engine?: EngineName;
 }
 
-/** The kernels of this process: tensors live in their memory. */
-let current: Engine | undefined;
-
 /**
  * Makes the CPU backend the current tfjs backend and returns its tfjs name. May be called again.
  *
@@ -41,23 +38,22 @@ let current: Engine | undefined;
 export async function start(options: StartOptions = {}): Promise<string> {
   const threads = resolveThreads(options.threads);
   const precision = resolvePrecision(options.precision);
-  const { bindings } = await engineFor(resolveEngine(options.engine), threads);
-  const instructionSet = resolveInstructionSet(options.instructionSet, bindings.instructionSets());
-  bindings.setThreadCount(threads);
-  bindings.setInstructionSet(instructionSet);
-  bindings.setBf16Products(precision === "bf16");
-  return runOn(bindings);
+  const engine = await engineFor(resolveEngine(options.engine), threads);
+  const instructionSet = resolveInstructionSet(options.instructionSet, engine.bindings.instructionSets());
+  return runOn(engine, { threads, instructionSet, precision });
 }
 
 async function engineFor(wanted: EngineName | undefined, threads: number): Promise<Engine> {
-  if (current === undefined) {
-    current = await openEngine(wanted, threads);
-    if (current.reason !== undefined) warn(current.reason);
+  const running = runningEngine();
+  if (running === undefined) {
+    const engine = await openEngine(wanted, threads);
+    if (engine.reason !== undefined) warn(engine.reason);
+    return engine;
   }
-  if (wanted === undefined || wanted === current.name) return current;
+  if (wanted === undefined || wanted === running.name) return running;
   throw new BasicError(
     "E_BACKEND_CONFLICT",
-    `The CPU backend runs as "${current.name}" in this process, but "${wanted}" is asked for. ` +
+    `The CPU backend runs as "${running.name}" in this process, but "${wanted}" is asked for. ` +
       "Start another process for it: tensors live in the memory of one.",
   );
 }
@@ -67,20 +63,4 @@ function warn(reason: string): void {
     `basic-mllm computes with WebAssembly, which is slower, because there are no native kernels: ${reason}`,
     { code: "BASIC_MLLM_WASM" },
   );
-}
-
-/**
- * What the started backend computes with, for people: engine, instruction set, threads.
- *
- * @throws BasicError `E_BACKEND_START` before {@link start}.
- */
-export function describe(): string {
-  if (current === undefined) {
-    throw new BasicError("E_BACKEND_START", "The CPU backend has not been started. Call start() first.");
-  }
-  const { name, bindings, reason } = current;
-  const kind = name === "native" ? "native kernels" : "WebAssembly kernels";
-  const threads = bindings.threadCount();
-  const size = `${threads} ${threads === 1 ? "thread" : "threads"}`;
-  return `${kind}, ${bindings.instructionSet()}, ${size}${reason === undefined ? "" : `. ${reason}`}`;
 }
