@@ -93,11 +93,11 @@ interface SystemBindings {
     blockBytes(): number;
     threadCount(): number;
     setThreadCount(count: number): void;
-    /** `baseline`, `avx2` or `avx512`. */
+    /** The one in use: `avx512`, `avx2` or `baseline`; `neon` on ARM, `simd128` in WebAssembly. */
     instructionSet(): string;
-    /** native/src/gemm/precision.rs: operands of matrix products are rounded to bfloat16, or not. */
-    setBf16Products(on: boolean): void;
-    bf16Products(): boolean;
+    /** Those that this CPU has, best first. */
+    instructionSets(): string[];
+    setInstructionSet(name: string): void;
 }
 /** Stock operations: native/src/ops, native/src/matmul.rs. `dimensions` are `[size, stride, stride]` per loop. */
 interface OperationBindings {
@@ -196,24 +196,39 @@ declare class CpuBackend extends MathBackendCPU {
     alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
 }
 
+/** What the kernels run as: an addon for this platform, or WebAssembly. */
+type EngineName = "native" | "wasm";
+/**
+ * What the started backend computes with, for people: engine, instruction set, threads.
+ *
+ * @throws BasicError `E_BACKEND_START` before `start`.
+ */
+declare function describe(): string;
+
 /** How to start the CPU backend. */
 interface StartOptions {
-    /** Threads for the kernels. Default: `BASIC_MLLM_THREADS`, else all CPUs. Results do not depend on it. */
+    /**
+     * Threads for the kernels. Default: `BASIC_MLLM_THREADS`, else the CPUs that this process may use, by affinity and
+     * by the quota of a container. Results do not depend on it.
+     */
     readonly threads?: number;
     /**
-     * How matrix products treat their operands. `f32` (the default, or `BASIC_MLLM_PRECISION`) is exact; `bf16` rounds
-     * them to bfloat16 and sums in float32: faster where the CPU multiplies bfloat16, and the same result elsewhere up
-     * to the order of a sum. Parameters, activations and moments stay float32.
+     * Instruction set of all kernels: `avx512`, `avx2` or `baseline` on x86-64, `neon` on ARM, `simd128` in WebAssembly.
+     * Default: `BASIC_MLLM_SIMD`, else the best that the CPU has.
      */
-    readonly precision?: Precision;
+    readonly instructionSet?: string;
+    /**
+     * Kernels as an addon for this platform, or as WebAssembly. Default: `BASIC_MLLM_ENGINE`, else native ones;
+     * WebAssembly, with a warning of the process, only where this platform has none.
+     */
+    readonly engine?: EngineName;
 }
-/** Precision of matrix products. */
-type Precision = "f32" | "bf16";
 /**
- * Makes the native CPU backend the current tfjs backend and returns its tfjs name. May be called again.
+ * Makes the CPU backend the current tfjs backend and returns its tfjs name. May be called again.
  *
- * @throws BasicError `E_BACKEND_START` when the native addon is missing, or an option has no valid value.
+ * @throws BasicError `E_BACKEND_START` when there are no kernels for this platform, the number of threads is no count,
+ *   or the CPU lacks the instruction set; `E_BACKEND_CONFLICT` when this process runs on the other engine.
  */
 declare function start(options?: StartOptions): Promise<string>;
 
-export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type Precision, type StartOptions, start };
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, describe, start };

@@ -1,13 +1,16 @@
-import { defineConfig } from "tsup";
+import { defineConfig, type Options } from "tsup";
 
-export default defineConfig({
-  entry: ["src/index.ts", "src/browser.ts"],
+const shared: Options = {
   format: ["esm"],
   target: "es2022",
-  platform: "node",
-  external: ["@basic-mllm/backend-cpu-wasm32"],
   dts: true,
   sourcemap: true,
-  clean: true,
   treeshake: true,
-});
+  external: ["@basic-mllm/backend-cpu-wasm32"],
+};
+
+// Apart, so that each has its whole declarations in one file.
+export default defineConfig([
+  { ...shared, entry: ["src/index.ts"], platform: "node", clean: true },
+  { ...shared, entry: ["src/browser.ts"], platform: "browser", clean: false },
+]);

@@ -139,6 +139,8 @@ interface StartedBackend {
     readonly name: string;
     /** Name in tfjs's registry. */
     readonly tfjsName: string;
+    /** What it computes with, for people: `native kernels, avx2, 4 threads`. The tfjs name where it does not say. */
+    readonly device: string;
 }
 /** Options of {@link startBackend}. */
 interface StartBackendOptions {

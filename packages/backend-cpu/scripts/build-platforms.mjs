@@ -59,7 +59,7 @@ function emptyNodeLibrary() {
   const folder = path.join(native, "target", "libnode");
   mkdirSync(folder, { recursive: true });
   writeFileSync(path.join(folder, "libnode.dll"), "");
-  writeFileSync(path.join(folder, "libnode.dll.a"), "!<arch>\n");
+  writeFileSync(path.join(folder, "libnode.a"), "!<arch>\n");
   return folder;
 }
 

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
@@ -53,6 +53,22 @@ it("is not changed when a build of one's own is broken", async () => {
   writeWasm("export const open = async (threads) => ({ threads });");
   writeFileSync(path.join(folder, `basic-mllm-cpu.${process.platform}-${process.arch}.node`), "no library");
   expect(await messageOf(openEngine(undefined, 1, folder))).toContain("Delete it and build it again");
+});
+
+it("is found in the platform's package, and WebAssembly in its own", async () => {
+  const addon = path.join(packageRoot(), `basic-mllm-cpu.${process.platform}-${process.arch}.node`);
+  const installed = (name: string) => path.join(folder, "node_modules", name);
+  mkdirSync(installed(platformPackage()), { recursive: true });
+  copyFileSync(addon, path.join(installed(platformPackage()), "basic-mllm-cpu.node"));
+  writeFileSync(path.join(installed(platformPackage()), "package.json"), '{ "main": "basic-mllm-cpu.node" }');
+  const wasm = installed("@basic-mllm/backend-cpu-wasm32");
+  mkdirSync(wasm);
+  writeFileSync(path.join(wasm, "index.mjs"), "export const open = async (threads) => ({ threads });");
+  writeFileSync(path.join(wasm, "package.json"), '{ "type": "module", "exports": "./index.mjs" }');
+  const engine = await openEngine(undefined, 2, folder);
+  expect(engine.name).toBe("native");
+  expect(engine.bindings.instructionSets()).not.toEqual([]);
+  expect(await openEngine("wasm", 2, folder)).toMatchObject({ bindings: { threads: 2 } });
 });
 
 it("names both ways out where neither works", async () => {

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -63,15 +64,16 @@ async function openInstead(noNative: BasicError, root: string, threads: number):
 
 async function openWasm(root: string, threads: number): Promise<NativeBindings> {
   const built = path.join(root, "wasm", "index.mjs");
-  const specifier = existsSync(built) ? pathToFileURL(built).href : WASM_PACKAGE;
+  const isLocal = existsSync(built);
   try {
-    const { open } = (await import(/* @vite-ignore */ specifier)) as WasmPackage;
+    const file = isLocal ? built : createRequire(path.join(root, "package.json")).resolve(WASM_PACKAGE);
+    const { open } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as WasmPackage;
     return await open(threads);
   } catch (cause) {
-    const missing = (cause as { code?: unknown }).code === "ERR_MODULE_NOT_FOUND";
+    const missing = (cause as { code?: unknown }).code === "MODULE_NOT_FOUND";
     throw new BasicError(
       "E_BACKEND_START",
-      `${specifier} ${missing ? "is not installed" : `does not load: ${String(cause)}`}. Install it with ` +
+      `${isLocal ? built : WASM_PACKAGE} ${missing ? "is not installed" : `does not load: ${String(cause)}`}. Install it with ` +
         `\`npm install ${WASM_PACKAGE}\`, or build it with \`npm run build:wasm\` in ${root}.`,
       { cause },
     );

@@ -7,8 +7,6 @@ import { BasicError } from "@basic-mllm/core";
 
 import type { NativeBindings } from "./bindings.js";
 
-const require = createRequire(import.meta.url);
-
 let loaded: NativeBindings | undefined;
 
 /** The native addon. Loads it on the first call; throws `E_BACKEND_START` when there is none. */
@@ -26,7 +24,7 @@ export function loadNative(root: string): NativeBindings {
   const file = path.join(root, `basic-mllm-cpu.${process.platform}-${process.arch}.node`);
   if (!existsSync(file)) return loadPackage(root);
   try {
-    return require(file) as NativeBindings;
+    return createRequire(file)(file) as NativeBindings;
   } catch (cause) {
     throw new BasicError(
       "E_BACKEND_START",
@@ -50,7 +48,7 @@ export function isBuilt(root: string): boolean {
 function loadPackage(root: string): NativeBindings {
   const name = platformPackage();
   try {
-    return require(name) as NativeBindings;
+    return createRequire(path.join(root, "package.json"))(name) as NativeBindings;
   } catch (cause) {
     const missing = (cause as { code?: unknown }).code === "MODULE_NOT_FOUND";
     throw new BasicError(
