@@ -138,19 +138,25 @@ interface PoolUse {
     readonly liveBytes: number;
     readonly heldBytes: number;
 }
+/** Where blocks come from. */
+type BlockSource = Pick<NativeBindings, "allocateBlock" | "freeBlock">;
 /**
  * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
  * The garbage collector has no part in it.
  */
 declare class BlockPool {
     #private;
-    constructor(native: Pick<NativeBindings, "allocateBlock" | "freeBlock">, heldLimit?: number);
+    constructor(native: BlockSource, heldLimit?: number);
     /** A block whose view has `length` elements of arbitrary content. */
     take(length: number): Block;
     /** Takes back what {@link take} gave. A second call does nothing. */
     give(block: Block): void;
     /** Frees all blocks that are held for reuse. */
     trim(): void;
+    /** Most bytes that existed at a time, in use or held. */
+    get peakBytes(): number;
+    /** A pool with blocks of another source, in use and held as many as here: what it does, this one would do. */
+    twin(source: BlockSource): BlockPool;
     /** Bytes in use and held for reuse. */
     use(): PoolUse;
 }
@@ -166,8 +172,9 @@ interface Output extends tf.TensorInfo {
 /** A tfjs backend whose float32 tensors live in native memory, with kernels in Rust. */
 declare class CpuBackend extends MathBackendCPU {
     #private;
-    readonly native: NativeBindings;
     constructor(native: NativeBindings, pool?: BlockPool);
+    /** Functions of the addon. */
+    get native(): NativeBindings;
     /** Copies float32 values into a block: the caller may go on using its array. */
     write(values: Values, _shape: number[], dtype: tf.DataType): DataId;
     /** Takes values over from another backend. */
@@ -182,6 +189,20 @@ declare class CpuBackend extends MathBackendCPU {
     } & PoolUse;
     /** Gives free memory back to the system. */
     dispose(): void;
+    /**
+     * Calls so far, by kernel, that a kernel in JavaScript served although a tensor of some size took part. Training and
+     * generation make none.
+     */
+    javascriptCalls(): Readonly<Record<string, number>>;
+    /** Counts a call for {@link javascriptCalls}. */
+    noteJavascriptCall(kernel: string): void;
+    /**
+     * Runs `body` without computing anything: kernels infer shapes and take memory that is not there. Values of tensors
+     * mean nothing; what is made inside must be disposed inside.
+     *
+     * @returns Bytes by which the pool would have grown.
+     */
+    rehearse(body: () => Promise<void>): Promise<number>;
     /** A new float32 tensor with arbitrary content. Write all of `values`. */
     allocate(shape: readonly number[]): Output;
     /** Runs the body of a kernel. When it throws, what it has allocated is released. */
