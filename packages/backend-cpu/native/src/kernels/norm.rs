@@ -1,8 +1,10 @@
 //! BasicRmsNorm, BasicLayerNorm and their backward kernels.
 
 use super::support::{Shared, block, tasks};
+use super::vector::Vector;
 use crate::multiversion;
 use crate::simd::{LANES, dot, fma, fold_lanes, sum};
+use crate::with_vectors;
 
 /// Rows of a task. Weight gradients are summed per task in float32, then over tasks in float64.
 const ROWS: usize = 32;
@@ -29,26 +31,69 @@ pub fn rms_norm(x: &[f32], weight: Weight, epsilon: f32, y: &mut [f32], inverse:
         let (start, count) = block(task, ROWS, rows);
         // SAFETY: tasks own disjoint rows.
         let (y, inverse) = unsafe { (y.part(start * width, count * width), inverse.part(start, count)) };
-        rms_rows(
-            &x[start * width..(start + count) * width],
+        let rows = RmsRows {
+            x: &x[start * width..(start + count) * width],
             weight,
             epsilon,
             y,
             inverse,
-        );
+        };
+        // SAFETY: the body checks its slices.
+        unsafe { rms_rows(rows) };
     });
 }
 
-multiversion! {
-    fn rms_rows(x: &[f32], weight: Weight, epsilon: f32, y: &mut [f32], inverse: &mut [f32]) {
-        let width = weight.values.len();
-        let offset = weight.offset();
-        for (i, root) in inverse.iter_mut().enumerate() {
-            let (x, y) = (&x[i * width..(i + 1) * width], &mut y[i * width..(i + 1) * width]);
-            let scale = 1.0 / (dot::<FMA>(x, x) / width as f32 + epsilon).sqrt();
+/// Some rows of the root-mean-square norm.
+struct RmsRows<'a> {
+    x: &'a [f32],
+    weight: Weight<'a>,
+    epsilon: f32,
+    y: &'a mut [f32],
+    inverse: &'a mut [f32],
+}
+
+with_vectors! {
+    /// # Safety
+    /// None beyond the slices' own checks.
+    unsafe fn rms_rows(rows: RmsRows) = rms[avx512: ; avx2: ; portable: ]
+}
+
+#[inline(always)]
+unsafe fn rms<V: Vector>(rows: RmsRows) {
+    let width = rows.weight.values.len();
+    let whole = width / V::LANES * V::LANES;
+    let pairs = rows.x.chunks_exact(width).zip(rows.y.chunks_exact_mut(width));
+    for ((x, y), root) in pairs.zip(rows.inverse) {
+        // SAFETY: columns in range; the caller of this body has checked the features.
+        unsafe {
+            let mut sums = [V::splat(0.0); 4];
+            for (i, d) in (0..whole).step_by(V::LANES).enumerate() {
+                let x = V::load(x.as_ptr().add(d));
+                sums[i % 4] = x.fma(x, sums[i % 4]);
+            }
+            if whole < width {
+                let x = V::load_part(x.as_ptr().add(whole), width - whole);
+                sums[0] = x.fma(x, sums[0]);
+            }
+            let mut lanes = [0f32; 32];
+            sums[0]
+                .add(sums[1])
+                .add(sums[2].add(sums[3]))
+                .store(lanes.as_mut_ptr());
+            let square: f32 = lanes.iter().sum();
+            let scale = 1.0 / (square / width as f32 + rows.epsilon).sqrt();
             *root = scale;
-            for ((y, &x), &w) in y.iter_mut().zip(x).zip(weight.values) {
-                *y = x * scale * (w + offset);
+            let offset = rows.weight.offset();
+            let (factor, plus) = (V::splat(scale), V::splat(offset));
+            for d in (0..whole).step_by(V::LANES) {
+                let w = V::load(rows.weight.values.as_ptr().add(d)).add(plus);
+                V::load(x.as_ptr().add(d))
+                    .mul(factor)
+                    .mul(w)
+                    .store(y.as_mut_ptr().add(d));
+            }
+            for d in whole..width {
+                y[d] = x[d] * scale * (rows.weight.values[d] + offset);
             }
         }
     }
