@@ -71,11 +71,11 @@ interface KlInputs {
 }
 /** native/src/kernels/exports/losses.rs. Empty optional gradients are not computed. */
 interface LossBindings {
-    linearCrossEntropy(x: Floats, weight: Floats, options: CrossEntropyOptions, loss: Floats, logSumExp: Floats): void;
+    linearCrossEntropy(x: Floats, weight: Floats, options: CrossEntropyOptions, loss: Floats, logSumExp: Floats, slope: Floats): void;
     linearCrossEntropyBackward(dloss: Floats, x: Floats, weight: Floats, logSumExp: Floats, options: CrossEntropyOptions, dx: Floats, dweight: Floats): void;
     direction(v: Floats, r: Floats, a: Floats, width: number, loss: Floats): void;
     directionBackward(dloss: Floats, v: Floats, r: Floats, a: Floats, width: number, dv: Floats, dr: Floats): void;
-    linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats): void;
+    linearKl(inputs: KlInputs, loss: Floats, kl: Floats, lseV: Floats, lseR: Floats, slope: Floats): void;
     linearKlBackward(inputs: KlInputs, dloss: Floats, kl: Floats, lseV: Floats, lseR: Floats, dv: Floats, dr: Floats): void;
 }
 /**
@@ -95,6 +95,9 @@ interface SystemBindings {
     setThreadCount(count: number): void;
     /** The one in use: `avx512`, `avx2` or `baseline`; `neon` on ARM, `simd128` in WebAssembly. */
     instructionSet(): string;
+    /** native/src/gemm/precision.rs: operands of matrix products are rounded to bfloat16, or not. */
+    setBf16Products(on: boolean): void;
+    bf16Products(): boolean;
     /** Those that this CPU has, best first. */
     instructionSets(): string[];
     setInstructionSet(name: string): void;
@@ -217,6 +220,9 @@ declare class CpuBackend extends MathBackendCPU {
     alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
 }
 
+/** Precision of matrix products. */
+type Precision = "f32" | "bf16";
+
 /** What the kernels run as: an addon for this platform, or WebAssembly. */
 type EngineName = "native" | "wasm";
 /**
@@ -239,6 +245,12 @@ interface StartOptions {
      */
     readonly instructionSet?: string;
     /**
+     * How matrix products treat their operands. `f32` (the default, or `BASIC_MLLM_PRECISION`) is exact; `bf16` rounds
+     * them to bfloat16 and sums in float32: faster where the CPU multiplies bfloat16, and the same result elsewhere up
+     * to the order of a sum. Parameters, activations and moments stay float32.
+     */
+    readonly precision?: Precision;
+    /**
      * Kernels as an addon for this platform, or as WebAssembly. Default: `BASIC_MLLM_ENGINE`, else native ones;
      * WebAssembly, with a warning of the process, only where this platform has none.
      */
@@ -252,4 +264,4 @@ interface StartOptions {
  */
 declare function start(options?: StartOptions): Promise<string>;
 
-export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, describe, start };
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type Precision, type StartOptions, describe, start };

@@ -113,7 +113,11 @@ interface KernelImplementation<Name extends string, Attrs extends Attributes, Ba
         backend: Backend;
     }) => tf.TensorInfo | tf.TensorInfo[];
 }
-/** Registers one implementation. The cast to the untyped `KernelFunc` happens here and nowhere else. */
+/**
+ * Registers one implementation. The cast to the untyped `KernelFunc` happens here and nowhere else.
+ *
+ * @throws {@link BasicError} `E_CONFIG` for a backend name with an underscore, `E_KERNEL_DUPLICATE`.
+ */
 declare function implementKernel<Name extends string, Attrs extends Attributes, Backend extends object>(implementation: KernelImplementation<Name, Attrs, Backend>): void;
 /** Makes the contract differentiable by our reverse pass and by anybody's `tf.variableGrads`. */
 declare function registerContractGradient<Name extends string, Attrs extends Attributes>(contract: KernelContract<Name, Attrs>): void;
@@ -135,6 +139,8 @@ interface StartedBackend {
     readonly name: string;
     /** Name in tfjs's registry. */
     readonly tfjsName: string;
+    /** What it computes with, for people: `native kernels, avx2, 4 threads`. The tfjs name where it does not say. */
+    readonly device: string;
 }
 /** Options of {@link startBackend}. */
 interface StartBackendOptions {
@@ -157,6 +163,14 @@ interface StartBackendOptions {
  */
 declare function startBackend(name: string, options?: StartBackendOptions): Promise<StartedBackend>;
 
+/**
+ * Does work that writes files, and explains a full disk. Any other error goes through as it is.
+ *
+ * @param message - What could not be written, what is left, and how to go on.
+ * @throws {@link BasicError} `E_DISK_FULL`.
+ */
+declare function explainDiskFull<T>(message: string, work: () => Promise<T>): Promise<T>;
+
 /** Stable, greppable identifiers. Each one has an entry in docs/errors.md. */
 type ErrorCode = "E_SHAPE" | "E_INDEX_RANGE" | "E_KERNEL_MISSING" | "E_KERNEL_DUPLICATE" | "E_NO_GRADIENT" | "E_NESTED_GRADIENT" | "E_BACKEND_MISSING" | "E_BACKEND_START" | "E_BACKEND_CONFLICT" | "E_RECIPE_INVALID" | "E_RECIPE_UNKNOWN" | "E_NAME_UNKNOWN" | "E_NAME_DUPLICATE" | "E_PLUGIN" | "E_CONFIG" | "E_DATA_EMPTY" | "E_DATA_FORMAT" | "E_IMAGE" | "E_IMAGE_TOKENS" | "E_LABELS_MASKED" | "E_ROW_BUDGET" | "E_TOKENIZER" | "E_NOT_FINITE" | "E_RESUME_CHANGED" | "E_CHECKPOINT_CORRUPT" | "E_CHECKPOINT_MISSING" | "E_RUN_LOCKED" | "E_DISK_FULL" | "E_MEMORY_LIMIT" | "E_INTERRUPTED" | "E_WEIGHTS_FORMAT" | "E_WEIGHTS_MISSING" | "E_USAGE";
 /** Every error we throw on purpose: what happened, what was expected, what was given, and the fix. */
@@ -164,6 +178,9 @@ declare class BasicError extends Error {
     readonly code: ErrorCode;
     constructor(code: ErrorCode, message: string, options?: ErrorOptions);
 }
+
+/** Problems that zod found, one after the other: what was expected, what was given, and where. */
+declare function explainIssues(error: z.ZodError, input: unknown): string;
 
 /**
  * Registers the gradients of the stock tfjs kernels that core puts on a tape, where none is registered yet.
@@ -465,16 +482,26 @@ type LinearCrossEntropyAttrs = {
     readonly softcap: number;
     /** Largest block of logits held at once, in bytes: a fast body never stores `[R, V]`. */
     readonly chunkBytes: number;
+    /**
+     * Also returns `slope`: worth it where x will need a gradient, since the logits are not computed again for it.
+     * Default false.
+     */
+    readonly withSlope?: boolean;
 };
-/** Attributes of {@link linearCrossEntropyBackward}. Without `needsWeight` it returns `dx` alone. */
-type LinearCrossEntropyBackwardAttrs = LinearCrossEntropyAttrs & {
+/** Attributes of {@link linearCrossEntropyBackward}: which of `dx` (default) and `dweight` it returns. */
+type LinearCrossEntropyBackwardAttrs = Omit<LinearCrossEntropyAttrs, "withSlope"> & {
+    /** Default true. */
+    readonly needsInput?: boolean;
     readonly needsWeight: boolean;
 };
+/** Label of a row that is not trained. */
+declare const IGNORED_LABEL = -100;
 /**
  * `loss_r = −log softmax(x_r Wᵀ)[label_r]`, and 0 where the label is -100.
  *
  * R rows of width D, V words: `x` `[R, D]`, `weight` `[V, D]`, outputs `loss` `[R]` and `logSumExp` `[R]` (of the
  * capped logits, without gradient; 0 where the label is -100, so that a fast body may leave those rows out).
+ * With `withSlope` also `slope` `[R, D]`: row r is ∂loss_r/∂x_r, without gradient. It is as large as x, never `[R, V]`.
  */
 declare const linearCrossEntropy: KernelContract<"x" | "weight", LinearCrossEntropyAttrs>;
 /**
@@ -485,12 +512,19 @@ declare const linearCrossEntropy: KernelContract<"x" | "weight", LinearCrossEntr
  */
 declare const linearCrossEntropyBackward: KernelContract<"dloss" | "x" | "weight" | "logSumExp", LinearCrossEntropyBackwardAttrs>;
 
-/** Attributes of {@link linearKl}: the largest block of logits held at once, in bytes. */
+/** Attributes of {@link linearKl}. */
 type LinearKlAttrs = {
+    /** Largest block of logits held at once, in bytes: a fast body never stores `[N, V]`. */
     readonly chunkBytes: number;
+    /**
+     * Also returns `slope`: worth it where v will need a gradient, since the logits are not computed again for it.
+     * Default false.
+     */
+    readonly withSlope?: boolean;
 };
 /** Attributes of {@link linearKlBackward}. Without `needsRefined` it returns `dv` alone. */
-type LinearKlBackwardAttrs = LinearKlAttrs & {
+type LinearKlBackwardAttrs = {
+    readonly chunkBytes: number;
     readonly needsRefined: boolean;
 };
 /** Inputs of the contract. */
@@ -502,7 +536,8 @@ type LinearKlBackwardInput = "dloss" | LinearKlInput | "kl" | "lseV" | "lseR";
  *
  * N rows of width D, V words: `v` and `r` `[N, D]`, `vocabulary` E `[V, D]`, `a` `[N]`. Outputs, each `[N]`: `loss`,
  * `kl` (without `a`), `lseV` and `lseR` (log-sum-exp of the two rows of logits); only `loss` carries a gradient,
- * and only to v and r. Source: BASIC (arXiv:2508.06895), equation 7.
+ * and only to v and r. With `withSlope` also `slope` `[N, D]`: row j is ∂kl_j/∂v_j, without gradient.
+ * Source: BASIC (arXiv:2508.06895), equation 7.
  */
 declare const linearKl: KernelContract<LinearKlInput, LinearKlAttrs>;
 /**
@@ -772,6 +807,8 @@ interface FeatureSource {
     /** Changes whenever the features would: the cache is keyed by it. */
     readonly id: string;
     readonly width: number;
+    /** Side of the square pictures it takes, in pixels. A recipe needs it; who passes pixels by hand does not. */
+    readonly imageSize?: number;
     /** Features of pictures that the encoder's processor has fitted. */
     features(images: ImageBatch): Promise<HostVisualRows>;
 }
@@ -886,6 +923,8 @@ type Normalise = "none" | "sum" | "mean" | "uniform";
 /** What a loss reads. The decoder computes nothing that no loss needs. */
 interface Needs {
     readonly refined?: boolean;
+    /** The gradient flows through v̂ too (`stopGradient: false`). Default: v̂ is a constant. */
+    readonly refinedGradient?: boolean;
     /** The normalisation that this loss wants; the view then carries `patchWeights`. */
     readonly patchWeights?: boolean;
     /** E, detached. */
@@ -975,6 +1014,14 @@ declare function createRandom(seed: number, ...stream: readonly (string | number
 
 /** Options of a component as the recipe gives them. The component checks them. */
 type ComponentOptions = Readonly<Record<string, unknown>>;
+/** Many names that follow a pattern. */
+interface NameFamily<Value> {
+    /** For lists and messages: `mlpNx_gelu`. */
+    readonly label: string;
+    readonly pattern: RegExp;
+    /** What a name of the family stands for. */
+    make(name: string): Value;
+}
 /** Names of one kind, and what each stands for. */
 declare class Registry<Value> {
     #private;
@@ -983,11 +1030,13 @@ declare class Registry<Value> {
     constructor(kind: string);
     /** @throws {@link BasicError} `E_NAME_DUPLICATE` where the name is taken. */
     define(name: string, value: Value): void;
+    /** Takes all names of a pattern that are not defined one by one; a family of the same label is replaced. */
+    defineFamily(family: NameFamily<Value>): void;
     /** @throws {@link BasicError} `E_NAME_UNKNOWN` with the nearest name. */
     get(name: string): Value;
     /** Whether the name is taken. */
     has(name: string): boolean;
-    /** All names, sorted. */
+    /** All names and labels of families, sorted. */
     list(): readonly string[];
 }
 /** What a projector is made from. */
@@ -1152,8 +1201,6 @@ interface EmuL2Options {
  */
 declare function createEmuL2Loss({ width, random }: EmuL2Options): VisualLoss;
 
-/** Label of a row that is not trained. */
-declare const IGNORED_LABEL = -100;
 /** What {@link languageLoss} reads of a packed batch. */
 type LabelledRows = Pick<PackedRows, "labels" | "labelWeights">;
 /**
@@ -1354,6 +1401,8 @@ declare class Decoder implements LanguageModel {
     #private;
     readonly config: DecoderConfig;
     readonly parameters: ParameterSet;
+    /** Whether training runs each block again in its gradient, instead of keeping what happens inside: same bits, less memory. */
+    recompute: boolean;
     /** Use {@link createDecoder}. */
     constructor(config: DecoderConfig, values: ValueSource);
     get depth(): number;
@@ -1392,8 +1441,10 @@ interface VisualPlan {
  */
 declare function planVisualRows(packed: PackedRows): VisualPlan;
 
-/** Projectors that a recipe may name, ready for the projector registry. */
+/** Projectors that a recipe may name, ready for the projector registry; {@link mlpProjectors} are those of more products. */
 declare const projectorFactories: Readonly<Record<string, ProjectorFactory>>;
+/** `mlpNx_gelu` for any N from 2, ready for {@link Registry.defineFamily}. */
+declare const mlpProjectors: NameFamily<ProjectorFactory>;
 
 /** Options of {@link createProjector}. */
 interface ProjectorOptions {
@@ -1714,6 +1765,7 @@ declare const vlmSchema: z.ZodObject<{
             name: string;
             options: Record<string, unknown>;
         }>>;
+        recompute: z.ZodOptional<z.ZodBoolean>;
         tokenizer: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
             name: z.ZodString;
             options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
@@ -1901,6 +1953,7 @@ declare const languageSchema: z.ZodObject<{
             name: string;
             options: Record<string, unknown>;
         }>>;
+        recompute: z.ZodOptional<z.ZodBoolean>;
         tokenizer: z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
             name: z.ZodString;
             options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
@@ -2065,16 +2118,6 @@ declare const regionTextSchema: z.ZodObject<{
             name: string;
             options: Record<string, unknown>;
         }>>;
-        tokenizer: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
-            name: z.ZodString;
-            options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
-        }, z.core.$strict>]>, z.ZodTransform<{
-            name: string;
-            options: Record<string, unknown>;
-        }, string | {
-            name: string;
-            options: Record<string, unknown>;
-        }>>>;
     }, z.core.$strict>;
     stages: z.ZodRecord<z.ZodString, z.ZodObject<{
         train: z.ZodArray<z.ZodString>;
@@ -2256,8 +2299,12 @@ declare function defineRecipe(input: z.input<typeof regionTextSchema>): RegionTe
 declare function parseRecipe(input: unknown): Recipe;
 /** Describes recipes for editors: a JSON Schema of what an author may write. */
 declare function recipeJsonSchema(): Record<string, unknown>;
-/** Optimizer steps of a stage over a data set of `size` samples. */
-declare function resolveSteps(stage: RecipeStage, size: number): number;
+/**
+ * Optimizer steps of a stage over a data set of `size` samples.
+ *
+ * @param ranks - Processes that train together: each takes its own samples of a step.
+ */
+declare function resolveSteps(stage: RecipeStage, size: number, ranks?: number): number;
 
 /** One field in which two recipes differ. `undefined`: absent there. */
 interface RecipeDifference {
@@ -2355,6 +2402,9 @@ interface RunPosition {
     readonly globalStep: number;
     /** Lines of metrics.jsonl at this point. */
     readonly metricsLines: number;
+    /** Samples of the stage's data. Absent in checkpoints of older programs, as the next one. */
+    readonly samples?: number;
+    readonly ranks?: number;
 }
 /** A checkpoint on the host. */
 interface Checkpoint {
@@ -2377,13 +2427,17 @@ declare function listCheckpoints(store: RunStore): Promise<readonly string[]>;
  */
 declare function loadCheckpoint(store: RunStore, choice: CheckpointChoice): Promise<Checkpoint | null>;
 /**
- * Puts a checkpoint's values into the parameters that it holds; the others stay as they are.
+ * Puts a checkpoint's values into the parameters that it holds; groups that it does not hold stay as they are.
  *
- * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape.
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape, or
+ * where the checkpoint lacks a parameter of a group that it holds.
  */
 declare function restoreParameters(checkpoint: Checkpoint, groups: Groups): void;
 
-/** One entry per log step, oldest first: the diagnostics of {@link Objective.diagnose}. */
+/**
+ * One entry per log step of a stage, oldest first: the diagnostics of {@link Objective.diagnose}. Not of several
+ * stages: with another batch size the number of matches is another one.
+ */
 type DiagnosticHistory = readonly Readonly<Record<string, number>>[];
 /** A named problem for the run's metrics and the terminal. */
 interface DiagnosticWarning {
@@ -2402,7 +2456,7 @@ declare function collapseWarning(history: DiagnosticHistory): DiagnosticWarning 
 /**
  * Warns where a supervised loss begins as a large part of the language loss: it will bend the embeddings first.
  *
- * @param diagnostics - Of the first log step.
+ * @param diagnostics - Of the first log step at which the losses have their full weight.
  */
 declare function strengthWarning(diagnostics: Readonly<Record<string, number>>): DiagnosticWarning | null;
 
@@ -2441,6 +2495,8 @@ interface DiagnosticRows {
     readonly initial: Float32Array;
     /** v̂, `[N, D]`. */
     readonly refined: Float32Array;
+    /** {@link centredGram} of V; made of `initial` on the host where it is absent. */
+    readonly gram?: Float32Array;
     readonly width: number;
     /** Nearest token of each visual row, `[N]`. */
     readonly matches: Int32Array;
@@ -2474,6 +2530,12 @@ declare function visualDiagnostics(rows: DiagnosticRows): Readonly<Record<string
  * @param values - `[N, D]` row-major.
  */
 declare function effectiveRank(values: Float32Array, width: number): number;
+/**
+ * `X Xᵀ` or `Xᵀ X`, the smaller one, of rows around their mean: what the effective rank needs, on the device.
+ *
+ * Where `[N, D]` has more than 256 rows and columns, 256 evenly spread rows stand for all.
+ */
+declare function centredGram(rows: tf.Tensor2D): tf.Tensor2D;
 
 /**
  * Names of the groups that train in a stage, in the objective's order.
@@ -2585,7 +2647,11 @@ interface WarningLine extends LinePosition {
 type MetricsLine = TrainLine | EvaluationLine | StageLine | WarningLine;
 /** Name of the file in the run folder. */
 declare const METRICS_FILE = "metrics.jsonl";
-/** Reads metrics.jsonl; a last line that a kill cut short is left out. */
+/**
+ * Reads metrics.jsonl; a last line that a kill cut short is left out.
+ *
+ * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` naming the first line that is not JSON.
+ */
 declare function readMetrics(store: RunStore): Promise<readonly MetricsLine[]>;
 
 /** What the loop tells whoever watches it. */
@@ -2736,7 +2802,7 @@ interface RegionTextOptions {
  * After RegionCLIP (arXiv 2112.09106), with a bank of texts in place of a text encoder.
  * Groups: `vision` (the encoder) and `text` (word table, projection, scale).
  *
- * @throws {@link BasicError} `E_SHAPE` when the targets or the bank do not fit the sizes.
+ * @throws {@link BasicError} `E_SHAPE` when the targets or the bank do not fit the sizes, or the regions the patches.
  */
 declare function createRegionTextObjective(options: RegionTextOptions): Objective<RegionTextBatch>;
 
@@ -2838,12 +2904,16 @@ interface LossSetting {
 }
 /** A loss of the objective and its λ over time. */
 interface WeightedLoss {
+    /** Of its part in metrics: its name in the recipe. Default: that of the loss. */
+    readonly name?: string;
     readonly loss: VisualLoss;
     /** λ at a step; null where the stage leaves the loss out: it then costs nothing. */
     readonly weightAt: (position: StepPosition) => number | null;
 }
 /** λ of a setting at an optimizer step of its stage: 0 before `start`, then a straight line to `weight`. */
 declare function weightAtStep({ weight, start, ramp }: LossSetting, step: number): number;
+/** λ of the language loss by stage and step, for {@link VlmObjectiveOptions.languageWeightAt}; 1 where a stage has none. */
+declare function languageWeight(stages: Readonly<Record<string, Readonly<Record<string, LossSetting>>>>): (position: StepPosition) => number;
 /** What {@link createWeightedLosses} makes losses with. */
 interface WeightedLossOptions {
     readonly supervision: SupervisionOptions;
@@ -2857,6 +2927,7 @@ interface WeightedLossOptions {
  * A loss with the same options in two stages is one loss: its own weights go on training.
  *
  * @param stages - By stage: settings by loss name. `language` is not a visual loss and is passed over.
+ * @throws {@link BasicError} `E_RECIPE_INVALID` where options do not fit a loss; `language` has none.
  */
 declare function createWeightedLosses(stages: Readonly<Record<string, Readonly<Record<string, LossSetting>>>>, { supervision, context, find }: WeightedLossOptions): readonly WeightedLoss[];
 
@@ -2868,7 +2939,7 @@ interface SupervisionSettings {
     readonly layerWeights?: LayerWeightScheme;
     /** Of the patch weights in reports; each loss has its own. Default `none`. */
     readonly normalise?: Normalise;
-    /** Whether the refined embeddings are constants. False only where a loss asks for their gradient. Default true. */
+    /** Whether the refined embeddings are constants for losses whose needs do not ask for their gradient. Default true. */
     readonly stopGradient?: boolean;
     /** What visual rows are matched with in reports. Default `input`. */
     readonly vocabulary?: VocabularySource;
@@ -2902,4 +2973,4 @@ interface VlmObjectiveOptions {
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, checkIndices, checkpoint, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, direction, directionBackward, disposeStep, effectiveRank, embedding, encodeTensors, encoders, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenLinear, frozenLinearBackward, frozenLinearBias, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, nearestName, nearestTokens, normalisePatchWeights, packBf16, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, unpack, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, wordCount };
+export { type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, centredGram, checkIndices, checkpoint, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, direction, directionBackward, disposeStep, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenLinear, frozenLinearBackward, frozenLinearBias, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, nearestName, nearestTokens, normalisePatchWeights, packBf16, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, unpack, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, wordCount };
