@@ -264,4 +264,4 @@ interface StartOptions {
  */
 declare function start(options?: StartOptions): Promise<string>;
 
-export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type Precision, type StartOptions, describe, start };
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, type BlockSource, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type Precision, type StartOptions, describe, start };

@@ -1,6 +1,6 @@
 export { BACKEND_NAME, CpuBackend, type Output } from "./backend.js";
 export type { NativeBindings } from "./bindings.js";
-export { Block, BlockPool, type PoolUse } from "./block-pool.js";
+export { Block, BlockPool, type BlockSource, type PoolUse } from "./block-pool.js";
 export type {
   AttentionLayout,
   CrossEntropyOptions,

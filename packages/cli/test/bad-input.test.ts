@@ -165,7 +165,7 @@ describe("a run that cannot go on says why", () => {
     expect(await train("--set", "stages.finetune.rowBudget=10")).toMatchInlineSnapshot(`
       [
         1,
-        "error sample "red": expected at most 10 rows (the row budget), got 16. Shorten or remove the sample, or raise rowBudget. [E_ROW_BUDGET]",
+        "error sample "blue": expected at most 10 rows (the row budget), got 16. Shorten or remove the sample, or raise rowBudget. [E_ROW_BUDGET]",
       ]
     `);
   });

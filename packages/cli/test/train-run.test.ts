@@ -75,7 +75,7 @@ describe("the folder of a run", () => {
     const titles = locked.map(([text]) => text.replace(out, "RUN"));
     for (const title of ["align", "blind finetune", "report RUN/report.html"])
       expect(titles).toContain(title);
-    expect(titles.filter((title) => title.includes("ACTIVATIONS, ABOUT"))).toHaveLength(1);
+    expect(titles.filter((title) => title.includes("TRAINING ADDS"))).toHaveLength(1);
     expect(await readdir(out)).not.toContain("lock");
   });
 

@@ -27,12 +27,12 @@ describe("printStartTable", () => {
     ];
     expect(`\n${printed({ recipe: tinyEncoder, parts, memory })}`).toMatchInlineSnapshot(`
       "
-      tiny-encoder  seed 0  backend cpu
+      tiny-encoder  seed 0  backend cpu (native kernels, avx2, 2 threads)
         PART    PARAMETERS  CONTRAST
         vision  1.2 k       trains
         contrast  2400 steps of batch 64, learning rate 0.0015, loss = 1 contrastive
-        STAGE     STEPS  WEIGHTS, GRADIENTS, MOMENTS  ACTIVATIONS, ABOUT
-        contrast  2400   19 kB                        2.0 MB
+        STAGE     STEPS  PARAMETERS  TRAINING ADDS  A CHECKPOINT ADDS  PEAK OF THE PROCESS
+        contrast  2400   4.8 kB      2.0 MB         100 kB             unknown
 
       "
     `);
