@@ -9,7 +9,7 @@ import { loadRecipe } from "../src/session/load-recipe.js";
 import { type TrainRunOptions, trainRun } from "../src/session/train-run.js";
 import type { Terminal } from "../src/terminal.js";
 import { writeMiniTask } from "./mini.js";
-import { cli } from "./run-cli.js";
+import { cli, plain } from "./run-cli.js";
 
 describe("the folder of a run", () => {
   let folder: string;
@@ -72,7 +72,7 @@ describe("the folder of a run", () => {
     const locked: (readonly [string, boolean])[] = [];
     await trainHere("locked", { seen: (text) => locked.push([text.trim(), existsSync(join(out, "lock"))]) });
     expect(locked.filter(([, held]) => !held)).toEqual([]);
-    const titles = locked.map(([text]) => text.replace(out, "RUN"));
+    const titles = locked.map(([text]) => plain(text).replace(out, "RUN"));
     for (const title of ["align", "blind finetune", "report RUN/report.html"])
       expect(titles).toContain(title);
     expect(titles.filter((title) => title.includes("TRAINING ADDS"))).toHaveLength(1);
