@@ -9,10 +9,14 @@ mod amx;
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+// The own kernels are for x86-64; others use the portable base.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod bf16;
 mod choice;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod driver;
 mod few;
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 mod kernel;
 #[cfg(target_arch = "x86_64")]
 mod pairs;
