@@ -9,6 +9,7 @@ import {
   supervisedDepth,
   type VlmRecipe,
 } from "@basic-mllm/core";
+import { decodeImage } from "@basic-mllm/data";
 import {
   matchTokens,
   type PatchPicture,
@@ -23,6 +24,7 @@ import {
 import { createDiskStore, writeAtomically } from "@basic-mllm/weights";
 import type * as tf from "@tensorflow/tfjs-core";
 
+import { seenPart } from "./seen-part.js";
 import { summariseStages } from "./start-table.js";
 import { version } from "./version.js";
 import { answerSet, openFreshProjector, type VlmSession } from "./vlm.js";
@@ -185,9 +187,11 @@ async function patchPictures(
     const { grid } = set.store.shape(image);
     const after = grid === null ? null : session.projector.gridAfter(grid, grid[0] * grid[1]).grid;
     if (after === null) return null;
+    const file = join(set.imageRoot, image);
     return {
-      image: await dataAddress(join(set.imageRoot, image)),
+      image: await dataAddress(file),
       grid: [after[0], after[1]],
+      seen: seenPart(await decodeImage(await readFile(file), file), session.processor),
       question: `${items[i]?.question} ${items[i]?.truth}`,
       weights: weights[i] ?? [],
       before: matches.before.initial[i] ?? [],

@@ -47,6 +47,18 @@ export interface MatchedPatch {
 export interface PatchPicture {
   readonly image: string;
   readonly grid: readonly [rows: number, columns: number];
+  /**
+   * The part of the picture that the grid covers, in shares of the picture's sides: beyond it where the picture was padded
+   * (a negative corner), less where it was cropped. `aspect` is the width of that part by its height, in pixels of the
+   * picture. Default: all of it.
+   */
+  readonly seen?: {
+    readonly left: number;
+    readonly top: number;
+    readonly width: number;
+    readonly height: number;
+    readonly aspect: number;
+  };
   readonly question: string;
   /** a_j: attention that text pays to each patch, before normalisation. */
   readonly weights: readonly number[];

@@ -62,6 +62,21 @@ it("escapes what a model or a user wrote", () => {
   expect(page).not.toContain("</script></s>");
 });
 
+it("lays the patch grid over the part of the picture that the model saw", () => {
+  const [picture] = run.patches;
+  const seen = { left: 0.25, top: -0.5, width: 0.5, height: 2, aspect: 1.5 };
+  const patches = picture === undefined ? [] : [{ ...picture, seen }];
+  const page = renderReport({ title: "t", date: "2026-01-01", runs: [{ ...run, patches }] });
+  expect(page).toContain('style="--columns:2;aspect-ratio:1.5"');
+  expect(page).toContain("position:absolute;left:-50%;top:25%;width:200%;height:50%");
+  expect(page).not.toContain("background-size: cover");
+});
+
+it("shows a word that does not fit whole under the pointer", () => {
+  const page = renderReport({ title: "t", date: "2026-01-01", runs: [run] });
+  expect(page).toContain('<div class="hit" title="lion"><span>lion</span></div>');
+});
+
 it("draws a loss part a curve for one run, a run a curve for several", () => {
   expect(chartsOf([run])[0]?.series.map(({ label }) => label)).toEqual(["language"]);
   const compared = chartsOf([run, { ...run, name: "other" }])[0];

@@ -5,16 +5,8 @@ import { chartsOf } from "./charts.js";
 import { drawCharts } from "./client.js";
 import type { ReportData } from "./data.js";
 import { html, raw } from "./html.js";
-import {
-  accuracy,
-  chartPlaces,
-  details,
-  header,
-  matching,
-  patchMaps,
-  samples,
-  warnings,
-} from "./sections.js";
+import { patchMaps } from "./patch-maps.js";
+import { accuracy, chartPlaces, details, header, matching, samples, warnings } from "./sections.js";
 import { STYLE } from "./style.js";
 
 /**
@@ -30,7 +22,7 @@ export function renderReport(data: ReportData): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${data.title}</title><style>${raw(asset("uPlot.min.css"))}${raw(STYLE)}</style></head>
 <body><main>${header(data)}${warnings(runs)}${accuracy(runs)}${samples(first?.samples ?? [])}
-${patchMaps(first?.patches ?? [])}${matching(runs)}${chartPlaces(charts)}${details(runs)}
+${patchMaps(first?.patches ?? [], "")}${matching(runs)}${chartPlaces(charts)}${details(runs)}
 <footer>Written by basic-mllm. BASIC: Tang, Wang, Cao, Xu, ICCV 2025, arXiv 2508.06895.</footer></main>
 <script type="application/json" id="charts">${raw(scriptText(JSON.stringify(charts)))}</script>
 <script>${raw(asset("uPlot.iife.min.js"))}</script>

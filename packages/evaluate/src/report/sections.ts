@@ -1,4 +1,4 @@
-import type { MatchedPatch, PatchPicture, ReportData, ReportRun, SamplePicture } from "./data.js";
+import type { ReportData, ReportRun, SamplePicture } from "./data.js";
 import { type Html, html, number, percent, raw } from "./html.js";
 
 /** Question types and how people call them. */
@@ -100,42 +100,6 @@ export function samples(pictures: readonly SamplePicture[]): Html {
             html`<li class="${qa.correct ? "ok" : "no"}"><span>${qa.question}</span>${qa.correct ? html`✓ ${qa.answer}` : html`✗ <s>${qa.answer || "(nothing)"}</s> ${qa.truth}`}</li>`,
         )}</ul></div>`,
     )}</div>`;
-}
-
-/** a_j over the picture, and the words that the embeddings point at, before and after training. */
-export function patchMaps(pictures: readonly PatchPicture[]): Html {
-  if (pictures.length === 0) return html``;
-  return html`<h2>Where the text looks, and what the patches mean</h2>
-    <p class="soft">Left: patch weights a_j, the attention that question and answer pay to each patch. Middle and right: the
-    vocabulary word nearest to each visual embedding, before training and after. Green words belong to the scene.</p>
-    <div class="maps">${pictures.map(
-      (picture) => html`<div class="card"><h3>${picture.question}</h3><div class="trio">
-      ${overlay(picture)}${words(picture, picture.before, "before training")}${words(picture, picture.after, "after training")}</div></div>`,
-    )}</div>`;
-}
-
-function overlay({ image, grid, weights }: PatchPicture): Html {
-  const top = Math.max(...weights, 1e-12);
-  const sum = weights.reduce((total, weight) => total + weight, 0);
-  const cells = weights.map((weight) => {
-    const share = weight / top;
-    return html`<div style="background:rgb(${Math.round(30 + 225 * share)} ${Math.round(60 + 120 * share)} ${Math.round(120 * (1 - share))} / ${(0.72 - 0.5 * share).toFixed(2)})" title="a = ${weight.toExponential(2)}"></div>`;
-  });
-  return html`<figure><div class="patchy" style="background-image:url(${image})"><div class="cells" style="${template(grid)}">${cells}</div></div>
-    <figcaption>patch weights, Σ a_j = ${number(sum)}</figcaption></figure>`;
-}
-
-function words({ image, grid }: PatchPicture, patches: readonly MatchedPatch[], caption: string): Html {
-  const cells = patches.map(
-    (patch) => html`<div class="${patch.meaningful ? "hit" : ""}">${patch.word}</div>`,
-  );
-  const share = patches.filter((patch) => patch.meaningful).length / Math.max(1, patches.length);
-  return html`<figure class="words"><div class="patchy" style="background-image:url(${image})"><div class="cells" style="${template(grid)}">${cells}</div></div>
-    <figcaption>${caption}, ${percent(share)} meaningful</figcaption></figure>`;
-}
-
-function template([rows, columns]: readonly [number, number]): string {
-  return `grid-template:repeat(${rows},1fr)/repeat(${columns},1fr)`;
 }
 
 /** Meaningful and strict share per block, before and after; and the replacement test. */

@@ -21,7 +21,7 @@ p { margin: 0 0 14px; max-width: 70ch; } .soft { color: var(--soft); } small { f
 .grid { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 440px), 1fr)); gap: 16px; margin-top: 16px; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 310px), 1fr)); gap: 14px; margin-top: 16px; }
 .picture { display: flex; gap: 14px; align-items: flex-start; }
-.picture img { width: 112px; height: 112px; border-radius: 8px; image-rendering: pixelated; flex: none; }
+.picture img { width: 112px; height: auto; border-radius: 8px; image-rendering: pixelated; flex: none; }
 .qa { list-style: none; margin: 0; padding: 0; font-size: 13.5px; min-width: 0; }
 .qa li { margin-bottom: 5px; line-height: 1.35; } .qa span { color: var(--soft); display: block; }
 .ok { color: var(--good); } .no { color: var(--bad); } .no s { color: var(--soft); }
@@ -39,14 +39,16 @@ td.n, th.n { text-align: right; } .scroll { overflow-x: auto; }
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr)); gap: 14px; margin-top: 16px; }
 .trio { display: grid; grid-template-columns: repeat(3, 1fr); gap: 10px; }
 figure { margin: 0; min-width: 0; } figcaption { font-size: 12px; color: var(--soft); margin-top: 4px; }
-.patchy { position: relative; aspect-ratio: 1; border-radius: 8px; overflow: hidden; background-size: cover; image-rendering: pixelated; }
+.patchy { position: relative; border-radius: 8px; overflow: hidden; background: var(--tint); container-type: inline-size; }
+.patchy img { display: block; width: 100%; image-rendering: pixelated; }
 .cells { position: absolute; inset: 0; display: grid; }
-.words .cells div { font-size: clamp(6.5px, 1vw, 9.5px); line-height: 1.05; display: flex; align-items: center; justify-content: center; text-align: center; overflow: hidden; padding: 1px; background: rgb(255 255 255 / .72); color: #333; word-break: break-word; border: .5px solid rgb(0 0 0 / .06); }
+.words .cells div { font-size: clamp(4px, calc(25cqw / var(--columns)), 11px); line-height: 1.1; display: flex; align-items: center; justify-content: center; overflow: hidden; padding: 1px; background: rgb(255 255 255 / .72); color: #333; border: .5px solid rgb(0 0 0 / .06); }
+.words .cells span { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .words .cells div.hit { background: rgb(39 150 100 / .88); color: #fff; font-weight: 600; }
 .warning { border-left: 4px solid var(--bad); padding: 10px 16px; background: var(--card); border-radius: 6px; margin: 12px 0; }
 details { margin-top: 10px; } summary { cursor: pointer; color: var(--soft); }
 pre { overflow-x: auto; background: var(--tint); padding: 14px; border-radius: 8px; font-size: 12.5px; line-height: 1.45; }
 .u-legend { font-size: 12px; color: var(--soft); } .u-legend th, .u-legend td { border: 0; padding: 0 4px; }
 footer { margin-top: 60px; font-size: 13px; color: var(--soft); }
-@media (max-width: 560px) { main { padding: 24px 14px 60px; } h1 { font-size: 27px; } .picture img { width: 88px; height: 88px; } .trio { grid-template-columns: 1fr 1fr; } }
+@media (max-width: 560px) { main { padding: 24px 14px 60px; } h1 { font-size: 27px; } .picture img { width: 88px; } .trio { grid-template-columns: 1fr 1fr; } }
 `;
