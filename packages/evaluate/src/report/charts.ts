@@ -45,7 +45,7 @@ const DIAGNOSTICS: readonly (readonly [key: string, title: string, note: string]
   ["effectiveRank", "Effective rank", "dimensions that the visual embeddings use"],
   ["meaningfulShare", "Meaningful share", "visual embeddings whose nearest word belongs to the scene"],
   ["strictShare", "Strict share", "visual embeddings whose nearest word is drawn under that patch"],
-  ["patchWeightSum", "Sum of patch weights", "Σ a_j of an image: attention that its text pays to it"],
+  ["patchWeightSum", "Sum of patch weights", "attention that the text of an image pays to it"],
 ];
 
 const RATIO = /^ratio(?=[A-Z])/;

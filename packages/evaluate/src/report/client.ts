@@ -4,11 +4,30 @@ interface Page {
 }
 
 /**
- * Draws the charts in the reader's browser. Its text is put into the page, so it may use nothing from outside.
+ * What stands at the ticks of an axis: enough digits to tell them apart, an exponent where they would be long. Null is a
+ * tick without a label. Its text is put into the page, as that of {@link drawCharts}.
  *
  * @internal
  */
-export function drawCharts(): void {
+export function axisLabels(ticks: readonly (number | null)[]): readonly string[] {
+  const largest = Math.max(...ticks.map((tick) => Math.abs(tick ?? 0)));
+  return ticks.map((tick) => {
+    if (tick === null) return "";
+    const value = Number(tick.toPrecision(6));
+    if (value === 0) return "0";
+    if (largest < 1e-3 || Math.abs(value) < 1e-6 || largest >= 1e6) return value.toExponential();
+    return largest >= 1e4 ? value.toLocaleString("en") : String(value);
+  });
+}
+
+/**
+ * Draws the charts in the reader's browser. Its text is put into the page, so it may use nothing from outside.
+ *
+ * @param labels - {@link axisLabels}.
+ *
+ * @internal
+ */
+export function drawCharts(labels: typeof axisLabels): void {
   const { uPlot } = window as unknown as Page;
   const source = document.getElementById("charts")?.textContent ?? "[]";
   const charts = JSON.parse(source) as {
@@ -32,12 +51,14 @@ export function drawCharts(): void {
         width: target.clientWidth,
         height: 230,
         scales: { x: { time: false }, y: chart.log ? { distr: 3 } : {} },
-        axes: [axis, { ...axis, size: 58 }],
+        axes: [axis, { ...axis, size: 62, values: (_: unknown, ticks: (number | null)[]) => labels(ticks) }],
         legend: { show: chart.series.length > 1 },
         series: [
           { label: "step" },
           ...chart.series.map((series, s) => ({
             label: series.label,
+            value: (_: unknown, value: number | null) =>
+              value === null ? "–" : String(Number(value.toPrecision(4))),
             stroke: color(`--c${s % 8}`),
             width: 1.8,
             spanGaps: true,

@@ -27,6 +27,18 @@ function escapeText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
+/** A text of ours for people: `code` in backticks as such, and arrows drawn. */
+export function prose(text: string): Html {
+  const parts = text.replaceAll(" -> ", " → ").split(/`([^`]+)`/);
+  return html`${parts.map((part, i) => (i % 2 === 1 ? html`<code>${part}</code>` : html`${part}`))}`;
+}
+
+/** With a full stop where it ends without one; empty stays empty. */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  return trimmed === "" || /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+}
+
 /** `0.7025` to `70.3 %`. */
 export function percent(value: number | undefined): string {
   return value === undefined || Number.isNaN(value) ? "–" : `${(value * 100).toFixed(1)} %`;

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 
 import { chartsOf } from "./charts.js";
+import { axisLabels } from "./client.js";
 import type { ReportRun } from "./data.js";
 import { html, number, percent } from "./html.js";
 import { renderReport } from "./report.js";
@@ -75,6 +76,63 @@ it("lays the patch grid over the part of the picture that the model saw", () => 
 it("shows a word that does not fit whole under the pointer", () => {
   const page = renderReport({ title: "t", date: "2026-01-01", runs: [run] });
   expect(page).toContain('<div class="hit" title="lion"><span>lion</span></div>');
+});
+
+function pageOf(...runs: readonly ReportRun[]): string {
+  return renderReport({ title: "t", date: "2026-01-01", runs });
+}
+
+it("strikes the model's wrong answer, sets the truth beside it, and explains both", () => {
+  const page = pageOf(run);
+  expect(page).toContain("✗ <s>&#60;/script&#62;</s> <b>lion</b>");
+  expect(page).toContain('<span class="no">✗ <s>wrong answer</s> <b>what is right</b></span>');
+  expect(page).toContain("The first pictures of the split “test”");
+  expect(page).not.toContain("never seen");
+});
+
+it("keeps the percentage off the bar", () => {
+  expect(pageOf(run)).toMatch(/title="blind 20.0 %"><\/div><\/div><em>50.0 %<\/em>/);
+});
+
+it("calls metrics the same in every section and writes shares as percentages", () => {
+  const page = pageOf({ ...run, final: { test: { vqa: 0.5, name: 0.2675, nll: 0.454 } } });
+  expect(page).toContain('<th class="n" title="name">What is it?</th>');
+  expect(page).toContain('<td class="n">26.8 %</td><td class="n">0.454</td>');
+  expect(page).toContain('<tr><td>Mean</td><td class="n">50.0 %</td><td class="n">30.0 %</td></tr>');
+});
+
+it("names the run in the replacement test where there are several", () => {
+  expect(pageOf(run, { ...run, name: "other" })).toContain("<tr><td>other</td><td>Mean</td>");
+});
+
+it("draws arrows and code in warnings", () => {
+  const page = pageOf({ ...run, warnings: ["went 1 -> 2, lower `direction`"] });
+  expect(page).toContain("went 1 → 2, lower <code>direction</code>");
+});
+
+it("says of several runs which figures, descriptions and pictures are whose", () => {
+  const page = pageOf(
+    { ...run, name: "both", description: "All losses" },
+    { ...run, name: "other", samples: [] },
+  );
+  expect(page).toContain("<td>both<br><small>All losses.</small></td>");
+  expect(page).toContain("<td>other<br><small>A run.</small></td>");
+  expect(page).not.toContain('class="tiles"');
+  expect(page).toContain("Of the run “both”. The first pictures");
+});
+
+it("puts the run with the language loss alone before the others", () => {
+  const train = run.train.map((point) => ({ ...point, parts: { language: 1, direction: 1 } }));
+  const page = pageOf({ ...run, name: "both", train }, { ...run, name: "none" });
+  expect(page.indexOf("<td>none<br>")).toBeLessThan(page.indexOf("<td>both<br>"));
+  expect(page).toContain("<td>both<br>");
+});
+
+it("labels an axis with enough digits to tell its ticks apart", () => {
+  expect(axisLabels([0, 0.0005, 0.001, 0.0015])).toEqual(["0", "0.0005", "0.001", "0.0015"]);
+  expect(axisLabels([0, 0.00002, null])).toEqual(["0", "2e-5", ""]);
+  expect(axisLabels([0.1 + 0.2, 1])).toEqual(["0.3", "1"]);
+  expect(axisLabels([5000, 10000])).toEqual(["5,000", "10,000"]);
 });
 
 it("draws a loss part a curve for one run, a run a curve for several", () => {

@@ -23,18 +23,21 @@ p { margin: 0 0 14px; max-width: 70ch; } .soft { color: var(--soft); } small { f
 .picture { display: flex; gap: 14px; align-items: flex-start; }
 .picture img { width: 112px; height: auto; border-radius: 8px; image-rendering: pixelated; flex: none; }
 .qa { list-style: none; margin: 0; padding: 0; font-size: 13.5px; min-width: 0; }
-.qa li { margin-bottom: 5px; line-height: 1.35; } .qa span { color: var(--soft); display: block; }
-.ok { color: var(--good); } .no { color: var(--bad); } .no s { color: var(--soft); }
-.bars { display: grid; grid-template-columns: max-content 1fr; gap: 8px 16px; align-items: center; margin-top: 14px; }
-.track { position: relative; height: 22px; background: var(--tint); border-radius: 6px; overflow: hidden; margin-bottom: 3px; }
+.qa li { margin-bottom: 5px; line-height: 1.35; } .qa q { color: var(--soft); display: block; quotes: none; }
+.ok { color: var(--good); } .no, .no s { color: var(--bad); } .no b { color: var(--ink); font-weight: 600; }
+.bars { display: grid; grid-template-columns: minmax(auto, max-content) minmax(55%, 1fr); gap: 8px 16px; align-items: center; margin-top: 14px; }
+.track { display: flex; align-items: center; gap: 10px; margin-bottom: 3px; }
+.rail { position: relative; flex: 1; height: 22px; background: var(--tint); border-radius: 6px; overflow: hidden; }
 .fill { position: absolute; inset: 0 auto 0 0; border-radius: 6px; }
-.track em { position: absolute; left: 8px; top: 0; line-height: 22px; font: 600 12.5px/22px inherit; font-style: normal; font-variant-numeric: tabular-nums; text-shadow: 0 0 3px var(--card), 0 0 3px var(--card); }
+.track em { width: 62px; text-align: right; font-weight: 600; font-size: 12.5px; font-style: normal; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .mark { position: absolute; top: 0; bottom: 0; width: 3px; background: var(--ink); opacity: .55; }
 .legend { display: flex; flex-wrap: wrap; gap: 6px 18px; font-size: 13px; color: var(--soft); margin: 8px 0; }
 .legend i { display: inline-block; width: 11px; height: 11px; border-radius: 3px; margin-right: 6px; vertical-align: -1px; }
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 500; color: var(--soft); } th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.n, th.n { text-align: right; } .scroll { overflow-x: auto; }
+.runs { margin: 24px 0 8px; } .runs td:first-child { white-space: normal; min-width: 150px; }
+code { font-size: .9em; background: var(--tint); border-radius: 4px; padding: 1px 4px; }
 .chart { width: 100%; min-height: 230px; }
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr)); gap: 14px; margin-top: 16px; }
 .trio { display: grid; grid-template-columns: repeat(3, 1fr); gap: 10px; }
@@ -42,7 +45,7 @@ figure { margin: 0; min-width: 0; } figcaption { font-size: 12px; color: var(--s
 .patchy { position: relative; border-radius: 8px; overflow: hidden; background: var(--tint); container-type: inline-size; }
 .patchy img { display: block; width: 100%; image-rendering: pixelated; }
 .cells { position: absolute; inset: 0; display: grid; }
-.words .cells div { font-size: clamp(4px, calc(25cqw / var(--columns)), 11px); line-height: 1.1; display: flex; align-items: center; justify-content: center; overflow: hidden; padding: 1px; background: rgb(255 255 255 / .72); color: #333; border: .5px solid rgb(0 0 0 / .06); }
+.words .cells div { font-size: clamp(4px, calc(19cqw / var(--columns)), 11px); line-height: 1.1; display: flex; align-items: center; justify-content: center; overflow: hidden; padding: 1px; background: rgb(255 255 255 / .72); color: #333; border: .5px solid rgb(0 0 0 / .06); }
 .words .cells span { min-width: 0; overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
 .words .cells div.hit { background: rgb(39 150 100 / .88); color: #fff; font-weight: 600; }
 .warning { border-left: 4px solid var(--bad); padding: 10px 16px; background: var(--card); border-radius: 6px; margin: 12px 0; }
