@@ -129,6 +129,18 @@ interface MatchedPatch {
 interface PatchPicture {
     readonly image: string;
     readonly grid: readonly [rows: number, columns: number];
+    /**
+     * The part of the picture that the grid covers, in shares of the picture's sides: beyond it where the picture was padded
+     * (a negative corner), less where it was cropped. `aspect` is the width of that part by its height, in pixels of the
+     * picture. Default: all of it.
+     */
+    readonly seen?: {
+        readonly left: number;
+        readonly top: number;
+        readonly width: number;
+        readonly height: number;
+        readonly aspect: number;
+    };
     readonly question: string;
     /** a_j: attention that text pays to each patch, before normalisation. */
     readonly weights: readonly number[];
@@ -237,7 +249,8 @@ declare function scorePerplexity(language: LanguageModel, data: TrainingData<{
 /**
  * The report as one HTML file: no other file, no network.
  *
- * @param data - One run (shown in depth) or several (compared; pictures are those of the first).
+ * @param data - One run (shown in depth) or several (compared: runs without visual losses come first, pictures are those
+ *   of the first run that has some).
  */
 declare function renderReport(data: ReportData): string;
 

@@ -5,8 +5,8 @@ import { type Html, html, number, percent } from "./html.js";
 export function patchMaps(pictures: readonly PatchPicture[], whose: string): Html {
   if (pictures.length === 0) return html``;
   return html`<h2>Where the text looks, and what the patches mean</h2>
-    <p class="soft">${whose}Left: patch weights a<sub>j</sub>, the attention that question and answer pay to each patch.
-    Middle and right: the vocabulary word nearest to each visual embedding, before training and after. Green words are
+    <p class="soft">${whose}First: patch weights a<sub>j</sub>, the attention that question and answer pay to each patch.
+    Second and third: the vocabulary word nearest to each visual embedding, before training and after. Green words are
     meaningful: they belong to the scene. Low shares are normal for small models and short training: most embeddings lie
     between words, and a patch of mere background has no word of its own. What counts is a share that rises from before to
     after while the words stay different. A word that is cut off is shown whole under the pointer.</p>

@@ -36,7 +36,8 @@ p { margin: 0 0 14px; max-width: 70ch; } .soft { color: var(--soft); } small { f
 table { border-collapse: collapse; width: 100%; font-size: 14px; font-variant-numeric: tabular-nums; }
 th { text-align: left; font-weight: 500; color: var(--soft); } th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.n, th.n { text-align: right; } .scroll { overflow-x: auto; }
-.runs { margin: 24px 0 8px; } .runs td:first-child { white-space: normal; min-width: 150px; }
+.runs { margin: 24px 0 8px; } .runs th, .runs td:first-child { white-space: normal; } .runs td:first-child { min-width: 110px; }
+@media (max-width: 560px) { .runs th, .runs td { padding-right: 8px; font-size: 12.5px; } .runs td:last-child, .runs th:last-child { padding-right: 0; } }
 code { font-size: .9em; background: var(--tint); border-radius: 4px; padding: 1px 4px; }
 .chart { width: 100%; min-height: 230px; }
 .maps { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 480px), 1fr)); gap: 14px; margin-top: 16px; }
