@@ -133,6 +133,20 @@ describe("a recipe from its first step to its comparison", () => {
     ]);
   });
 
+  it("the report names the threads that were used and the commit that the saved model names", async () => {
+    const { environment } = JSON.parse(await readFile(join(run, "report.json"), "utf8"));
+    const { commit, version } = JSON.parse(await readFile(join(run, "model", "provenance.json"), "utf8"));
+    const rows = Object.fromEntries(environment);
+    expect(rows["backend"]).toMatch(/^cpu \(.*\b\d+ threads?\)$/);
+    expect(rows["processor"]).not.toContain("thread");
+    expect([rows["basic-mllm"], rows["commit"]]).toEqual([version, commit ?? undefined]);
+    const file = join(folder, "blind.html");
+    expect((await cli(["report", join(run, "blind"), "--out", file])).code).toBe(0);
+    const page = await readFile(file, "utf8");
+    expect(page).toContain(`<td>basic-mllm</td><td>${version}</td>`);
+    expect(page.includes(`<td>commit</td><td>${commit}</td>`)).toBe(commit !== null);
+  });
+
   it("ablate trains variants and seeds, keeps what is finished, resumes what is not", async () => {
     const out = join(folder, "ablation");
     const command = [

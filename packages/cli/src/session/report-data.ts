@@ -31,7 +31,10 @@ export async function readReportRun(folder: string): Promise<ReportRun> {
   const file = join(folder, "report.json");
   if (existsSync(file)) return (await readRunJson(file, finish(folder))) as ReportRun;
   const finished = await readEvaluation(folder);
-  if (finished !== null) return describe(await readRunRecipe(folder), finished, await linesOf(folder));
+  if (finished !== null) {
+    const run = describe(await readRunRecipe(folder), finished, await linesOf(folder));
+    return { ...run, environment: [...run.environment, ...(await provenance(folder))] };
+  }
   throw new BasicError(
     "E_USAGE",
     `${folder} has nothing to report: expected ${file} or evaluation.json, which \`basic-mllm train\` writes at its end. ` +
@@ -57,6 +60,18 @@ function finish(folder: string): string {
 /** The lines of a run's metrics.jsonl. */
 export function linesOf(folder: string): Promise<readonly MetricsLine[]> {
   return readMetrics(createDiskStore(folder));
+}
+
+/** Version and commit that the saved model names. */
+async function provenance(folder: string): Promise<ReportRun["environment"]> {
+  const file = join(folder, "model", "provenance.json");
+  if (!existsSync(file)) return [];
+  const { version, commit } = (await readRunJson(file, finish(folder))) as {
+    version?: string;
+    commit?: string | null;
+  };
+  const rows = [["basic-mllm", version] as const, ["commit", commit] as const];
+  return rows.flatMap(([label, value]) => (typeof value === "string" ? [[label, value] as const] : []));
 }
 
 function describe(recipe: Recipe, evaluation: RunEvaluation, lines: readonly MetricsLine[]): ReportRun {

@@ -1,11 +1,11 @@
 import { readFile } from "node:fs/promises";
-import { availableParallelism, cpus } from "node:os";
+import { cpus } from "node:os";
 import { extname, join } from "node:path";
 import {
   type EvaluationResult,
   type MetricsLine,
-  type Recipe,
   readMetrics,
+  type StartedBackend,
   supervisedDepth,
   type VlmRecipe,
 } from "@basic-mllm/core";
@@ -26,7 +26,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 
 import { seenPart } from "./seen-part.js";
 import { summariseStages } from "./start-table.js";
-import { version } from "./version.js";
+import { commit, version } from "./version.js";
 import { answerSet, openFreshProjector, type VlmSession } from "./vlm.js";
 import { firstPictures, questionsOf, type VlmSet } from "./vlm-data.js";
 
@@ -40,6 +40,8 @@ const REPLACED = 200;
 /** What {@link writeReport} is told about the run. */
 export interface ReportInput {
   readonly out: string;
+  /** What the run computed with: its name, instruction set and threads. */
+  readonly backend: StartedBackend;
   readonly recipe: VlmRecipe;
   readonly seconds: number;
   readonly evaluations: readonly EvaluationResult[];
@@ -74,7 +76,7 @@ async function describeRun(session: VlmSession, input: ReportInput): Promise<Rep
     name: `${recipe.name}, seed ${recipe.seed}`,
     description: recipe.description,
     seconds,
-    environment: environment(recipe, lines),
+    environment: environment(input.backend, lines),
     parts: summariseStages(recipe, session.parts),
     recipe,
     train: lines.filter((line) => line.kind === "train"),
@@ -207,14 +209,19 @@ async function dataAddress(file: string): Promise<string> {
   return `data:image/${type};base64,${(await readFile(file)).toString("base64")}`;
 }
 
-function environment(recipe: Recipe, lines: readonly MetricsLine[]): readonly (readonly [string, string])[] {
+function environment(
+  backend: StartedBackend,
+  lines: readonly MetricsLine[],
+): readonly (readonly [string, string])[] {
   const steps = lines.filter((line) => line.kind === "train");
   const mean = steps.reduce((sum, line) => sum + line.stepMs, 0) / Math.max(1, steps.length);
+  const sources = commit();
   return [
-    ["backend", recipe.backend],
-    ["processor", `${cpus()[0]?.model.trim() ?? "unknown"}, ${availableParallelism()} threads`],
+    ["backend", `${backend.name} (${backend.device})`],
+    ["processor", cpus()[0]?.model.trim() ?? "unknown"],
     ["mean step", `${mean.toFixed(1)} ms`],
     ["node", process.versions.node],
     ["basic-mllm", version()],
+    ...(sources === null ? [] : [["commit", sources] as const]),
   ];
 }

@@ -128,7 +128,7 @@ async function trainLocked(
     await writeJson(join(out, "evaluation.json"), { ...summary, metrics: evaluations[0]?.metrics ?? {} });
     const report =
       options.report && isVlm(session)
-        ? await writeReport(session, { ...summary, recipe: session.recipe })
+        ? await writeReport(session, { ...summary, backend, recipe: session.recipe })
         : null;
     printResult(terminal, { ...summary, report });
     return { ...summary, metrics: evaluations[0]?.metrics ?? {}, report };
