@@ -261,4 +261,74 @@ describe("a recipe from its first step to its comparison", () => {
       expect.stringContaining("template chat: 1 samples cannot be used"),
     ]);
   });
+
+  it("data validate lists every malformed record, and only warns of what training accepts", async () => {
+    const turns = (answer: string) => [
+      { from: "human", value: "<image>\nwhat color is this ?" },
+      { from: "gpt", value: answer },
+    ];
+    const sample = { id: "a", image: "pictures/red.png", conversations: turns("red") };
+    const validate = async (records: readonly unknown[]) => {
+      await writeFile(join(folder, "looked-at.json"), JSON.stringify(records));
+      const file = join(folder, "looked-at.json");
+      const found = await cli(["data", "validate", file, "--tokenizer", join(folder, "tokenizer"), "--json"]);
+      const { problems, warnings } = found.json<{ problems: string[]; warnings: string[] }>();
+      return { code: found.code, problems: problems.map((text) => text.replace(folder, "FOLDER")), warnings };
+    };
+    const accepted = [sample, { ...sample, conversations: turns("crimson") }];
+    expect(await validate(accepted)).toEqual({
+      code: 0,
+      problems: [],
+      warnings: [
+        "1 ids occur more than once, for example a: training accepts that",
+        expect.stringContaining("8.3 % of the words (1 of 12) are not in the tokenizer's vocabulary"),
+      ],
+    });
+    expect(await validate([sample, { ...sample, id: "b", image: 7 }, 5])).toEqual({
+      code: 1,
+      problems: [
+        'FOLDER/looked-at.json, record 1 (id "b"), image: expected a file name or a list of file names, got 7. Correct the record.',
+        "FOLDER/looked-at.json, record 2: expected an object, got 5. Correct the record.",
+      ],
+      warnings: [],
+    });
+  });
+
+  it("check and the start of train warn of words outside of the vocabulary, and go on", async () => {
+    const record = JSON.parse(await readFile(join(folder, "chat.json"), "utf8"))[0];
+    const conversations = [record.conversations[0], { from: "gpt", value: "crimson" }];
+    await writeFile(join(folder, "strange.json"), JSON.stringify([{ ...record, conversations }]));
+    const changed = [recipe, "--set", "data.train.finetune.file=strange"];
+    const warning =
+      'warning set "finetune": 16.7 % of the words (1 of 6) are not in the tokenizer\'s vocabulary, and the model sees ' +
+      "the same unknown token for all of them: crimson (1). Write them with words that the tokenizer knows, or use a model whose tokenizer knows them.";
+    for (const command of [
+      ["check", ...changed],
+      ["train", ...changed, "--dry"],
+      ["train", ...changed, "--out", join(folder, "strange-run"), "--no-report", "--steps", "1"],
+    ]) {
+      const { code, out } = await cli(command);
+      expect([code, out]).toEqual([0, expect.stringContaining(warning)]);
+      expect(out.split("tokenizer's vocabulary")).toHaveLength(2);
+    }
+  });
+
+  it("check, train --dry and train refuse an unknown parameter group alike, and train leaves no folder", async () => {
+    const changed = [recipe, "--set", 'stages.align.train=["projektor"]'];
+    const out = join(folder, "misspelt");
+    for (const command of [
+      ["check", ...changed],
+      ["train", ...changed, "--dry"],
+      ["train", ...changed, "--out", out],
+    ]) {
+      const refused = await cli(command);
+      expect([refused.code, refused.out]).toEqual([
+        2,
+        expect.stringContaining(
+          'error There is no parameter group "projektor" to train. Did you mean "projector"? Known: ',
+        ),
+      ]);
+    }
+    expect(existsSync(out)).toBe(false);
+  });
 });

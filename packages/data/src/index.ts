@@ -24,7 +24,14 @@ export { createTextData, createVlmData, type TextDataOptions, type VlmDataOption
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
 export { createPixelStore, openImage, type PixelStoreOptions } from "./pixel-store.js";
 export { type Filter, type RgbImage, resizeImage } from "./resample.js";
-export { IMAGE_PLACEHOLDER, parseSamples, type Sample, type Turn } from "./samples.js";
+export {
+  IMAGE_PLACEHOLDER,
+  type ParsedSamples,
+  parseRecords,
+  parseSamples,
+  type Sample,
+  type Turn,
+} from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
 export {
   conversationSegments,
@@ -36,6 +43,7 @@ export {
   type Template,
 } from "./templates.js";
 export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
+export { countUnknownWords, type UnknownWords, unknownWordsOf } from "./unknown-words.js";
 export {
   type DatasetReport,
   type TemplateReport,

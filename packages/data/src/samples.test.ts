@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { rejection } from "../test/rejection.js";
-import { parseSamples } from "./samples.js";
+import { parseRecords, parseSamples } from "./samples.js";
 
 const record = {
   id: "7",
@@ -30,6 +30,21 @@ describe("parseSamples", () => {
     );
     expect(several?.images).toEqual(["a.png", "b.png"]);
     expect(none).toMatchObject({ id: "12", images: [] });
+  });
+
+  it("goes on after malformed records and says what is wrong with each", () => {
+    const lines = [
+      JSON.stringify(record),
+      "{",
+      JSON.stringify({ ...record, image: 3 }),
+      JSON.stringify(record),
+    ];
+    const { samples, malformed } = parseRecords(lines.join("\n"), "data.jsonl");
+    expect(samples).toHaveLength(2);
+    expect(malformed.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^data\.jsonl, line 2: not valid JSON: /),
+      'data.jsonl, record 2 (id "7"), image: expected a file name or a list of file names, got 3. Correct the record. [E_DATA_FORMAT]',
+    ]);
   });
 
   it("refuses a file without records", async () => {

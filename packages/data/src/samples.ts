@@ -27,7 +27,24 @@ export interface Sample {
  * @throws `BasicError` `E_DATA_FORMAT` naming the record; `E_DATA_EMPTY` when there is none.
  */
 export function parseSamples(text: string, source: string): readonly Sample[] {
-  const records = parseRecords(text, source);
+  const { samples, malformed } = parseRecords(text, source);
+  if (malformed[0] !== undefined) throw malformed[0];
+  return samples;
+}
+
+/** The records of a file: those that are samples, and what is wrong with each of the others. */
+export interface ParsedSamples {
+  readonly samples: readonly Sample[];
+  readonly malformed: readonly BasicError[];
+}
+
+/**
+ * Parses a LLaVA data set and goes on after a malformed record.
+ *
+ * @throws `BasicError` `E_DATA_EMPTY` when there is no record; `E_DATA_FORMAT` where the array itself is no JSON.
+ */
+export function parseRecords(text: string, source: string): ParsedSamples {
+  const records = splitRecords(text, source);
   if (records.length === 0) {
     throw new BasicError(
       "E_DATA_EMPTY",
@@ -35,18 +52,29 @@ export function parseSamples(text: string, source: string): readonly Sample[] {
         'Give a JSON array of {"id", "image", "conversations"}, or one such record a line.',
     );
   }
-  return records.map((record, index) => toSample(record, index, source));
+  const samples: Sample[] = [];
+  const malformed: BasicError[] = [];
+  for (const [index, record] of records.entries()) {
+    try {
+      samples.push(toSample(record(), index, source));
+    } catch (error) {
+      if (!(error instanceof BasicError)) throw error;
+      malformed.push(error);
+    }
+  }
+  return { samples, malformed };
 }
 
-function parseRecords(text: string, source: string): readonly unknown[] {
+/** Each record, parsed when it is called: one line of JSON lines may be damaged. */
+function splitRecords(text: string, source: string): readonly (() => unknown)[] {
   const trimmed = text.trim();
   if (trimmed === "") return [];
   if (trimmed.startsWith("[")) {
-    const value = parseJson(trimmed, source);
-    return value as readonly unknown[];
+    const values = parseJson(trimmed, source) as readonly unknown[];
+    return values.map((value) => () => value);
   }
   return trimmed.split(/\r?\n/).flatMap((line, index) => {
-    return line.trim() === "" ? [] : [parseJson(line, `${source}, line ${index + 1}`)];
+    return line.trim() === "" ? [] : [() => parseJson(line, `${source}, line ${index + 1}`)];
   });
 }
 

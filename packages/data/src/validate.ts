@@ -7,6 +7,7 @@ import { brokenImages, imagesOf, inGroups } from "./dataset.js";
 import { IMAGE_PLACEHOLDER, type Sample } from "./samples.js";
 import { encodeSample, TEMPLATES, type Template } from "./templates.js";
 import type { TextTokenizer } from "./tokenizer.js";
+import { countUnknownWords, type UnknownWords } from "./unknown-words.js";
 
 /** What {@link validateDataset} looks at. */
 export interface ValidateOptions {
@@ -40,8 +41,10 @@ export interface DatasetReport {
   readonly brokenImages: readonly string[];
   /** Samples whose number of placeholders differs from their number of images. */
   readonly placeholderMismatches: readonly string[];
-  /** Ids that occur more than once. */
+  /** Ids that occur more than once. Training accepts them. */
   readonly duplicateIds: readonly string[];
+  /** Words that the tokenizer cannot spell. */
+  readonly unknownWords: UnknownWords;
   readonly turns: { readonly min: number; readonly median: number; readonly max: number };
   readonly templates: readonly TemplateReport[];
 }
@@ -67,6 +70,7 @@ export async function validateDataset(options: ValidateOptions): Promise<Dataset
     brokenImages: [...broken.keys()],
     placeholderMismatches: samples.filter(mismatched).map(({ id }) => id),
     duplicateIds: [...repeated],
+    unknownWords: countUnknownWords(tokenizer, samples),
     turns: spread(samples.map(({ conversations }) => conversations.length)),
     templates: templates.map((template) => reportTemplate(template, tokenizer, samples)),
   };

@@ -1,15 +1,11 @@
 import { createInterface, type Interface } from "node:readline/promises";
 import { BasicError } from "@basic-mllm/core";
+import { unknownWordsOf } from "@basic-mllm/data";
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
-import {
-  type AnswerOptions,
-  type Conversation,
-  openConversation,
-  unknownWords,
-} from "../session/conversation.js";
+import { type AnswerOptions, type Conversation, openConversation } from "../session/conversation.js";
 import { readRunRecipe, restoreRun, withoutTraining } from "../session/open-run.js";
 import { prepare } from "../session/train-run.js";
 import { openVlm, type VlmSession } from "../session/vlm.js";
@@ -105,7 +101,7 @@ async function answer(
   conversation: Conversation,
   question: string,
 ): Promise<ToldTurn> {
-  const unknown = unknownWords(session, question);
+  const unknown = unknownWordsOf(session.tokenizer, question);
   if (unknown.length > 0) terminal.warn(`not in the model's vocabulary: ${unknown.join(", ")}`);
   const { answer: text, tokens } = await conversation.ask(question, { ...options, onText: terminal.write });
   terminal.line(text === "" ? pc.dim("(no answer)") : "");

@@ -37,7 +37,7 @@ export const check = defineCliCommand({
     const found = await checkRecipe({ recipe, terminal, cache: defaultCacheFolder() });
     printStartTable(terminal, { recipe, backend, parts: found.parts });
     if (found.stages.length > 0) terminal.line(setTable(found));
-    for (const problem of found.problems) terminal.warn(problem);
+    for (const text of [...found.problems, ...found.warnings]) terminal.warn(text);
     if (found.problems.length === 0) terminal.line(pc.green("  no problems found"));
     terminal.result({ ...found, ...(args.expand === true && { recipe }) });
     return found.problems.length === 0 ? 0 : 1;

@@ -3,7 +3,7 @@ import { BasicError, didYouMean } from "@basic-mllm/core";
 import {
   type DatasetReport,
   findTemplate,
-  parseSamples,
+  parseRecords,
   readTokenizer,
   TEMPLATES,
   validateDataset,
@@ -14,6 +14,7 @@ import pc from "picocolors";
 import { defineCliCommand, defineCommandGroup, listOf, wholeNumber } from "../command.js";
 import { sceneOptions, writeScenes } from "../session/scenes.js";
 import { readTextFile } from "../session/text-file.js";
+import { unknownWordsWarning } from "../session/unknown-words.js";
 import { decimals } from "../tables.js";
 import { type Terminal, table } from "../terminal.js";
 
@@ -96,16 +97,18 @@ const validate = defineCliCommand({
   ],
   run: async ({ args, repeated, terminal }) => {
     const templates = listOf(repeated("template")).map(findTemplate);
+    const { samples, malformed } = parseRecords(await readTextFile(args.file), args.file);
     const found = await validateDataset({
-      samples: parseSamples(await readTextFile(args.file), args.file),
+      samples,
       imageRoot: args.images ?? dirname(args.file),
       tokenizer: await readTokenizer(args.tokenizer),
       decodeImages: args.decode === true,
       ...(templates.length > 0 && { templates }),
     });
-    const problems = datasetProblems(found);
-    printReport(terminal, found, problems);
-    terminal.result({ file: args.file, ...found, problems });
+    const problems = [...malformed.map(({ message }) => withoutCode(message)), ...datasetProblems(found)];
+    const warnings = datasetWarnings(found);
+    printReport(terminal, found, { problems, warnings });
+    terminal.result({ file: args.file, ...found, problems, warnings });
     return problems.length === 0 ? 0 : 1;
   },
 });
@@ -123,7 +126,6 @@ function datasetProblems(found: DatasetReport): readonly string[] {
     [found.missingImages, "pictures are missing"],
     [found.brokenImages, "pictures cannot be decoded"],
     [found.placeholderMismatches, "samples have another number of <image> than of pictures"],
-    [found.duplicateIds, "ids occur more than once"],
   ];
   return [
     ...lists.flatMap(([names, text]) =>
@@ -135,7 +137,31 @@ function datasetProblems(found: DatasetReport): readonly string[] {
   ];
 }
 
-function printReport(terminal: Terminal, found: DatasetReport, problems: readonly string[]): void {
+/** What a training run does not stop at, one sentence each. */
+function datasetWarnings({ duplicateIds, unknownWords }: DatasetReport): readonly string[] {
+  const unknown = unknownWordsWarning("all samples", unknownWords);
+  return [
+    ...(duplicateIds.length === 0
+      ? []
+      : [
+          `${duplicateIds.length} ids occur more than once, for example ${duplicateIds[0]}: training accepts that`,
+        ]),
+    ...(unknown === undefined ? [] : [unknown]),
+  ];
+}
+
+/** Malformed records are many where a file is of another format: --json lists them all. */
+const SHOWN = 20;
+
+function withoutCode(message: string): string {
+  return message.replace(/ \[E_[A-Z_]+\]$/, "");
+}
+
+function printReport(
+  terminal: Terminal,
+  found: DatasetReport,
+  { problems, warnings }: { readonly problems: readonly string[]; readonly warnings: readonly string[] },
+): void {
   const { samples, images, textOnly, turns } = found;
   terminal.line(`  ${samples} samples, ${images} pictures, ${textOnly} samples without a picture`);
   terminal.line(`  turns ${turns.min} to ${turns.max}, median ${turns.median}`);
@@ -147,6 +173,9 @@ function printReport(terminal: Terminal, found: DatasetReport, problems: readonl
     decimals(maskedShare, 2),
   ]);
   terminal.line(table(["TEMPLATE", "TOKENS MIN", "MEDIAN", "MAX", "MASKED SHARE"], rows));
-  for (const problem of problems) terminal.warn(problem);
+  for (const problem of problems.slice(0, SHOWN)) terminal.line(`${pc.red("problem")} ${problem}`);
+  const hidden = problems.length - SHOWN;
+  if (hidden > 0) terminal.line(`  and ${hidden} more problems: --json lists all of them`);
+  for (const warning of warnings) terminal.warn(warning);
   if (problems.length === 0) terminal.line(pc.green("  no problems found"));
 }

@@ -2,7 +2,8 @@ import { BasicError, type Recipe, type RecipeStage, resolveSteps, type VlmRecipe
 import { encodeSample, findTemplate, type LabelledAnswers, type Sample } from "@basic-mllm/data";
 
 import { openTask } from "./open-task.js";
-import type { TaskContext } from "./task.js";
+import { requireTrainedGroups, type TaskContext } from "./task.js";
+import { unknownWordsWarnings } from "./unknown-words.js";
 import { openVlm, type VlmSession } from "./vlm.js";
 import type { VlmSet } from "./vlm-data.js";
 
@@ -38,6 +39,8 @@ export interface RecipeCheck {
   readonly evaluation: readonly EvaluationCheck[];
   /** What would stop a run, one sentence each. */
   readonly problems: readonly string[];
+  /** What a run does not stop at, one sentence each. */
+  readonly warnings: readonly string[];
 }
 
 /**
@@ -50,6 +53,7 @@ export async function checkRecipe(context: TaskContext): Promise<RecipeCheck> {
   if (recipe.task === "vlm") return checkVlm({ ...context, recipe });
   const session = await openTask({ ...context, recipe }, false);
   try {
+    requireTrainedGroups(recipe, session.objective);
     for (const [name, stage] of Object.entries(recipe.stages)) {
       const data = await session.data(name);
       const size = Math.min(stage.batchSize, data.size);
@@ -59,7 +63,7 @@ export async function checkRecipe(context: TaskContext): Promise<RecipeCheck> {
         position,
       );
     }
-    return { parts: session.parts, stages: [], evaluation: [], problems: [] };
+    return { parts: session.parts, stages: [], evaluation: [], problems: [], warnings: [] };
   } finally {
     session.dispose();
   }
@@ -94,6 +98,7 @@ async function checkVlm(context: TaskContext<VlmRecipe>): Promise<RecipeCheck> {
   const session = await openVlm(context);
   const { stages, evaluation } = context.recipe;
   try {
+    requireTrainedGroups(context.recipe, session.objective);
     const checked = Object.entries(stages).map(([name, stage]) => checkStage(session, name, stage));
     const measured = (evaluation.sets ?? [...session.sets.evaluation.keys()]).map((name) => {
       const set = session.sets.evaluation.get(name) as VlmSet;
@@ -109,6 +114,10 @@ async function checkVlm(context: TaskContext<VlmRecipe>): Promise<RecipeCheck> {
       stages: checked.map(({ found }) => found),
       evaluation: measured.map(({ found: { longest: _, ...found } }) => found),
       problems: [...checked, ...measured].flatMap(({ problems }) => problems),
+      warnings: unknownWordsWarnings(session.tokenizer, [
+        ...session.sets.train.values(),
+        ...session.sets.evaluation.values(),
+      ]),
     };
   } finally {
     session.dispose();

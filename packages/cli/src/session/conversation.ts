@@ -108,11 +108,3 @@ function streamText(decode: (ids: readonly number[]) => string, onText: (text: s
     shown = text;
   };
 }
-
-/** Words of a text that the tokenizer cannot spell: the model sees the same unknown token for all of them. */
-export function unknownWords({ tokenizer }: Pick<VlmSession, "tokenizer">, text: string): readonly string[] {
-  const { unk } = tokenizer.special;
-  if (unk === null) return [];
-  const words = new Set(text.match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu) ?? []);
-  return [...words].filter((word) => tokenizer.encode(word).includes(unk));
-}

@@ -1,4 +1,11 @@
-import type { EvaluationMoment, EvaluationResult, Objective, Recipe, TrainingData } from "@basic-mllm/core";
+import {
+  type EvaluationMoment,
+  type EvaluationResult,
+  type Objective,
+  type Recipe,
+  type TrainingData,
+  trainedGroups,
+} from "@basic-mllm/core";
 import type { ChannelStatistics } from "@basic-mllm/data";
 
 import type { Terminal } from "../terminal.js";
@@ -42,4 +49,13 @@ export interface TaskContext<R extends Recipe = Recipe> {
   readonly terminal: Terminal;
   /** Folder for built data and cached features. */
   readonly cache: string;
+}
+
+/**
+ * Looks whether a model has the parameter groups that the stages of its recipe train, before anything is written.
+ *
+ * @throws `BasicError` `E_NAME_UNKNOWN` with the nearest name.
+ */
+export function requireTrainedGroups(recipe: Recipe, { groups }: Pick<Objective<never>, "groups">): void {
+  for (const stage of Object.values(recipe.stages)) trainedGroups(stage, groups);
 }

@@ -32,9 +32,10 @@ import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
 import { writeReport } from "./run-report.js";
 import { printStartTable } from "./start-table.js";
-import type { TaskSession } from "./task.js";
+import { requireTrainedGroups, type TaskSession } from "./task.js";
 import { createEventWriter } from "./tensorboard-writer.js";
 import { trainingSeconds } from "./training-time.js";
+import { unknownWordsWarnings } from "./unknown-words.js";
 import { commit, version } from "./version.js";
 import type { VlmSession } from "./vlm.js";
 import { createWatcher, metricsText } from "./watcher.js";
@@ -107,10 +108,12 @@ async function trainLocked(
   const { recipe, terminal, out } = options;
   const session = await openTask(options, options.blind === true);
   try {
+    requireTrainedGroups(recipe, session.objective);
     if (options.blind !== true) {
       const memory = await estimateMemory(recipe, session);
       printStartTable(terminal, { recipe, backend, parts: session.parts, memory });
       checkMemoryLimit(memory, options.memoryLimit);
+      warnOfUnknownWords(session, terminal);
     }
     const result = await trainSession(session, options, store);
     const lines = await readMetrics(store);
@@ -143,9 +146,11 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
   const backend = await prepare(recipe, options.threads);
   const session = await openTask(options, false);
   try {
+    requireTrainedGroups(recipe, session.objective);
     const memory = await estimateMemory(recipe, session);
     printStartTable(terminal, { recipe, backend, parts: session.parts, memory });
     checkMemoryLimit(memory, options.memoryLimit);
+    warnOfUnknownWords(session, terminal);
     return { recipe: recipe.name, parts: session.parts, memory };
   } finally {
     session.dispose();
@@ -265,6 +270,13 @@ async function blindResume(
       { cause: error },
     );
   }
+}
+
+function warnOfUnknownWords<Batch>(session: TaskSession<Batch> | VlmSession, terminal: Terminal): void {
+  if (!isVlm(session)) return;
+  const { train: trained, evaluation } = session.sets;
+  const sets = [...trained.values(), ...evaluation.values()];
+  for (const warning of unknownWordsWarnings(session.tokenizer, sets)) terminal.warn(warning);
 }
 
 function isVlm<Batch>(session: TaskSession<Batch> | VlmSession): session is VlmSession {
