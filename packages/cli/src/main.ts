@@ -13,8 +13,8 @@ const EXIT = { ok: 0, failed: 1, usage: 2, notFinite: 3, interrupted: 130 } as c
  * Runs the command line.
  *
  * @param argv - Arguments after `basic-mllm`.
- * @returns The exit code: 0 done, 1 failed, 2 wrong usage or recipe, 3 the loss became NaN or infinite, 130 stopped by Ctrl-C
- * with a checkpoint written.
+ * @returns The exit code: 0 done, 1 failed, 2 wrong usage or recipe, 3 the loss became NaN or infinite, 130 stopped by Ctrl-C,
+ * with a checkpoint written where there was a step.
  */
 export async function main(argv: readonly string[]): Promise<number> {
   const terminal = createTerminal({ json: argv.includes("--json") });

@@ -81,6 +81,14 @@ describe("createTerminal", () => {
     expect(plain(stderr)).toBe("hello\nwarning careful\n");
   });
 
+  it("counts no work that was done before for the rate and the time left", () => {
+    const progress = createTerminal({ json: false }).progress("features", 1000, 900);
+    vi.advanceTimersByTime(10_000);
+    progress.update(1000);
+    progress.stop();
+    expect(stdout).toBe("  features 1000/1000  10/s  0 s left\n");
+  });
+
   it("prints a plain line of progress every tenth of the way, with rate and time left", () => {
     const progress = createTerminal({ json: false }).progress("align", 100);
     for (let done = 1; done <= 100; done++) {

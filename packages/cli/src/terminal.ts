@@ -13,8 +13,12 @@ export interface Terminal {
   warn(text: string): void;
   /** The result for machines: the last line of stdout under `--json`. */
   result(value: unknown): void;
-  /** Starts a progress bar (terminal) or plain lines now and then (log). */
-  progress(title: string, total: number): Progress;
+  /**
+   * Starts a progress bar (terminal) or plain lines now and then (log).
+   *
+   * @param from - Units that were finished before, without work: they do not count for the rate. Default 0.
+   */
+  progress(title: string, total: number, from?: number): Progress;
 }
 
 /** A running task. */
@@ -41,7 +45,8 @@ export function createTerminal(options: { readonly json: boolean }): Terminal {
     result: (value) => {
       if (options.json) process.stdout.write(`${JSON.stringify(value)}\n`);
     },
-    progress: (title, total) => (interactive ? bar(stream, title, total) : plainLines(line, title, total)),
+    progress: (title, total, from = 0) =>
+      interactive ? bar(stream, { title, total, from }) : plainLines(line, { title, total, from }),
   };
 }
 
@@ -50,7 +55,14 @@ const LINE_WIDTH = 66;
 /** Columns of the longest and the shortest bar. */
 const BARS = [28, 4] as const;
 
-function bar(stream: NodeJS.WriteStream, title: string, total: number): Progress {
+/** What a progress bar shows. */
+interface Work {
+  readonly title: string;
+  readonly total: number;
+  readonly from: number;
+}
+
+function bar(stream: NodeJS.WriteStream, { title, total, from }: Work): Progress {
   const name = title.padEnd(8);
   const fits = (stream.columns ?? 80) - name.length - LINE_WIDTH;
   const single = new cliProgress.SingleBar({
@@ -63,22 +75,22 @@ function bar(stream: NodeJS.WriteStream, title: string, total: number): Progress
     barsize: Math.max(BARS[1], Math.min(BARS[0], fits)),
   });
   const start = Date.now();
-  single.start(total, 0, { note: "", rate: "…" });
+  single.start(total, from, { note: "", rate: "…" });
   let last = "";
   return {
     update: (done, note = last) => {
       last = note;
-      single.update(done, { note, rate: rate(done, start) });
+      single.update(done, { note, rate: rate(done - from, start) });
     },
     stop: () => single.stop(),
   };
 }
 
 /** A log gets a line every tenth of the way, and at least every 15 seconds. */
-function plainLines(line: (text: string) => void, title: string, total: number): Progress {
+function plainLines(line: (text: string) => void, { title, total, from }: Work): Progress {
   const start = Date.now();
   let printedAt = start;
-  let printedDone = 0;
+  let printedDone = from;
   let note = "";
   return {
     update: (done, text = note) => {
@@ -89,7 +101,7 @@ function plainLines(line: (text: string) => void, title: string, total: number):
       printedAt = now;
       printedDone = done;
       line(
-        `  ${title} ${done}/${total}  ${rate(done, start)}/s  ${left(done, total, start)} left  ${note}`.trimEnd(),
+        `  ${title} ${done}/${total}  ${rate(done - from, start)}/s  ${left(done - from, total - from, start)} left  ${note}`.trimEnd(),
       );
     },
     stop: () => undefined,

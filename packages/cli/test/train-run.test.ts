@@ -88,6 +88,36 @@ describe("the folder of a run", () => {
     expect(existsSync(join(folder, "none"))).toBe(false);
   });
 
+  it("is not made where Ctrl-C stops the building of features", async () => {
+    const controller = new AbortController();
+    const phases: string[] = [];
+    const onPhase = (phase: string): void => {
+      phases.push(phase);
+      controller.abort();
+    };
+    // Other pictures of the encoder than those in the cache: features have to be computed.
+    const recipe = await loadRecipe(file, ["seed=77"]);
+    const stopped = trainHere("unbuilt", { recipe, signal: controller.signal, onPhase });
+    const { code, message } = await failed(stopped);
+    expect([code, message]).toEqual([
+      "E_INTERRUPTED",
+      "Stopped while features were computed. Those that are on disk are kept: start again to go on. [E_INTERRUPTED]",
+    ]);
+    expect([phases, existsSync(join(folder, "unbuilt"))]).toEqual([["preparing"], false]);
+  });
+
+  it("is not made where Ctrl-C comes after the features and before the first step", async () => {
+    const controller = new AbortController();
+    const seen = (text: string): void => {
+      if (text.includes("TRAINING ADDS")) controller.abort();
+    };
+    const { message } = await failed(trainHere("unstarted", { signal: controller.signal, seen }));
+    expect(message).toBe(
+      "Stopped before the first step. Nothing was written to the run folder: start again to train. [E_INTERRUPTED]",
+    );
+    expect(existsSync(join(folder, "unstarted"))).toBe(false);
+  });
+
   it("has the training time of all starts", async () => {
     const out = join(folder, "locked");
     const seconds = async (): Promise<number> =>

@@ -46,6 +46,33 @@ describe("cacheFeatures", () => {
     expect(await found.read(["dark.png"])).toEqual(await table.read(["dark.png"]));
   });
 
+  it("stops between two batches when it is aborted, and what is on disk stays valid", async () => {
+    const controller = new AbortController();
+    const many = Array.from({ length: 300 }, (_, i) => `${"./".repeat(i)}red.png`);
+    const whole = patchMeans();
+    await cacheFeatures({ ...options(whole), images: many.slice(0, 256) });
+    const source = patchMeans();
+    const aborting = {
+      ...source,
+      features: (pixels: Parameters<typeof source.features>[0]) => {
+        controller.abort();
+        return source.features(pixels);
+      },
+    };
+    const stopped = { ...options(), source: aborting, images: many, signal: controller.signal };
+    expect(await rejection(() => cacheFeatures(stopped))).toBe(
+      "Stopped while features were computed. Those that are on disk are kept: start again to go on. [E_INTERRUPTED]",
+    );
+    expect(source.seen.images).toBe(32);
+    const seen: (readonly number[])[] = [];
+    const onProgress = (...numbers: readonly number[]): number => seen.push(numbers);
+    expect((await cacheFeatures({ ...options(), images: many, onProgress })).computed).toBe(44);
+    expect(seen).toEqual([
+      [256, 300, 0],
+      [300, 300, 44],
+    ]);
+  });
+
   it("reads rows in the order asked for, images more than once", async () => {
     const table = await cacheFeatures(options());
     const { values, offsets, grids, width } = await table.read(["a/green.png", "red.png", "a/green.png"]);

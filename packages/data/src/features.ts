@@ -32,8 +32,10 @@ export interface FeatureCacheOptions {
   readonly storage?: FeatureStorage;
   /** Default `error`. */
   readonly onImageError?: ImagePolicy;
-  /** Called with the number of images that are ready. */
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Called with the number of images that are ready, and how many of those were computed now. */
+  readonly onProgress?: (done: number, total: number, computed: number) => void;
+  /** Stops the work between two batches of images. */
+  readonly signal?: AbortSignal;
 }
 
 const FORMAT = 1;
@@ -48,7 +50,8 @@ const BATCH = 32;
  * Files are keyed by the encoder, the processor, the storage and the content of their images; they are written under
  * a temporary name and renamed, so that an interrupted or a second run does no harm. A file that was cut off is made again.
  *
- * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`; `E_DISK_FULL`.
+ * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`; `E_DISK_FULL`; `E_INTERRUPTED`
+ * where `signal` was aborted: files that are whole stay.
  */
 export async function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable> {
   const { images, source, storage = "float16", onProgress } = options;
@@ -56,6 +59,7 @@ export async function cacheFeatures(options: FeatureCacheOptions): Promise<Featu
   const broken = new Map<string, string>();
   let computed = 0;
   for (let start = 0; start < images.length; start += SHARD) {
+    stopIfAborted(options.signal);
     const names = images.slice(start, start + SHARD);
     const shard = await openShard(options, names);
     computed += shard.computed ? names.length : 0;
@@ -65,7 +69,7 @@ export async function cacheFeatures(options: FeatureCacheOptions): Promise<Featu
       if (entry !== null) entries.set(image, entry);
       else broken.set(image, shard.header.images[index]?.broken ?? "no features");
     }
-    onProgress?.(Math.min(start + SHARD, images.length), images.length);
+    onProgress?.(Math.min(start + SHARD, images.length), images.length, computed);
   }
   const [first] = broken;
   if (first !== undefined && options.onImageError !== "skip-and-count")
@@ -103,6 +107,7 @@ async function computeShard(options: FeatureCacheOptions, work: ShardWork): Prom
   const images: ShardImage[] = [];
   const blocks: Uint8Array[] = [];
   for (let start = 0; start < work.names.length; start += BATCH) {
+    stopIfAborted(options.signal);
     const group = await Promise.all(
       work.contents
         .slice(start, start + BATCH)
@@ -124,6 +129,14 @@ async function computeShard(options: FeatureCacheOptions, work: ShardWork): Prom
     }
   }
   return writeShard(work.file, { width: source.width, images }, blocks);
+}
+
+function stopIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  throw new BasicError(
+    "E_INTERRUPTED",
+    "Stopped while features were computed. Those that are on disk are kept: start again to go on.",
+  );
 }
 
 async function openContent(

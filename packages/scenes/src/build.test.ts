@@ -38,6 +38,28 @@ async function fileHash(name: string): Promise<string> {
 }
 
 describe("buildScenes", () => {
+  it("stops between two groups of pictures when it is aborted, and draws all of them the next time", async () => {
+    const other = await mkdtemp(join(tmpdir(), "basic-mllm-test-"));
+    try {
+      await buildScenes(other, { sheet, options: { ...options, seed: 6 } });
+      const controller = new AbortController();
+      const drawn: number[] = [];
+      const onProgress = (done: number): void => {
+        drawn.push(done);
+        controller.abort();
+      };
+      await expect(
+        buildScenes(other, { sheet, options, onProgress, signal: controller.signal }),
+      ).rejects.toThrow("Stopped after 3 of 15 pictures. Start again to draw them all. [E_INTERRUPTED]");
+      expect(drawn).toEqual([3]);
+      // Pictures of both options lie there now: neither manifest may vouch for them.
+      await expect(readFile(join(other, "manifest.json"))).rejects.toThrow("ENOENT");
+      expect(await buildScenes(other, { sheet, options })).toEqual(manifest);
+    } finally {
+      await rm(other, { recursive: true, force: true });
+    }
+  });
+
   it("writes sets that read as anybody's data", async () => {
     const tokenizer = await readTokenizer(folder);
     for (const [name, { records }] of Object.entries(manifest.sets)) {

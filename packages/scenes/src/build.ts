@@ -1,5 +1,5 @@
 import { createHash, type Hash } from "node:crypto";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { BasicError, explainDiskFull } from "@basic-mllm/core";
@@ -7,6 +7,7 @@ import { BasicError, explainDiskFull } from "@basic-mllm/core";
 import { type ArtSource, STYLES, type Style } from "./art.js";
 import { SCENE_SIZE } from "./compose.js";
 import { conceptPools } from "./concepts.js";
+import { stopIfAborted } from "./interrupted.js";
 import { createTopic } from "./language.js";
 import { encodePng } from "./png.js";
 import { makeSample, type SceneRecord, type SceneWorld, type SplitPlan } from "./records.js";
@@ -61,6 +62,8 @@ export interface BuildTarget {
   readonly sheet: SpriteSheet;
   readonly options?: SceneOptions;
   readonly onProgress?: BuildProgress;
+  /** Stops the work between two groups of pictures. */
+  readonly signal?: AbortSignal;
 }
 
 /**
@@ -70,7 +73,8 @@ export interface BuildTarget {
  * `manifest.json`. The same options give the same files, and fewer scenes are the first of more. A folder that was
  * built from the same options is kept.
  *
- * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task, `E_DISK_FULL`.
+ * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task, `E_DISK_FULL`; `E_INTERRUPTED` where
+ * `signal` was aborted: the next call draws all pictures again.
  */
 export async function buildScenes(folder: string, target: BuildTarget): Promise<SceneManifest> {
   const plan = planScenes(target.sheet, target.options);
@@ -84,10 +88,16 @@ async function writeAll(folder: string, plan: ScenePlan, target: BuildTarget): P
   const total = plan.splits.reduce((sum, split) => sum + split.count, 0);
   const sets: Record<string, SceneManifest["sets"][string]> = {};
   let done = 0;
+  // The manifest of other options would call half of these pictures whole.
+  await rm(join(folder, "manifest.json"), { force: true });
   for (const split of plan.splits) {
     sets[split.name] = await writeSplit(folder, plan.world, split, (count) => {
       done += count;
       target.onProgress?.(done, total);
+      stopIfAborted(
+        target.signal,
+        `Stopped after ${done} of ${total} pictures. Start again to draw them all.`,
+      );
     });
   }
   for (const [name, content] of Object.entries(buildTokenizer(buildVocabulary(target.sheet.concepts)))) {

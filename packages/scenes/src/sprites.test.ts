@@ -52,6 +52,23 @@ describe("loadSprites", () => {
   });
 });
 
+describe("an aborted signal", () => {
+  it("ends the drawing process and leaves no sheet", async () => {
+    const controller = new AbortController();
+    const cacheFolder = join(folder, "stopped");
+    const loading = loadSprites({
+      cacheFolder,
+      labels,
+      signal: controller.signal,
+      onProgress: () => controller.abort(),
+    });
+    await expect(loading).rejects.toThrow(
+      "Stopped while the drawings were made. Start again to make them. [E_INTERRUPTED]",
+    );
+    await expect(readdir(cacheFolder)).rejects.toThrow("ENOENT");
+  });
+});
+
 describe("readSheet", () => {
   it("gives back what was written, and nothing where the file is cut or missing", async () => {
     const path = join(folder, "sheet.bin");

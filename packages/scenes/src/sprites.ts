@@ -10,6 +10,7 @@ import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
 import { type ArtSource, findDrawing, readArtSource, readIconSet, readPackageJson, STYLES } from "./art.js";
 import { type Concept, type Emoji, readEmoji, toConcept } from "./concepts.js";
+import { stopIfAborted } from "./interrupted.js";
 import {
   BYTES_PER_SPRITE,
   readSheet,
@@ -30,6 +31,8 @@ export interface SpriteOptions {
   /** Folder of the cache; default {@link defaultCacheFolder}. */
   readonly cacheFolder?: string;
   readonly onProgress?: SpriteProgress;
+  /** Stops the drawing. */
+  readonly signal?: AbortSignal;
   /** Labels of the emoji wanted; default all. */
   readonly labels?: readonly string[];
 }
@@ -45,7 +48,7 @@ export function defaultCacheFolder(): string {
  *
  * A picture that cannot be drawn leaves its concept out.
  *
- * @throws `BasicError` `E_IMAGE` when nothing could be drawn, `E_DISK_FULL`.
+ * @throws `BasicError` `E_IMAGE` when nothing could be drawn, `E_DISK_FULL`; `E_INTERRUPTED` where `signal` was aborted.
  */
 export async function loadSprites(options: SpriteOptions = {}): Promise<SpriteSheet> {
   const folder = options.cacheFolder ?? defaultCacheFolder();
@@ -79,7 +82,7 @@ async function drawSheet(sources: readonly ArtSource[], options: SpriteOptions):
   const { concepts, jobs } = await findDrawings(options.labels);
   const folder = await mkdtemp(join(tmpdir(), "basic-mllm-sprites-"));
   try {
-    const drawn = await drawAll({ folder, jobs, onProgress: options.onProgress });
+    const drawn = await drawAll({ folder, jobs, onProgress: options.onProgress, signal: options.signal });
     if (drawn.kept.length === 0) {
       throw new BasicError(
         "E_IMAGE",
@@ -125,10 +128,11 @@ interface DrawTask {
   readonly folder: string;
   readonly jobs: readonly string[];
   readonly onProgress: SpriteProgress | undefined;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Runs the drawing process again after each drawing that ended it. */
-async function drawAll({ folder, jobs, onProgress }: DrawTask): Promise<{
+async function drawAll({ folder, jobs, onProgress, signal }: DrawTask): Promise<{
   kept: readonly number[];
   pixels: Uint8Array;
   reason: string;
@@ -146,8 +150,10 @@ async function drawAll({ folder, jobs, onProgress }: DrawTask): Promise<{
       jobFile,
       outFile,
       first,
+      signal,
       onLine: (index) => onProgress?.(index, jobs.length),
     });
+    stopIfAborted(signal, "Stopped while the drawings were made. Start again to make them.");
     for (const [index, why] of child.skipped) {
       skipped.add(index);
       reason = why;
@@ -166,6 +172,7 @@ interface ChildTask {
   readonly jobFile: string;
   readonly outFile: string;
   readonly first: number;
+  readonly signal: AbortSignal | undefined;
   readonly onLine: (index: number) => void;
 }
 
@@ -177,11 +184,12 @@ interface ChildResult {
   readonly reason: string;
 }
 
-async function drawFrom({ jobFile, outFile, first, onLine }: ChildTask): Promise<ChildResult> {
+async function drawFrom({ jobFile, outFile, first, signal, onLine }: ChildTask): Promise<ChildResult> {
   const script = fileURLToPath(new URL("../src/rasterize-child.mjs", import.meta.url));
   const sizes = SPRITE_SIZES.join(",");
   const child = spawn(process.execPath, [script, jobFile, outFile, `${first}`, sizes, `${SPRITE_CELL}`], {
     stdio: ["ignore", "pipe", "ignore"],
+    ...(signal !== undefined && { signal }),
   });
   const ended = new Promise<{ ok: boolean; reason: string }>((resolve) => {
     child.once("error", (error) => resolve({ ok: false, reason: error.message }));

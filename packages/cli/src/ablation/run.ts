@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { BasicError, diffRecipes, type ErrorCode, formatDifferences, RECIPE_FILE } from "@basic-mllm/core";
 
+import type { RunPhase } from "../session/interrupt.js";
 import { readRunJson, writeJson } from "../session/json-file.js";
 import { DAMAGED_RECIPE } from "../session/open-run.js";
 import { readEvaluation } from "../session/report-data.js";
@@ -21,6 +22,8 @@ export interface RunAllOptions {
   readonly terminal: Terminal;
   readonly cache: string;
   readonly signal: AbortSignal;
+  /** Called when the data of a run begin to be built, and before its first step. */
+  readonly onPhase?: (phase: RunPhase) => void;
   /** Runs at a time; more than one: each in a process of its own. */
   readonly jobs: number;
   readonly threads?: number;
@@ -97,7 +100,7 @@ async function runOne(run: PlannedRun, state: RunState, options: RunAllOptions):
 }
 
 async function runHere(run: PlannedRun, state: RunState, options: RunAllOptions): Promise<void> {
-  const { terminal, cache, signal, threads } = options;
+  const { terminal, cache, signal, threads, onPhase } = options;
   await trainRun({
     recipe: run.recipe,
     out: run.out,
@@ -105,6 +108,7 @@ async function runHere(run: PlannedRun, state: RunState, options: RunAllOptions)
     cache,
     signal,
     report: false,
+    ...(onPhase !== undefined && { onPhase }),
     ...(threads !== undefined && { threads }),
     ...(state === "started" && { resume: "last" as const }),
   });

@@ -111,11 +111,14 @@ async function train(
   const { terminal } = options;
   let done = 0;
   const interrupt = abortOnInterrupt(terminal);
+  // Processes of their own say themselves where they are.
+  if (options.jobs > 1) interrupt.enter("training");
   try {
     return await runAll(plan, {
       ...options,
       cache: defaultCacheFolder(),
       signal: interrupt.signal,
+      onPhase: interrupt.enter,
       onDone: ({ variant, seed }, outcome) => {
         done += 1;
         terminal.line(pc.bold(`  run ${done} of ${plan.length}: ${variant.name}, seed ${seed}: ${outcome}`));

@@ -90,6 +90,7 @@ export const train = defineCliCommand({
       cache: defaultCacheFolder(),
       out: args.out ?? defaultRunFolder(recipe),
       signal: interrupt.signal,
+      onPhase: interrupt.enter,
       report: args.report !== false,
       ...(threads !== undefined && { threads }),
       ...(memoryLimit !== undefined && { memoryLimit }),

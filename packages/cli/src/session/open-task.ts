@@ -11,19 +11,22 @@ export interface OpenOptions {
   readonly recipe: Recipe;
   readonly terminal: Terminal;
   readonly cache: string;
+  /** Stops the building of data and features. */
+  readonly signal?: AbortSignal;
 }
 
 /** Opens a recipe's task. The batch type stays inside of the session. */
 export async function openTask(
-  { recipe, terminal, cache }: OpenOptions,
+  { recipe, terminal, cache, signal }: OpenOptions,
   blind: boolean,
 ): Promise<TaskSession<never>> {
+  const around = { terminal, cache, ...(signal !== undefined && { signal }) };
   switch (recipe.task) {
     case "vlm":
-      return (await openVlm({ recipe, terminal, cache }, { blind })) as unknown as TaskSession<never>;
+      return (await openVlm({ recipe, ...around }, { blind })) as unknown as TaskSession<never>;
     case "language":
-      return (await openLanguageTask({ recipe, terminal, cache })) as unknown as TaskSession<never>;
+      return (await openLanguageTask({ recipe, ...around })) as unknown as TaskSession<never>;
     case "region-text":
-      return (await openRegionText({ recipe, terminal, cache })) as unknown as TaskSession<never>;
+      return (await openRegionText({ recipe, ...around })) as unknown as TaskSession<never>;
   }
 }

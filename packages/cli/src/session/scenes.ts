@@ -28,12 +28,16 @@ const schema = z
   .partial();
 
 /** Where drawings and pictures are kept, and who is told how far they are. */
-type SceneContext = Pick<TaskContext, "terminal" | "cache">;
+type SceneContext = Pick<TaskContext, "terminal" | "cache" | "signal">;
 
 /** The drawings of the six teams: read from the cache, or drawn once with a progress bar. */
-export async function openSprites({ terminal, cache }: SceneContext): Promise<SpriteSheet> {
+export async function openSprites({ terminal, cache, signal }: SceneContext): Promise<SpriteSheet> {
   const progress = lateProgress(terminal, "drawings");
-  const sheet = await loadSprites({ cacheFolder: cache, onProgress: progress.update });
+  const sheet = await loadSprites({
+    cacheFolder: cache,
+    onProgress: progress.update,
+    ...(signal && { signal }),
+  });
   progress.stop();
   return sheet;
 }
@@ -55,7 +59,9 @@ export async function writeScenes(
 ): Promise<SceneManifest> {
   const sheet = await openSprites(context);
   const progress = lateProgress(context.terminal, "pictures");
-  const manifest = await buildScenes(folder, { sheet, options, onProgress: progress.update });
+  const { signal } = context;
+  const target = { sheet, options, onProgress: progress.update, ...(signal && { signal }) };
+  const manifest = await buildScenes(folder, target);
   progress.stop();
   return manifest;
 }

@@ -49,6 +49,8 @@ export interface TaskContext<R extends Recipe = Recipe> {
   readonly terminal: Terminal;
   /** Folder for built data and cached features. */
   readonly cache: string;
+  /** Stops the building of data and features. */
+  readonly signal?: AbortSignal;
 }
 
 /**

@@ -25,6 +25,7 @@ import { createDiskStore } from "@basic-mllm/weights";
 import pc from "picocolors";
 
 import { duration, type Terminal } from "../terminal.js";
+import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
 import { checkMemoryLimit, estimateMemory } from "./memory.js";
 import { openTask } from "./open-task.js";
@@ -47,6 +48,8 @@ export interface TrainRunOptions {
   readonly cache: string;
   readonly out: string;
   readonly signal: AbortSignal;
+  /** Called when data and features begin to be built, and before the first step. */
+  readonly onPhase?: (phase: RunPhase) => void;
   readonly report: boolean;
   readonly threads?: number;
   /** Bytes of resident memory that the run may take; it does not start where it would take more. */
@@ -106,6 +109,7 @@ async function trainLocked(
   store: RunStore,
 ): Promise<TrainSummary> {
   const { recipe, terminal, out } = options;
+  options.onPhase?.("preparing");
   const session = await openTask(options, options.blind === true);
   try {
     requireTrainedGroups(recipe, session.objective);
@@ -163,6 +167,8 @@ async function trainSession<Batch>(
   store: RunStore,
 ): Promise<TrainResult> {
   const { recipe, terminal, out, signal, resume } = options;
+  stopIfAborted(options);
+  options.onPhase?.("training");
   const events = createEventWriter(out, (text) => terminal.warn(text));
   const watch = createWatcher(terminal, options.blind === true);
   try {
@@ -270,6 +276,17 @@ async function blindResume(
       { cause: error },
     );
   }
+}
+
+/** Between features and the first step, where the work that the signal stops has ended already. */
+function stopIfAborted({ signal, resume, blind }: TrainRunOptions): void {
+  if (!signal.aborted) return;
+  const began = resume !== undefined || blind === true;
+  const what = blind === true ? "training the baseline without pictures" : "the first step";
+  throw new BasicError(
+    "E_INTERRUPTED",
+    `Stopped before ${what}. ${began ? "Resume the run to go on." : "Nothing was written to the run folder: start again to train."}`,
+  );
 }
 
 function warnOfUnknownWords<Batch>(session: TaskSession<Batch> | VlmSession, terminal: Terminal): void {

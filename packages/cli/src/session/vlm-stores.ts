@@ -21,6 +21,7 @@ import {
 } from "@basic-mllm/data";
 
 import type { Progress, Terminal } from "../terminal.js";
+import { featureProgress } from "./feature-progress.js";
 import type { TaskContext } from "./task.js";
 
 /** Pictures that are looked at between two movements of the progress bar. */
@@ -95,7 +96,7 @@ async function featureSource(
 }
 
 async function openStore(
-  { terminal, cache, recipe }: TaskContext<VlmRecipe>,
+  { terminal, cache, recipe, signal }: TaskContext<VlmRecipe>,
   { encoder, processor }: StoreOptions,
   { source, root, images }: { source: FeatureSource | null; root: string; images: readonly string[] },
 ): Promise<OpenStore> {
@@ -105,9 +106,9 @@ async function openStore(
     const store = createPixelStore({ imageRoot: root, processor, shape });
     // Under the policy "error" the picture is named when it is read.
     const look = recipe.data.onImageError === "skip-and-count";
-    return { store, broken: look ? await lookAtPictures(terminal, root, images) : new Map() };
+    return { store, broken: look ? await lookAtPictures({ terminal, signal }, root, images) : new Map() };
   }
-  const progress = patient(terminal, "features");
+  const progress = featureProgress(terminal);
   const table = await cacheFeatures({
     source,
     processor,
@@ -116,6 +117,7 @@ async function openStore(
     folder: cache,
     onImageError: recipe.data.onImageError,
     onProgress: progress.update,
+    ...(signal !== undefined && { signal }),
   });
   progress.stop();
   return { store: table, broken: table.broken };
@@ -123,13 +125,19 @@ async function openStore(
 
 /** Decodes every picture once and finds those that are broken. */
 async function lookAtPictures(
-  terminal: Terminal,
+  { terminal, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal | undefined },
   root: string,
   images: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   const progress = patient(terminal, "pictures");
   const broken = new Map<string, string>();
   for (let start = 0; start < images.length; start += GROUP) {
+    if (signal?.aborted === true) {
+      throw new BasicError(
+        "E_INTERRUPTED",
+        `Stopped after looking at ${start} of ${images.length} pictures. Start again to look at them all.`,
+      );
+    }
     for (const entry of await brokenImages(root, images.slice(start, start + GROUP))) broken.set(...entry);
     progress.update(Math.min(start + GROUP, images.length), images.length);
   }
