@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -92,6 +92,49 @@ describe("a recipe from its first step to its comparison", () => {
     expect(unknownWords).toEqual(["colour"]);
     expect(tokens).toBeLessThanOrEqual(4);
     expect(err.trimEnd().split("\n").at(-1)).toBe(answer === "" ? "(no answer)" : answer);
+  });
+
+  it("chat needs no training data: the run keeps the statistics of its features", async () => {
+    const image = join(folder, "pictures/red.png");
+    const asked = ["chat", run, "--image", image, "--question", "what color is this ?", "--json"];
+    const answer = async (): Promise<unknown> => (await cli(asked)).json()["answer"];
+    const expected = await answer();
+    expect(typeof expected).toBe("string");
+    const [captions, kept] = [join(folder, "captions.json"), join(run, "statistics.json")];
+    await rename(captions, `${captions}.away`);
+    expect(await answer()).toBe(expected);
+    await rename(`${captions}.away`, captions);
+    // A run of before: the training pictures give the same statistics.
+    await rename(kept, `${kept}.away`);
+    expect(await answer()).toBe(expected);
+    await writeFile(kept, "{}");
+    expect((await cli(asked)).json()).toMatchObject({
+      error: { message: expect.stringContaining('statistics.json is damaged: expected {"mean", "std"}') },
+    });
+    await rename(`${kept}.away`, kept);
+  });
+
+  it("chat looks at the picture before the run, and says how to name one", async () => {
+    await writeFile(join(folder, "text.png"), "no picture");
+    for (const [image, what] of [
+      ["none.png", "there is no such file"],
+      [join(folder, "text.png"), "cannot be read as a picture"],
+    ] as const) {
+      const { code, out } = await cli(["chat", "runs/none", "--image", image]);
+      expect([code, out.trimEnd()]).toEqual([
+        1,
+        `error basic-mllm chat: image "${image}": ${what}. Give the path of a PNG, JPEG, WebP, GIF, TIFF or AVIF file; relative ones count from ${process.cwd()}. [E_IMAGE]`,
+      ]);
+    }
+  });
+
+  it("the end of training prints a line that chats about the first test picture", async () => {
+    const out = join(folder, "a run");
+    const { out: printed } = await cli(["train", recipe, "--out", out, "--no-report", "--steps", "1"]);
+    expect(printed).toContain(
+      `  chat with it: basic-mllm chat '${out}' --image ${join(folder, "pictures/red.png")}\n`,
+    );
+    expect(printed.split("chat with it")).toHaveLength(2);
   });
 
   it("chat goes on until /quit, shows other pictures and survives a wrong file", async () => {

@@ -5,8 +5,14 @@ import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
-import { type AnswerOptions, type Conversation, openConversation } from "../session/conversation.js";
+import {
+  type AnswerOptions,
+  type Conversation,
+  openConversation,
+  requirePicture,
+} from "../session/conversation.js";
 import { readRunRecipe, restoreRun, withoutTraining } from "../session/open-run.js";
+import { readStatistics } from "../session/statistics-file.js";
 import { prepare } from "../session/train-run.js";
 import { openVlm, type VlmSession } from "../session/vlm.js";
 import type { Terminal } from "../terminal.js";
@@ -42,7 +48,7 @@ export const chat = defineCliCommand({
   },
   examples: [
     "basic-mllm chat runs/quickstart-0 --image cat.png",
-    'basic-mllm chat runs/quickstart-0 --image cat.png --question "what is this ?"',
+    'basic-mllm chat runs/quickstart-0 --image cat.png --question "what is in the image ?"',
   ],
   run: async ({ args, terminal }) => {
     const options = {
@@ -50,6 +56,7 @@ export const chat = defineCliCommand({
       seed: wholeNumber("chat", "seed", args.seed, 0) ?? 0,
       temperature: temperatureOf(args.temperature),
     };
+    await requirePicture(args.image);
     const session = await openRun(args.run, terminal);
     try {
       const conversation = await openConversation(session, args.image);
@@ -90,8 +97,15 @@ async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> 
     );
   }
   await prepare(recipe);
-  const opened = withoutTraining(recipe, { evaluation: false });
-  const session = await openVlm({ recipe: opened, terminal, cache: defaultCacheFolder() });
+  const statistics = recipe.features.standardise ? await readStatistics(folder) : null;
+  // Without kept statistics, those of the training pictures have to be taken again.
+  const reduced = withoutTraining(recipe, { evaluation: false });
+  const opened =
+    recipe.features.standardise && statistics === null
+      ? reduced
+      : { ...reduced, data: { ...reduced.data, train: {} } };
+  const context = { recipe: opened, terminal, cache: defaultCacheFolder() };
+  const session = await openVlm(context, { statistics });
   await restoreRun(folder, session.objective.groups, session.statistics ?? null);
   return session;
 }

@@ -1,5 +1,8 @@
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { BasicError, createFeatureSource, type HostVisualRows, type ImageBatch } from "@basic-mllm/core";
 import {
+  decodeImage,
   encodePrompt,
   findTemplate,
   IMAGE_PLACEHOLDER,
@@ -39,11 +42,31 @@ export interface Conversation {
 }
 
 /**
+ * Looks at a picture before anything that takes long.
+ *
+ * @throws `BasicError` `E_IMAGE` where the file is missing or no picture.
+ */
+export async function requirePicture(image: string): Promise<void> {
+  const what = existsSync(image) ? "cannot be read as a picture" : "there is no such file";
+  try {
+    await decodeImage(await readFile(image), image);
+  } catch (cause) {
+    throw new BasicError(
+      "E_IMAGE",
+      `basic-mllm chat: image "${image}": ${what}. Give the path of a PNG, JPEG, WebP, GIF, TIFF or AVIF file; ` +
+        `relative ones count from ${process.cwd()}.`,
+      { cause },
+    );
+  }
+}
+
+/**
  * Opens a picture for questions: decoded, fitted for the encoder, turned into features once.
  *
  * @throws `BasicError` `E_IMAGE` where the file is missing or no picture.
  */
 export async function openConversation(session: VlmSession, image: string): Promise<Conversation> {
+  await requirePicture(image);
   const visual = await seePicture(session, image);
   const { projector, tokenizer, language } = session;
   const template = findTemplate(session.template);

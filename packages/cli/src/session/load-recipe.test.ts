@@ -59,6 +59,12 @@ describe("loadRecipe", () => {
     );
   });
 
+  it("says that there is no such file where the name ends as a file does", async () => {
+    expect((await problem("smok.yaml")).replace(process.cwd(), "HERE")).toBe(
+      "BasicError: There is no such file: smok.yaml, looked for in HERE. Correct the path of the recipe. [E_RECIPE_UNKNOWN]",
+    );
+  });
+
   it("says what is wrong with a file", async () => {
     // Node words the reason.
     expect(await problem(await write("broken.json", "{"))).toMatch(

@@ -64,6 +64,12 @@ function text(error: unknown): string {
 }
 
 function unknownRecipe(name: string): BasicError {
+  if (ENDINGS.includes(extname(name))) {
+    return new BasicError(
+      "E_RECIPE_UNKNOWN",
+      `There is no such file: ${name}, looked for in ${process.cwd()}. Correct the path of the recipe.`,
+    );
+  }
   const known = Object.keys(recipes);
   return new BasicError(
     "E_RECIPE_UNKNOWN",

@@ -33,6 +33,7 @@ import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
 import { writeReport } from "./run-report.js";
 import { printStartTable } from "./start-table.js";
+import { writeStatistics } from "./statistics-file.js";
 import { requireTrainedGroups, type TaskSession } from "./task.js";
 import { createEventWriter } from "./tensorboard-writer.js";
 import { trainingSeconds } from "./training-time.js";
@@ -137,7 +138,8 @@ async function trainLocked(
       options.report && isVlm(session)
         ? await writeReport(session, { ...summary, backend, recipe: session.recipe })
         : null;
-    printResult(terminal, { ...summary, report });
+    const picture = options.blind !== true && isVlm(session) ? firstPicture(session) : undefined;
+    printResult(terminal, { ...summary, report }, picture);
     return { ...summary, metrics: evaluations[0]?.metrics ?? {}, report };
   } finally {
     session.dispose();
@@ -175,7 +177,11 @@ async function trainSession<Batch>(
     return await train<Batch>({
       recipe,
       objective: (): Objective<Batch> => session.objective,
-      data: (stage): Promise<TrainingData<Batch>> => session.data(stage),
+      data: async (stage): Promise<TrainingData<Batch>> => {
+        // Here the folder is known to be this run's.
+        if (session.statistics) await writeStatistics(out, session.statistics);
+        return session.data(stage);
+      },
       store,
       signal,
       evaluate: (moment) => session.evaluate(moment),
@@ -300,11 +306,29 @@ function isVlm<Batch>(session: TaskSession<Batch> | VlmSession): session is VlmS
   return "sets" in session;
 }
 
-function printResult(terminal: Terminal, summary: Omit<TrainSummary, "metrics">): void {
+/** The first picture of the first evaluation set that has one. */
+function firstPicture({ sets }: VlmSession): string | undefined {
+  for (const { samples, imageRoot } of sets.evaluation.values()) {
+    const [image] = samples.flatMap(({ images }) => images);
+    if (image !== undefined) return join(imageRoot, image);
+  }
+  return undefined;
+}
+
+/** For a shell. */
+function quoted(path: string): string {
+  return /^[\w./:@%+=,~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
+}
+
+function printResult(terminal: Terminal, summary: Omit<TrainSummary, "metrics">, picture?: string): void {
   const { evaluations, blind, seconds, report, out, steps } = summary;
   terminal.line();
   for (const { split, metrics } of evaluations) terminal.line(`  ${pc.bold(split)}  ${metricsText(metrics)}`);
   if (blind !== null) terminal.line(`  ${pc.bold("blind")}  ${metricsText(blind)}`);
   terminal.line(`  ${steps} steps in ${duration(seconds)}; run folder ${out}`);
   if (report !== null) terminal.line(`  report ${pc.cyan(report)}`);
+  if (picture !== undefined) {
+    const command = `basic-mllm chat ${quoted(out)} --image ${quoted(picture)}`;
+    terminal.line(`  chat with it: ${pc.cyan(command)}`);
+  }
 }

@@ -48,7 +48,8 @@ export interface VlmSets {
 /** Reads (and builds, on first use) the data of a recipe, and the features of a frozen encoder. */
 export async function openVlmSets(context: TaskContext<VlmRecipe>, options: StoreOptions): Promise<VlmSets> {
   const { recipe } = context;
-  const folder = await dataFolder(context);
+  const needed = Object.keys({ ...recipe.data.train, ...recipe.data.evaluation }).length > 0;
+  const folder = needed ? await dataFolder(context) : "";
   const read = (sources: VlmRecipe["data"]["train"]) =>
     Promise.all(
       Object.entries(sources).map(async ([name, source]) => ({

@@ -33,6 +33,8 @@ export interface StoreOptions {
   readonly processor: ImageProcessor;
   /** Replaces every feature by zero: the baseline that never sees a picture. */
   readonly blind: boolean;
+  /** Of a trained run; default: those of the first training set. */
+  readonly statistics: ChannelStatistics | null;
 }
 
 /** Pictures of one folder as the model sees them, and those that it cannot. */
@@ -59,10 +61,11 @@ export async function openStores(
     opened.set(root, await openStore(context, options, { source, root, images: imagesOf(samples) }));
   }
   const [first] = sets;
-  const statistics =
-    context.recipe.features.standardise && first !== undefined
+  const measured =
+    options.statistics === null && context.recipe.features.standardise && first !== undefined
       ? await statisticsOf(first.data, opened.get(first.data.imageRoot) as OpenStore)
       : null;
+  const statistics = options.statistics ?? measured;
   const stores = (root: string): OpenStore => {
     const found = opened.get(root) as OpenStore;
     const store = statistics === null ? found.store : standardised(found.store, statistics);

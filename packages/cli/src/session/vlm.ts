@@ -20,7 +20,7 @@ import {
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import type { ImageProcessor, TextTokenizer } from "@basic-mllm/data";
+import type { ChannelStatistics, ImageProcessor, TextTokenizer } from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -54,8 +54,19 @@ export interface VlmSession extends TaskSession<VlmBatch> {
   questions(set: VlmSet): TrainingData<VlmBatch>;
 }
 
+/** How {@link openVlm} opens. */
+export interface OpenVlmOptions {
+  /** Replaces every feature by zero. Default false. */
+  readonly blind?: boolean;
+  /** Of a trained run's features; default: those of the first training set, where the recipe standardises. */
+  readonly statistics?: ChannelStatistics | null;
+}
+
 /** Opens a multimodal recipe: models, data, features, losses. */
-export async function openVlm(context: TaskContext<VlmRecipe>, { blind = false } = {}): Promise<VlmSession> {
+export async function openVlm(
+  context: TaskContext<VlmRecipe>,
+  { blind = false, statistics: kept = null }: OpenVlmOptions = {},
+): Promise<VlmSession> {
   const { recipe } = context;
   const { model, seed } = recipe;
   const encoder = await openEncoder(model.vision, { seed, layer: model.visionLayer });
@@ -65,7 +76,7 @@ export async function openVlm(context: TaskContext<VlmRecipe>, { blind = false }
     recompute: model.recompute,
   });
   const processor = openProcessor(model.vision, encoder);
-  const sets = await openVlmSets(context, { encoder, processor, blind });
+  const sets = await openVlmSets(context, { encoder, processor, blind, statistics: kept });
   const projector = await openProjector(recipe, { encoder, language, sets });
   const objective = objectiveOf(recipe, { encoder, language, projector, tokenizer: source.tokenizer });
   const { statistics } = sets;
