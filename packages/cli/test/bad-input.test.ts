@@ -142,6 +142,20 @@ describe("a run that cannot go on says why", () => {
     `);
   });
 
+  it("relative paths that are written for another folder: where they were looked for", async () => {
+    const place = (text: string): string => text.replaceAll(process.cwd(), "HERE");
+    const [, tokenizer] = await train("--set", "model.tokenizer=nowhere");
+    expect(place(tokenizer)).toBe(
+      "error There is no tokenizer for nowhere. Name a folder with tokenizer.json in model.tokenizer. " +
+        "Relative paths of a recipe count from the current folder (here HERE/nowhere), not from that of the recipe: " +
+        "run the command in the folder that they are written for, or make them absolute. [E_TOKENIZER]",
+    );
+    const [, data] = await train("--set", "data.folder=nowhere");
+    expect(place(data)).toMatch(
+      /^error data set nowhere\/\w+: expected a JSON file, and it cannot be read\. Check the path: it counts from the current folder \(here HERE\/nowhere\/\w+\), not from that of a recipe\. \[E_DATA_FORMAT\]$/,
+    );
+  });
+
   it("an empty data set", async () => {
     expect(await train(...(await set("nothing", [])))).toMatchInlineSnapshot(`
       [

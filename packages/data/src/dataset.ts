@@ -1,5 +1,5 @@
 import { access, readFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 
 import { BasicError } from "@basic-mllm/core";
 
@@ -143,7 +143,10 @@ async function readText(file: string): Promise<string> {
   } catch (cause) {
     throw new BasicError(
       "E_DATA_FORMAT",
-      `data set ${file}: expected a JSON file, and it cannot be read. Check the path.`,
+      `data set ${file}: expected a JSON file, and it cannot be read. ` +
+        (isAbsolute(file)
+          ? "Check the path."
+          : `Check the path: it counts from the current folder (here ${resolve(file)}), not from that of a recipe.`),
       { cause },
     );
   }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 import {
   BasicError,
   createRandom,
@@ -109,7 +109,7 @@ export async function openTokenizer(
   if (path === undefined) {
     throw new BasicError(
       "E_TOKENIZER",
-      `There is no tokenizer for ${language?.name ?? own?.name ?? "the recipe"}. Name a folder with tokenizer.json in model.tokenizer.`,
+      `There is no tokenizer for ${own?.name ?? language?.name ?? "the recipe"}. Name a folder with tokenizer.json in model.tokenizer.${relativeHint(folder)}`,
     );
   }
   const main = readJson(path);
@@ -119,6 +119,12 @@ export async function openTokenizer(
     tokenizer: createTokenizer(main, settings),
     files: { "tokenizer.json": main, "tokenizer_config.json": settings },
   };
+}
+
+/** Where a relative path was looked for: recipes are often run from another folder than they were written for. */
+function relativeHint(path: string | undefined): string {
+  if (path === undefined || isAbsolute(path)) return "";
+  return ` Relative paths of a recipe count from the current folder (here ${resolve(path)}), not from that of the recipe: run the command in the folder that they are written for, or make them absolute.`;
 }
 
 function tokenizerPath(folder: string): string | undefined {

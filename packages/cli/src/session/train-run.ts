@@ -22,9 +22,8 @@ import {
   type VlmRecipe,
 } from "@basic-mllm/core";
 import { createDiskStore } from "@basic-mllm/weights";
-import pc from "picocolors";
 
-import { duration, type Terminal } from "../terminal.js";
+import type { Terminal } from "../terminal.js";
 import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
 import { checkMemoryLimit, estimateMemory } from "./memory.js";
@@ -36,11 +35,12 @@ import { printStartTable } from "./start-table.js";
 import { writeStatistics } from "./statistics-file.js";
 import { requireTrainedGroups, type TaskSession } from "./task.js";
 import { createEventWriter } from "./tensorboard-writer.js";
+import { firstPicture, printResult } from "./train-result.js";
 import { trainingSeconds } from "./training-time.js";
 import { unknownWordsWarnings } from "./unknown-words.js";
 import { commit, version } from "./version.js";
 import type { VlmSession } from "./vlm.js";
-import { createWatcher, metricsText } from "./watcher.js";
+import { createWatcher } from "./watcher.js";
 
 /** A run to make or to continue. */
 export interface TrainRunOptions {
@@ -304,31 +304,4 @@ function warnOfUnknownWords<Batch>(session: TaskSession<Batch> | VlmSession, ter
 
 function isVlm<Batch>(session: TaskSession<Batch> | VlmSession): session is VlmSession {
   return "sets" in session;
-}
-
-/** The first picture of the first evaluation set that has one. */
-function firstPicture({ sets }: VlmSession): string | undefined {
-  for (const { samples, imageRoot } of sets.evaluation.values()) {
-    const [image] = samples.flatMap(({ images }) => images);
-    if (image !== undefined) return join(imageRoot, image);
-  }
-  return undefined;
-}
-
-/** For a shell. */
-function quoted(path: string): string {
-  return /^[\w./:@%+=,~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
-}
-
-function printResult(terminal: Terminal, summary: Omit<TrainSummary, "metrics">, picture?: string): void {
-  const { evaluations, blind, seconds, report, out, steps } = summary;
-  terminal.line();
-  for (const { split, metrics } of evaluations) terminal.line(`  ${pc.bold(split)}  ${metricsText(metrics)}`);
-  if (blind !== null) terminal.line(`  ${pc.bold("blind")}  ${metricsText(blind)}`);
-  terminal.line(`  ${steps} steps in ${duration(seconds)}; run folder ${out}`);
-  if (report !== null) terminal.line(`  report ${pc.cyan(report)}`);
-  if (picture !== undefined) {
-    const command = `basic-mllm chat ${quoted(out)} --image ${quoted(picture)}`;
-    terminal.line(`  chat with it: ${pc.cyan(command)}`);
-  }
 }
