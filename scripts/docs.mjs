@@ -15,6 +15,20 @@ const PAGES = [
   "docs/results.md",
   "docs/benchmarks.md",
   "benchmarks/README.md",
+  "docs/writing-a-loss.md",
+  "docs/writing-a-projector.md",
+  "docs/writing-an-encoder.md",
+];
+
+/** Files of docs/examples/parts that the pages on own parts show whole. */
+const PART_FILES = [
+  "my-losses.mjs",
+  "my-losses.test.mjs",
+  "my-projectors.mjs",
+  "my-projectors.test.mjs",
+  "my-encoders.mjs",
+  "my-recipe.yaml",
+  "vitest.config.mjs",
 ];
 
 /** All documents as they should be, by path. `sources`: exports of core, data and recipes. */
@@ -34,6 +48,12 @@ export function renderDocuments({ core, data, recipes }) {
     library: () => example("library.mjs", "js"),
     "recipe.ts": () => example("recipe.ts", "ts"),
     "recipe.yaml": () => example("recipe.yaml", "yaml"),
+    ...Object.fromEntries(
+      PART_FILES.map((name) => [
+        name,
+        () => example(`parts/${name}`, name.endsWith(".yaml") ? "yaml" : "js"),
+      ]),
+    ),
     recipes: () => recipeTable(recipes.recipes),
     ablation: () => ablationTables(recipes.lossVariants, recipes.presets),
     fields: () => fieldTables(schema),

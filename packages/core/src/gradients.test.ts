@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -209,6 +210,15 @@ describe("registerStockGradients", () => {
     expect(names.filter((name) => checks[name] === undefined && steps[name] === undefined)).toEqual([]);
   });
 
+  it("has the gradients that the page on losses lists", () => {
+    const page = readFileSync(new URL("../../../docs/writing-a-loss.md", import.meta.url), "utf8");
+    const section = page.split("## Operations with a gradient")[1]?.split("\n\n")[2] ?? "";
+    const listed = [...section.matchAll(/`(\w+)`/g)].map(([, name]) => name as string);
+    expect(listed.filter((name) => typeof Reflect.get(tf, name) !== "function")).toEqual([]);
+    const kernels = stockGradients.map(({ kernel }) => FUNCTIONS[kernel] ?? lowerFirst(kernel));
+    expect(listed.sort()).toEqual(kernels.sort());
+  });
+
   it("leaves a gradient alone that somebody registered before", () => {
     const before: unknown = tf.getGradient("Add");
     registerStockGradients();
@@ -233,6 +243,24 @@ describe("registerStockGradients", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 });
+
+/** Functions of tfjs whose kernel has another name. */
+const FUNCTIONS: Readonly<Record<string, string>> = {
+  Multiply: "mul",
+  RealDiv: "div",
+  Identity: "clone",
+  Select: "where",
+  PadV2: "pad",
+  Pack: "stack",
+  Unpack: "unstack",
+  SplitV: "split",
+  GatherV2: "gather",
+  BatchMatMul: "matMul",
+};
+
+function lowerFirst(name: string): string {
+  return name.charAt(0).toLowerCase() + name.slice(1);
+}
 
 /** No stock backend has this kernel yet; tfjs announces it. */
 function runLogSoftmax(logits: tf.Tensor): tf.Tensor {
