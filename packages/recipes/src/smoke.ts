@@ -8,14 +8,21 @@ const { align, finetune } = quickstart.stages;
 export const smoke = defineRecipe({
   ...quickstart,
   name: "smoke",
-  description: "The quickstart in about a minute: does everything work here?",
+  description: "The quickstart in about a minute, without the blind baseline: does everything work here?",
   data: {
     ...quickstart.data,
     builder: { name: "scenes", options: { variant: "solo", train1: 2000, train2: 3000, test: 100 } },
   },
   stages: {
     ...(align && { align: { ...align, steps: 100, losses: {} } }),
-    ...(finetune && { finetune: { ...finetune, steps: 250, losses: {}, evaluateEvery: 0 } }),
+    ...(finetune && {
+      finetune: {
+        ...finetune,
+        steps: 250,
+        losses: { direction: { weight: 0.05, ramp: 125 }, distribution: 0.01 },
+        evaluateEvery: 0,
+      },
+    }),
   },
   evaluation: { blind: false, duringTraining: 100 },
 });

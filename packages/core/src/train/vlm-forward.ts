@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { detach } from "../autodiff.js";
 import { BasicError } from "../errors.js";
 import { gatherRows } from "../layers/embedding.js";
+import { computeChecked } from "../losses/check-loss.js";
 import type { VocabularySource } from "../losses/distribution.js";
 import { languageLoss } from "../losses/language.js";
 import type { LayerWeightScheme } from "../losses/layer-weights.js";
@@ -153,7 +154,9 @@ export function lossParts(
   );
   const visual = call.active.map(({ name, loss, weight }): LossPart => {
     const sum = (): tf.Scalar =>
-      projected === null ? tf.scalar(0) : loss.compute(viewFor(loss, forward, batch, call.options)).sum;
+      projected === null
+        ? tf.scalar(0)
+        : computeChecked(name, loss, viewFor(loss, forward, batch, call.options)).sum;
     return { name, sum: weighted(weight, sum), per: "samples", weight };
   });
   return [{ name: "language", sum: languageSum, per: "tokens", weight: languageWeight }, ...visual];

@@ -1,5 +1,6 @@
 import { BasicError } from "../errors.js";
 import { lossOptions, type SupervisionOptions } from "../losses/built-in.js";
+import { checkLoss } from "../losses/check-loss.js";
 import type { VisualLoss } from "../losses/visual-loss.js";
 import type { ComponentOptions, LossContext, LossFactory } from "../registry.js";
 import type { StepPosition } from "./objective.js";
@@ -55,6 +56,7 @@ export interface WeightedLossOptions {
  *
  * @param stages - By stage: settings by loss name. `language` is not a visual loss and is passed over.
  * @throws {@link BasicError} `E_RECIPE_INVALID` where options do not fit a loss; `language` has none.
+ * `E_CONFIG` where a factory makes no loss.
  */
 export function createWeightedLosses(
   stages: Readonly<Record<string, Readonly<Record<string, LossSetting>>>>,
@@ -79,7 +81,7 @@ export function createWeightedLosses(
   }
   return [...found.values()].map(({ name, options, byStage }) => ({
     name,
-    loss: find(name)({ ...context, options }),
+    loss: checkLoss(name, find(name)({ ...context, options })),
     weightAt: ({ stage, step }) => {
       const setting = byStage.get(stage);
       return setting === undefined ? null : weightAtStep(setting, step);
