@@ -51,7 +51,9 @@ describe("checkLoss", () => {
   });
 
   it("offers the nearest need", () => {
-    expect(problem(() => checkLoss("mine", { compute, needs: { vocab: true } }))).toMatchInlineSnapshot(`"BasicError: Loss "mine": there is nothing called "vocab" to put into \`needs\`. Did you mean "vocabulary"? Known: refined, refinedGradient, patchWeights, vocabulary, hidden, block, features. Correct or remove it. See docs/writing-a-loss.md. [E_CONFIG]"`);
+    expect(problem(() => checkLoss("mine", { compute, needs: { vocab: true } }))).toMatchInlineSnapshot(
+      `"BasicError: Loss "mine": there is nothing called "vocab" to put into \`needs\`. Did you mean "vocabulary"? Known: refined, refinedGradient, patchWeights, vocabulary, hidden, block, features. Correct or remove it. See docs/writing-a-loss.md. [E_CONFIG]"`,
+    );
   });
 });
 
