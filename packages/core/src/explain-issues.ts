@@ -11,9 +11,19 @@ export function explainIssues(error: z.ZodError, input: unknown): string {
       const ofKey = issue.code === "unrecognized_keys" || issue.code === "invalid_key";
       const given = ofKey ? "" : givenText(valueAt(input, issue.path));
       const place = issue.path.length === 0 ? "" : `\n  → at ${z.core.toDotPath(issue.path)}`;
-      return `✖ ${issue.message}${given}${place}`;
+      return `✖ ${messageOf(issue)}${given}${place}`;
     })
     .join("\n");
+}
+
+/** A union's own message says nothing: what each of its forms expects does. */
+function messageOf(issue: z.core.$ZodIssue): string {
+  if (issue.code !== "invalid_union") return issue.message;
+  const forms = issue.errors.flatMap(([first]) =>
+    first?.code === "invalid_type" && first.path.length === 0 ? [first.expected] : [],
+  );
+  if (forms.length === 0) return issue.message;
+  return `Invalid input: expected ${[...new Set(forms)].join(" or ")}`;
 }
 
 function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {

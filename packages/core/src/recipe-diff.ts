@@ -1,4 +1,5 @@
 import { BasicError } from "./errors.js";
+import { didYouMean } from "./nearest.js";
 import { parseRecipe, type Recipe } from "./recipe.js";
 
 /** One field in which two recipes differ. `undefined`: absent there. */
@@ -63,6 +64,7 @@ function assign(target: Record<string, unknown>, assignment: string): void {
   }
   const last = keys.pop() as string;
   let place = target;
+  checkStage(target, [...keys, last], assignment);
   for (const key of keys) {
     const next = Object.hasOwn(place, key) ? place[key] : undefined;
     if (typeof next === "object" && next !== null) {
@@ -75,10 +77,29 @@ function assign(target: Record<string, unknown>, assignment: string): void {
   place[last] = parseValue(assignment.slice(equals + 1).trim());
 }
 
+/** A field of a stage that is not there is a typing error; a whole new stage is not. */
+function checkStage(target: Record<string, unknown>, keys: readonly string[], assignment: string): void {
+  const [top, name = ""] = keys;
+  const { stages } = target;
+  if (top !== "stages" || keys.length < 3 || typeof stages !== "object" || stages === null) return;
+  if (Object.hasOwn(stages, name)) return;
+  const known = Object.keys(stages);
+  throw new BasicError(
+    "E_RECIPE_INVALID",
+    `"${assignment}": there is no stage "${name}".${didYouMean(name, known)} Known: ${known.join(", ")}.`,
+  );
+}
+
 function parseValue(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch {
-    return text;
+  } catch (cause) {
+    if (!/^[[{]/.test(text)) return text;
+    throw new BasicError(
+      "E_RECIPE_INVALID",
+      `${text} is not JSON. Lists and objects need it, with text in double quotes and the whole in single ones for the shell: ` +
+        `--set 'stages.align.train=["projector"]'.`,
+      { cause },
+    );
   }
 }

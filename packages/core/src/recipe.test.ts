@@ -193,7 +193,7 @@ describe("parseRecipe", () => {
         → at stages.align.learningRate
       ✖ "projector" trains but has no learning rate.
         → at stages.align.learningRate
-      ✖ There is no evaluation set "noto".
+      ✖ There is no evaluation set "noto". Known: none.
         → at evaluation.sets [E_RECIPE_INVALID]]
     `);
     expect(() =>

@@ -152,7 +152,10 @@ function crossChecks(recipe: Recipe): readonly string[] {
     ...(stages.length === 0 ? [problem("A recipe needs at least one stage.", "stages")] : []),
     ...stages.flatMap(([name, stage]) => stageProblems(name, stage, Object.keys(recipe.data.train))),
     ...unknownSets.map((set) =>
-      problem(`There is no evaluation set "${set}".${didYouMean(set, evaluationSets)}`, "evaluation.sets"),
+      problem(
+        `There is no evaluation set "${set}".${didYouMean(set, evaluationSets)} Known: ${evaluationSets.join(", ") || "none"}.`,
+        "evaluation.sets",
+      ),
     ),
     ...unusedFields(recipe).map(({ path, reason }) => problem(`${reason}: remove it.`, path)),
   ];
