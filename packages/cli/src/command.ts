@@ -1,5 +1,8 @@
+import { stripVTControlCharacters } from "node:util";
 import { BasicError, didYouMean } from "@basic-mllm/core";
 import { type ArgsDef, type CommandDef, defineCommand, type ParsedArgs, parseArgs, renderUsage } from "citty";
+
+import pc from "picocolors";
 
 import type { Terminal } from "./terminal.js";
 
@@ -22,6 +25,8 @@ export interface CliCommandSpec<Args extends ArgsDef> {
   readonly examples: readonly string[];
   /** Shown before the examples: lists that are too long for an option's line. */
   readonly notes?: readonly string[];
+  /** Whether the last positional argument may be repeated. */
+  readonly takesMore?: boolean;
   /** @returns The exit code, 0 where nothing is returned. */
   readonly run: (call: {
     args: ParsedArgs<Args>;
@@ -45,7 +50,11 @@ export function defineCliCommand<Args extends ArgsDef>(spec: CliCommandSpec<Args
     name: spec.name,
     description: spec.description,
     usage: async () => {
-      const usage = (await renderUsage(command)).replace(/ +$/gm, "").trimEnd();
+      const rendered = await renderUsage(command);
+      // citty colours its help in a pipe, too.
+      const usage = (pc.isColorSupported ? rendered : stripVTControlCharacters(rendered))
+        .replace(/ +$/gm, "")
+        .trimEnd();
       const notes = spec.notes === undefined ? "" : `${spec.notes.join("\n")}\n\n`;
       const examples = spec.examples.map((example) => `  ${example}`).join("\n");
       return `${usage}\n\n${notes}EXAMPLES\n\n${examples}\n`;
@@ -53,6 +62,7 @@ export function defineCliCommand<Args extends ArgsDef>(spec: CliCommandSpec<Args
     execute: async (rawArgs, terminal) => {
       checkOptions(spec.name, rawArgs, args);
       const parsed = parse(spec.name, rawArgs, args) as ParsedArgs<Args>;
+      if (spec.takesMore !== true) checkPositionals(spec.name, parsed._, args);
       const repeated = (name: string): readonly string[] => valuesOf(name, rawArgs);
       return (await spec.run({ args: parsed, repeated, terminal })) ?? 0;
     },
@@ -72,6 +82,18 @@ function parse(verb: string, rawArgs: readonly string[], args: ArgsDef): ParsedA
       },
     );
   }
+}
+
+/** citty ignores arguments beyond those of the table. */
+function checkPositionals(verb: string, given: readonly string[], args: ArgsDef): void {
+  const names = Object.keys(args).filter((name) => args[name]?.type === "positional");
+  const extra = given.slice(names.length);
+  if (extra.length === 0) return;
+  const expected = names.map((name) => name.toUpperCase()).join(" ") || "no arguments";
+  throw new BasicError(
+    "E_USAGE",
+    `basic-mllm ${verb}: expected ${expected}, got also ${extra.map((word) => `"${word}"`).join(", ")}. Remove it, or see \`basic-mllm ${verb} --help\`.`,
+  );
 }
 
 /** citty ignores options it does not know; a typing error must not change a run silently. */

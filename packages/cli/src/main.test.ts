@@ -100,6 +100,62 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     `);
   });
 
+  it("for a stage that is not there, a list that is no JSON, and a learning rate that is no number", async () => {
+    const train = (set: string) => failure("train", "quickstart", "--set", set);
+    expect(await train("stages.aling.steps=5")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error "stages.aling.steps=5": there is no stage "aling". Did you mean "align"? Known: align, finetune. [E_RECIPE_INVALID]",
+      ]
+    `);
+    expect(await train("stages.align.train=[projektor]")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error [projektor] is not JSON. Lists and objects need it, with text in double quotes and the whole in single ones for the shell: --set 'stages.align.train=["projector"]'. [E_RECIPE_INVALID]",
+      ]
+    `);
+    expect(await train("stages.align.learningRate=abc")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error Recipe "quickstart" is not valid.
+      ✖ Invalid input: expected number or record, got "abc"
+        → at stages.align.learningRate [E_RECIPE_INVALID]",
+      ]
+    `);
+  });
+
+  it("for arguments too many, a file as run folder, and a folder in use", async () => {
+    expect(await failure("train", "smoke", "quickstart")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm train: expected RECIPE, got also "quickstart". Remove it, or see \`basic-mllm train --help\`. [E_USAGE]",
+      ]
+    `);
+    const folder = await temporaryFolder();
+    const file = join(folder, "recipe.json");
+    await writeFile(file, "{}");
+    const [code, text] = await failure("train", "smoke", "--out", file);
+    expect([code, text.replaceAll(folder, "FOLDER")]).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm train: --out must be a folder, got the file FOLDER/recipe.json. Give another path. [E_USAGE]",
+      ]
+    `);
+    const [again, used] = await failure("train", "smoke", "--out", folder);
+    expect([again, used.replaceAll(folder, "FOLDER")]).toMatchInlineSnapshot(`
+      [
+        2,
+        "error There is a run in FOLDER already. Continue it with --resume, choose another folder with --out, or remove it. [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("for a TypeScript recipe where our packages are not installed", async () => {
+    const file = join(await temporaryFolder(), "mine.mjs");
+    await writeFile(file, "throw new Error(\"Cannot find module '@basic-mllm/core'\");");
+    expect((await failure("check", file))[1]).toContain("npm install @basic-mllm/core");
+  });
+
   it("for two backends", async () => {
     expect(await failure("train", "quickstart", "--backend", "cpu,webgpu")).toMatchInlineSnapshot(`
       [

@@ -32,7 +32,11 @@ export const ablate = defineCliCommand({
       description: `A table of the paper instead: ${Object.keys(presets).join(", ")}.`,
     },
     seeds: { type: "string", valueHint: "0,1,2", default: "0,1,2", description: "Seeds of each variant." },
-    steps: { type: "string", valueHint: "n", description: "Stop each stage after n optimizer steps." },
+    steps: {
+      type: "string",
+      valueHint: "n",
+      description: "Train each stage for n optimizer steps instead of the recipe's.",
+    },
     set: {
       type: "string",
       valueHint: "path=value",

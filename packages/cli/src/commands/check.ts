@@ -8,7 +8,7 @@ import { loadRecipe } from "../session/load-recipe.js";
 import { printStartTable } from "../session/start-table.js";
 import { prepare } from "../session/train-run.js";
 import { decimals } from "../tables.js";
-import { table } from "../terminal.js";
+import { createTerminal, table } from "../terminal.js";
 
 /** `basic-mllm check`: everything that can be wrong with a recipe, found before the first step. */
 export const check = defineCliCommand({
@@ -18,7 +18,10 @@ export const check = defineCliCommand({
   args: {
     recipe: { type: "positional", description: "Recipe, or a file.", required: true },
     set: { type: "string", valueHint: "path=value", description: "Change a field first; may be repeated." },
-    expand: { type: "boolean", description: "Print the recipe with every field." },
+    expand: {
+      type: "boolean",
+      description: "Print the recipe with every field to stdout, the rest to stderr.",
+    },
     schema: { type: "boolean", description: "Print the JSON Schema of recipes, for editors, and stop." },
   },
   examples: [
@@ -33,12 +36,14 @@ export const check = defineCliCommand({
     }
     const recipe = await loadRecipe(args.recipe, repeated("set"));
     if (args.expand === true) terminal.line(JSON.stringify(recipe, null, 2));
+    // The recipe alone goes to stdout, so that it can be piped into a file.
+    const people = args.expand === true ? createTerminal({ json: true }) : terminal;
     const backend = await prepare(recipe);
-    const found = await checkRecipe({ recipe, terminal, cache: defaultCacheFolder() });
-    printStartTable(terminal, { recipe, backend, parts: found.parts });
-    if (found.stages.length > 0) terminal.line(setTable(found));
-    for (const text of [...found.problems, ...found.warnings]) terminal.warn(text);
-    if (found.problems.length === 0) terminal.line(pc.green("  no problems found"));
+    const found = await checkRecipe({ recipe, terminal: people, cache: defaultCacheFolder() });
+    printStartTable(people, { recipe, backend, parts: found.parts });
+    if (found.stages.length > 0) people.line(setTable(found));
+    for (const text of [...found.problems, ...found.warnings]) people.warn(text);
+    if (found.problems.length === 0) people.line(pc.green("  no problems found"));
     terminal.result({ ...found, ...(args.expand === true && { recipe }) });
     return found.problems.length === 0 ? 0 : 1;
   },

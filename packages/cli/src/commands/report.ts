@@ -20,6 +20,7 @@ export const report = defineCliCommand({
     },
     title: { type: "string", valueHint: "text", description: "Heading of the page." },
   },
+  takesMore: true,
   examples: [
     "basic-mllm report runs/quickstart-0",
     "basic-mllm report runs/quickstart-0 runs/quickstart-1 --out seeds.html",

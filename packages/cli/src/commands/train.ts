@@ -2,7 +2,7 @@ import { applyOverrides, BasicError } from "@basic-mllm/core";
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
-import { defaultRunFolder } from "../session/folders.js";
+import { checkRunFolder, defaultRunFolder } from "../session/folders.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
 import { loadRecipe } from "../session/load-recipe.js";
 import { parseBytes } from "../session/memory.js";
@@ -25,7 +25,11 @@ export const train = defineCliCommand({
         "Device: cpu, or what a plugin adds; webgpu and cuda are not released yet. Never falls back to another.",
     },
     seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
-    steps: { type: "string", valueHint: "n", description: "Stop each stage after n optimizer steps." },
+    steps: {
+      type: "string",
+      valueHint: "n",
+      description: "Train each stage for n optimizer steps instead of the recipe's.",
+    },
     out: { type: "string", valueHint: "dir", description: "Run folder. Default: runs/<recipe>-<seed>." },
     resume: { type: "boolean", description: "Continue the run in --out from its last checkpoint." },
     previous: {
@@ -83,12 +87,14 @@ export const train = defineCliCommand({
     const recipe = changes.length === 0 ? written : applyOverrides(written, changes);
     const threads = wholeNumber("train", "threads", args.threads);
     const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
+    const out = args.out ?? defaultRunFolder(recipe);
+    if (args.dry !== true) checkRunFolder(out, args.resume === true);
     const interrupt = abortOnInterrupt(terminal);
     const options = {
       recipe,
       terminal,
       cache: defaultCacheFolder(),
-      out: args.out ?? defaultRunFolder(recipe),
+      out,
       signal: interrupt.signal,
       onPhase: interrupt.enter,
       report: args.report !== false,

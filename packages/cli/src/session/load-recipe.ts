@@ -47,8 +47,19 @@ async function importRecipe(file: string): Promise<Record<string, unknown>> {
     );
   } catch (error) {
     if (error instanceof Error && error.name === "BasicError") throw error;
-    throw new BasicError("E_RECIPE_INVALID", `${file} could not be loaded: ${text(error)}`, { cause: error });
+    throw new BasicError(
+      "E_RECIPE_INVALID",
+      `${file} could not be loaded: ${text(error)}${installAdvice(error)}`,
+      { cause: error },
+    );
   }
+}
+
+/** A TypeScript recipe imports our packages from its own folder. */
+function installAdvice(error: unknown): string {
+  return /Cannot find (?:module|package) '@basic-mllm\//.test(text(error))
+    ? ". Install it beside the recipe (npm install @basic-mllm/core), move the recipe into the clone, or write it as YAML or JSON, which imports nothing."
+    : "";
 }
 
 async function parseFile(file: string, parser: (text: string) => unknown): Promise<unknown> {
