@@ -156,6 +156,13 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect((await failure("check", file))[1]).toContain("npm install @basic-mllm/core");
   });
 
+  it("for a path that the file system refuses", async () => {
+    const file = join(await temporaryFolder(), "file");
+    await writeFile(file, "");
+    const { code, out } = await cli(["cp", "smoke", join(file, "r.ts")]);
+    expect([code, out]).toEqual([1, expect.stringMatching(/^error The file system refused: E.*Check that/)]);
+  });
+
   it("for two backends", async () => {
     expect(await failure("train", "quickstart", "--backend", "cpu,webgpu")).toMatchInlineSnapshot(`
       [

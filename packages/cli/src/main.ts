@@ -62,7 +62,21 @@ export function overview(): string {
   ].join("\n");
 }
 
+/** Errors of the user's paths; others, such as EMFILE, are not theirs. */
+const FILE_ERRORS = ["ENOENT", "ENOTDIR", "EISDIR", "EEXIST", "EACCES", "EPERM", "EROFS"];
+
+function isFileError(error: unknown): error is NodeJS.ErrnoException {
+  const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
+  return error instanceof Error && path !== undefined && FILE_ERRORS.includes(code ?? "");
+}
+
 function report(error: unknown, terminal: Terminal, json: boolean): number {
+  if (isFileError(error)) {
+    const message = `The file system refused: ${error.message}. Check that the path and its folders are there and writable.`;
+    terminal.line(`${pc.red("error")} ${message}`);
+    if (json) terminal.result({ error: { code: error.code, message } });
+    return EXIT.failed;
+  }
   if (!(error instanceof BasicError)) {
     terminal.line(pc.red("unexpected error: this is a bug, please report it with the lines below"));
     terminal.line(error instanceof Error ? (error.stack ?? error.message) : String(error));

@@ -243,8 +243,8 @@ describe("a recipe from its first step to its comparison", () => {
     expect(good.code).toBe(0);
     const tight = await cli(["check", recipe, "--set", "stages.finetune.rowBudget=20", "--expand"]);
     expect(tight.code).toBe(1);
-    expect(tight.out).toContain('"rowBudget": 20');
-    expect(tight.out).toContain("a batch of the 3 longest samples has 48 rows, and rowBudget is 20.");
+    expect(JSON.parse(tight.out)).toMatchObject({ stages: { finetune: { rowBudget: 20 } } });
+    expect(tight.err).toContain("a batch of the 3 longest samples has 48 rows, and rowBudget is 20.");
   });
 
   it("predicts the memory of each stage, and stops before the first step where that is over the limit", async () => {

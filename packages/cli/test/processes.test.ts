@@ -77,7 +77,7 @@ describe("runs in processes of their own", () => {
     expect([again.code, tail(again.out, folder)]).toMatchInlineSnapshot(`
       [
         2,
-        "error There is a run in FOLDER/stopped already. Resume it, remove it, or choose another folder. [E_USAGE]
+        "error There is a run in FOLDER/stopped already. Continue it with --resume, choose another folder with --out, or remove it. [E_USAGE]
       ",
       ]
     `);

@@ -106,9 +106,28 @@ export const train = defineCliCommand({
     };
     try {
       terminal.result(args.dry === true ? await dryRun(options) : await trainRun(options));
+    } catch (error) {
+      if (error instanceof BasicError && error.code === "E_INTERRUPTED") {
+        terminal.line(`  go on with: ${resumeCommand(args, repeated("set"), out)}`);
+      }
+      throw error;
     } finally {
       interrupt.release();
     }
     return 0;
   },
 });
+
+/** The command that continues a run; `--set`, `--seed`, `--steps` and `--backend` make its recipe. */
+function resumeCommand(
+  args: Readonly<Record<"recipe", string> & Record<"seed" | "steps" | "backend", string | undefined>>,
+  sets: readonly string[],
+  out: string,
+): string {
+  const { recipe, seed, steps, backend } = args;
+  const options = Object.entries({ backend, seed, steps }).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} ${value}`],
+  );
+  const quoted = sets.map((set) => `--set '${set}'`);
+  return ["basic-mllm train", recipe, ...options, ...quoted, `--out ${out}`, "--resume"].join(" ");
+}

@@ -19,7 +19,8 @@ export function checkRunFolder(out: string, resume: boolean): void {
       `basic-mllm train: --out must be a folder, got the file ${out}. Give another path.`,
     );
   }
-  if (resume || !existsSync(join(out, RECIPE_FILE))) return;
+  // A folder that another process uses has its own message, from the lock.
+  if (resume || existsSync(join(out, "lock")) || !existsSync(join(out, RECIPE_FILE))) return;
   throw new BasicError(
     "E_USAGE",
     `There is a run in ${out} already. Continue it with --resume, choose another folder with --out, or remove it.`,
