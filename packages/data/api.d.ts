@@ -1,5 +1,5 @@
 import { Sample, TextTokenizer, RgbImage, VisualStore, ChannelStatistics, ImageProcessor, ImageShape, fitImage, Template } from './browser.js';
-export { Channels, Filter, IMAGE_PLACEHOLDER, IMAGE_SLOT, LabelledAnswers, PackOptions, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TokenSample, Turn, UnpackedSample, VlmDataOptions, blind, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, packSamples, parseImageProcessor, parseSamples, resizeImage, squareProcessor, standardised, toImageBatch, unpackRows } from './browser.js';
+export { Channels, Filter, IMAGE_PLACEHOLDER, IMAGE_SLOT, LabelledAnswers, PackOptions, ParsedSamples, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TokenSample, Turn, UnpackedSample, VlmDataOptions, blind, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, packSamples, parseImageProcessor, parseRecords, parseSamples, resizeImage, squareProcessor, standardised, toImageBatch, unpackRows } from './browser.js';
 import { HostVisualRows, FeatureSource } from '@basic-mllm/core';
 
 /** What a missing or broken picture does. */
@@ -82,8 +82,10 @@ interface FeatureCacheOptions {
     readonly storage?: FeatureStorage;
     /** Default `error`. */
     readonly onImageError?: ImagePolicy;
-    /** Called with the number of images that are ready. */
-    readonly onProgress?: (done: number, total: number) => void;
+    /** Called with the number of images that are ready, and how many of those were computed now. */
+    readonly onProgress?: (done: number, total: number, computed: number) => void;
+    /** Stops the work between two batches of images. */
+    readonly signal?: AbortSignal;
 }
 /**
  * Computes the features of a frozen encoder once and keeps them on disk.
@@ -91,7 +93,8 @@ interface FeatureCacheOptions {
  * Files are keyed by the encoder, the processor, the storage and the content of their images; they are written under
  * a temporary name and renamed, so that an interrupted or a second run does no harm. A file that was cut off is made again.
  *
- * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`; `E_DISK_FULL`.
+ * @throws `BasicError` `E_IMAGE` naming a missing or broken file, under the policy `error`; `E_DISK_FULL`; `E_INTERRUPTED`
+ * where `signal` was aborted: files that are whole stay.
  */
 declare function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable>;
 
@@ -110,6 +113,26 @@ interface PixelStoreOptions {
 declare function createPixelStore({ imageRoot, processor, shape }: PixelStoreOptions): VisualStore;
 /** Reads, decodes and fits one image file. */
 declare function openImage(path: string, processor: ImageProcessor): Promise<ReturnType<typeof fitImage>>;
+
+/** Words of samples that a tokenizer cannot spell. */
+interface UnknownWords {
+    /** All words of the samples, each as often as it occurs; a sign counts as a word. */
+    readonly words: number;
+    /** How many of them are unknown. */
+    readonly unknown: number;
+    /** The unknown ones, the most frequent first. */
+    readonly frequent: readonly {
+        readonly word: string;
+        readonly count: number;
+    }[];
+}
+/**
+ * The different words of a text that become the unknown token, in order of appearance; none where the tokenizer has no
+ * such token.
+ */
+declare function unknownWordsOf(tokenizer: TextTokenizer, text: string): readonly string[];
+/** Counts the words of samples, and those that become the unknown token. */
+declare function countUnknownWords(tokenizer: TextTokenizer, samples: readonly Sample[]): UnknownWords;
 
 /** What {@link validateDataset} looks at. */
 interface ValidateOptions {
@@ -149,8 +172,10 @@ interface DatasetReport {
     readonly brokenImages: readonly string[];
     /** Samples whose number of placeholders differs from their number of images. */
     readonly placeholderMismatches: readonly string[];
-    /** Ids that occur more than once. */
+    /** Ids that occur more than once. Training accepts them. */
     readonly duplicateIds: readonly string[];
+    /** Words that the tokenizer cannot spell. */
+    readonly unknownWords: UnknownWords;
     readonly turns: {
         readonly min: number;
         readonly median: number;
@@ -161,4 +186,4 @@ interface DatasetReport {
 /** Looks through a data set before any training: files, placeholders, lengths, and labels under each template. */
 declare function validateDataset(options: ValidateOptions): Promise<DatasetReport>;
 
-export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type ImagePolicy, ImageProcessor, ImageShape, type PixelStoreOptions, RgbImage, Sample, Template, type TemplateReport, TextTokenizer, type ValidateOptions, VisualStore, brokenImages, cacheFeatures, createPixelStore, decodeImage, fitImage, imagesOf, openImage, readDataset, readTokenizer, validateDataset, withoutImages };
+export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type ImagePolicy, ImageProcessor, ImageShape, type PixelStoreOptions, RgbImage, Sample, Template, type TemplateReport, TextTokenizer, type UnknownWords, type ValidateOptions, VisualStore, brokenImages, cacheFeatures, countUnknownWords, createPixelStore, decodeImage, fitImage, imagesOf, openImage, readDataset, readTokenizer, unknownWordsOf, validateDataset, withoutImages };

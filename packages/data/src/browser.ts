@@ -10,7 +10,14 @@ export {
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
 export { type Filter, type RgbImage, resizeImage } from "./resample.js";
-export { IMAGE_PLACEHOLDER, parseSamples, type Sample, type Turn } from "./samples.js";
+export {
+  IMAGE_PLACEHOLDER,
+  type ParsedSamples,
+  parseRecords,
+  parseSamples,
+  type Sample,
+  type Turn,
+} from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
 export {
   conversationSegments,
