@@ -2928,6 +2928,7 @@ interface WeightedLossOptions {
  *
  * @param stages - By stage: settings by loss name. `language` is not a visual loss and is passed over.
  * @throws {@link BasicError} `E_RECIPE_INVALID` where options do not fit a loss; `language` has none.
+ * `E_CONFIG` where a factory makes no loss.
  */
 declare function createWeightedLosses(stages: Readonly<Record<string, Readonly<Record<string, LossSetting>>>>, { supervision, context, find }: WeightedLossOptions): readonly WeightedLoss[];
 

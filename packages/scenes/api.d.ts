@@ -195,6 +195,8 @@ interface BuildTarget {
     readonly sheet: SpriteSheet;
     readonly options?: SceneOptions;
     readonly onProgress?: BuildProgress;
+    /** Stops the work between two groups of pictures. */
+    readonly signal?: AbortSignal;
 }
 /**
  * Writes a picture task as PNG files and LLaVA JSON: `stage1.json` (captions), `stage2.json` (chat),
@@ -203,7 +205,8 @@ interface BuildTarget {
  * `manifest.json`. The same options give the same files, and fewer scenes are the first of more. A folder that was
  * built from the same options is kept.
  *
- * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task, `E_DISK_FULL`.
+ * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task, `E_DISK_FULL`; `E_INTERRUPTED` where
+ * `signal` was aborted: the next call draws all pictures again.
  */
 declare function buildScenes(folder: string, target: BuildTarget): Promise<SceneManifest>;
 /** What a build will draw. */
@@ -311,6 +314,8 @@ interface SpriteOptions {
     /** Folder of the cache; default {@link defaultCacheFolder}. */
     readonly cacheFolder?: string;
     readonly onProgress?: SpriteProgress;
+    /** Stops the drawing. */
+    readonly signal?: AbortSignal;
     /** Labels of the emoji wanted; default all. */
     readonly labels?: readonly string[];
 }
@@ -321,7 +326,7 @@ declare function defaultCacheFolder(): string;
  *
  * A picture that cannot be drawn leaves its concept out.
  *
- * @throws `BasicError` `E_IMAGE` when nothing could be drawn, `E_DISK_FULL`.
+ * @throws `BasicError` `E_IMAGE` when nothing could be drawn, `E_DISK_FULL`; `E_INTERRUPTED` where `signal` was aborted.
  */
 declare function loadSprites(options?: SpriteOptions): Promise<SpriteSheet>;
 

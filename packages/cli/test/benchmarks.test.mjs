@@ -48,7 +48,7 @@ it("take mean accuracies over seeds, and the baseline without pictures", () => {
   const common = { kind: "accuracy", recipe: "smoke", set: "unseen-artist", seeds: [1, 2] };
   const rows = rowsOfRuns([writeRun(1, 0.5), writeRun(2, 0.75)]);
   expect(rows.map(({ metrics, ...rest }) => rest)).toEqual([
-    { ...common, variant: "none" },
+    { ...common, variant: "0.05 direction + 0.01 distribution" },
     { ...common, variant: "no pictures" },
   ]);
   expect(rows[0].metrics.vqa.mean).toBeCloseTo(0.625, 12);
