@@ -1,4 +1,4 @@
-import { applyOverrides, BasicError } from "@basic-mllm/core";
+import { applyOverrides, BasicError, type CheckpointChoice, type Recipe } from "@basic-mllm/core";
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
@@ -70,21 +70,8 @@ export const train = defineCliCommand({
     "basic-mllm train my-recipe.yaml --dry",
   ],
   run: async ({ args, repeated, terminal }) => {
-    if (args.previous === true && args.resume !== true) {
-      throw new BasicError(
-        "E_USAGE",
-        "basic-mllm train: --previous chooses the checkpoint to resume from, and --resume is not given. Write --resume --previous.",
-      );
-    }
-    const written = await loadRecipe(args.recipe, repeated("set"));
-    const changes = [
-      ...(args.backend === undefined ? [] : [`backend=${args.backend}`]),
-      ...(args.seed === undefined ? [] : [`seed=${args.seed}`]),
-      ...(args.steps === undefined
-        ? []
-        : Object.keys(written.stages).map((name) => `stages.${name}.steps=${args.steps}`)),
-    ];
-    const recipe = changes.length === 0 ? written : applyOverrides(written, changes);
+    const resume = checkpointOf(args);
+    const recipe = withOptions(await loadRecipe(args.recipe, repeated("set")), args);
     const threads = wholeNumber("train", "threads", args.threads);
     const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
     const out = args.out ?? defaultRunFolder(recipe);
@@ -100,9 +87,7 @@ export const train = defineCliCommand({
       report: args.report !== false,
       ...(threads !== undefined && { threads }),
       ...(memoryLimit !== undefined && { memoryLimit }),
-      ...(args.resume === true && {
-        resume: args.previous === true ? ("previous" as const) : ("last" as const),
-      }),
+      ...(resume !== undefined && { resume }),
     };
     try {
       terminal.result(args.dry === true ? await dryRun(options) : await trainRun(options));
@@ -118,9 +103,34 @@ export const train = defineCliCommand({
   },
 });
 
+/** Which checkpoint to go on from; undefined: from the start. */
+function checkpointOf(
+  args: Readonly<Record<"resume" | "previous", boolean | undefined>>,
+): CheckpointChoice | undefined {
+  if (args.resume === true) return args.previous === true ? "previous" : "last";
+  if (args.previous !== true) return undefined;
+  throw new BasicError(
+    "E_USAGE",
+    "basic-mllm train: --previous chooses the checkpoint to resume from, and --resume is not given. Write --resume --previous.",
+  );
+}
+
+type RecipeOptions = Readonly<Record<"seed" | "steps" | "backend", string | undefined>>;
+
+/** The recipe with `--backend`, `--seed` and `--steps`. */
+function withOptions(recipe: Recipe, { backend, seed, steps }: RecipeOptions): Recipe {
+  const stages = steps === undefined ? [] : Object.keys(recipe.stages);
+  const changes = [
+    ...(backend === undefined ? [] : [`backend=${backend}`]),
+    ...(seed === undefined ? [] : [`seed=${seed}`]),
+    ...stages.map((name) => `stages.${name}.steps=${steps}`),
+  ];
+  return changes.length === 0 ? recipe : applyOverrides(recipe, changes);
+}
+
 /** The command that continues a run; `--set`, `--seed`, `--steps` and `--backend` make its recipe. */
 function resumeCommand(
-  args: Readonly<Record<"recipe", string> & Record<"seed" | "steps" | "backend", string | undefined>>,
+  args: RecipeOptions & { readonly recipe: string },
   sets: readonly string[],
   out: string,
 ): string {
