@@ -8,6 +8,9 @@ import { BIN, NODE_ARGUMENTS, startCli } from "./child.js";
 import { writeMiniTask } from "./mini.js";
 import { cli } from "./run-cli.js";
 
+// Several processes start here; a busy machine takes its time.
+vi.setConfig({ testTimeout: 180_000 });
+
 describe("runs in processes of their own", () => {
   let folder: string;
   let recipe: string;
@@ -110,7 +113,7 @@ describe("runs in processes of their own", () => {
     const started = async (): Promise<void> => {
       for (const run of runs) expect(await readdir(run)).toContain("metrics.jsonl");
     };
-    await vi.waitFor(started, { timeout: 50_000, interval: 200 });
+    await vi.waitFor(started, { timeout: 150_000, interval: 200 });
     process.kill(-(child.process.pid ?? 0), "SIGINT");
     expect(await child.ended, child.output()).toBe(130);
     for (const run of runs) expect(await readdir(join(run, "checkpoints"))).toHaveLength(1);
