@@ -203,9 +203,11 @@ declare class CpuBackend extends MathBackendCPU {
      * Runs `body` without computing anything: kernels infer shapes and take memory that is not there. Values of tensors
      * mean nothing; what is made inside must be disposed inside.
      *
-     * @returns Bytes by which the pool would have grown.
+     * @param body - Gets a function that gives the bytes by which the pool would have grown so far.
+     * @returns Those bytes at the end.
+     * @throws BasicError `E_CONFIG` when tensors are left, which would go on without values.
      */
-    rehearse(body: () => Promise<void>): Promise<number>;
+    rehearse(body: (grown: () => number) => Promise<void>): Promise<number>;
     /** A new float32 tensor with arbitrary content. Write all of `values`. */
     allocate(shape: readonly number[]): Output;
     /** Runs the body of a kernel. When it throws, what it has allocated is released. */

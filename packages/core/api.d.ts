@@ -2808,8 +2808,11 @@ declare function createRegionTextObjective(options: RegionTextOptions): Objectiv
 
 /** A backend that can run without computing, to learn how much memory a body would take. */
 interface RehearsingBackend {
-    /** @returns Bytes by which the backend's memory would grow. */
-    rehearse(body: () => Promise<void>): Promise<number>;
+    /**
+     * @param body - Gets a function that gives the bytes by which the backend's memory would have grown so far.
+     * @returns Those bytes at the end.
+     */
+    rehearse(body: (grown: () => number) => Promise<void>): Promise<number>;
 }
 /** A stage to rehearse. */
 interface RehearsalInput<Batch> {
@@ -2819,12 +2822,12 @@ interface RehearsalInput<Batch> {
     readonly data: TrainingData<Batch>;
 }
 /**
- * Bytes by which the backend's memory grows in these stages, one after the other, without computing a step: the first
- * steps of each are gone through, with all its losses. Parameters are as before.
+ * Bytes by which the backend's memory has grown after each of these stages, one after the other, without computing a
+ * step: the first steps of each are gone through, with all its losses. Parameters are as before.
  *
- * @returns null where the current backend cannot tell.
+ * @returns One number a stage; null where the current backend cannot tell.
  */
-declare function rehearseStages<Batch>(stages: readonly RehearsalInput<Batch>[]): Promise<number | null>;
+declare function rehearseStages<Batch>(stages: readonly RehearsalInput<Batch>[]): Promise<readonly number[] | null>;
 
 /** How sums of micro-batches become one loss (method.md, 9). */
 type LossReduction = "global" | "mean-of-means";

@@ -1,3 +1,4 @@
+import { BasicError } from "@basic-mllm/core";
 import { MathBackendCPU } from "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -107,18 +108,24 @@ export class CpuBackend extends MathBackendCPU {
    * Runs `body` without computing anything: kernels infer shapes and take memory that is not there. Values of tensors
    * mean nothing; what is made inside must be disposed inside.
    *
-   * @returns Bytes by which the pool would have grown.
+   * @param body - Gets a function that gives the bytes by which the pool would have grown so far.
+   * @returns Those bytes at the end.
+   * @throws BasicError `E_CONFIG` when tensors are left, which would go on without values.
    */
-  async rehearse(body: () => Promise<void>): Promise<number> {
+  async rehearse(body: (grown: () => number) => Promise<void>): Promise<number> {
     const { liveBytes, heldBytes } = this.#ownPool.use();
+    const before = this.numDataIds();
     const rehearsal = createRehearsal(this.#ownPool);
+    const grown = (): number => rehearsal.pool.peakBytes - liveBytes - heldBytes;
     this.#rehearsal = rehearsal;
     try {
-      await body();
+      await body(grown);
     } finally {
       this.#rehearsal = undefined;
     }
-    return rehearsal.pool.peakBytes - liveBytes - heldBytes;
+    const left = this.numDataIds() - before;
+    if (left > 0) throw leftTensors(left);
+    return grown();
   }
 
   /** A new float32 tensor with arbitrary content. Write all of `values`. */
@@ -178,6 +185,15 @@ export class CpuBackend extends MathBackendCPU {
     block.view.set(values as Float32Array);
     this.data.set(dataId, { values: block.view, dtype, refCount, block, pool } as TensorRecord);
   }
+}
+
+function leftTensors(count: number): BasicError {
+  return new BasicError(
+    "E_CONFIG",
+    `Steps were gone through without computing, to learn their memory, and ${count} tensors are left of them, which ` +
+      "have no values. Something keeps tensors that it makes in a step: let it make them before the first one, or " +
+      "leave out --dry and --memory-limit.",
+  );
 }
 
 /** Stock kernels hand over int32 and bool values in a Float32Array at times. */

@@ -77,3 +77,14 @@ it("rehearses the memory of training to the byte, and computes nothing meanwhile
   expect(backend.native.blockBytes() - bytes).toBe(predicted);
   expect(await backend.rehearse(train)).toBe(0);
 });
+
+it("refuses a rehearsal that leaves tensors behind: they have no values", async () => {
+  await start({ threads: 2 });
+  const backend = tf.backend() as CpuBackend;
+  const kept: tf.Tensor[] = [];
+  const keeping = backend.rehearse(async () => {
+    kept.push(tf.tensor1d([1, 2, 3]));
+  });
+  await expect(keeping).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Steps were gone through without computing, to learn their memory, and 1 tensors are left of them, which have no values. Something keeps tensors that it makes in a step: let it make them before the first one, or leave out --dry and --memory-limit. [E_CONFIG]]`);
+  tf.dispose(kept);
+});

@@ -75,7 +75,7 @@ describe("the folder of a run", () => {
     const titles = locked.map(([text]) => plain(text).replace(out, "RUN"));
     for (const title of ["align", "blind finetune", "report RUN/report.html"])
       expect(titles).toContain(title);
-    expect(titles.filter((title) => title.includes("TRAINING ADDS"))).toHaveLength(1);
+    expect(titles.filter((title) => title.includes("GRADIENTS, MOMENTS"))).toHaveLength(1);
     expect(await readdir(out)).not.toContain("lock");
   });
 
@@ -109,7 +109,7 @@ describe("the folder of a run", () => {
   it("is not made where Ctrl-C comes after the features and before the first step", async () => {
     const controller = new AbortController();
     const seen = (text: string): void => {
-      if (text.includes("TRAINING ADDS")) controller.abort();
+      if (text.includes("GRADIENTS, MOMENTS")) controller.abort();
     };
     const { message } = await failed(trainHere("unstarted", { signal: controller.signal, seen }));
     expect(message).toBe(

@@ -17,16 +17,22 @@ import type { TaskSession } from "./task.js";
 /** Garbage that V8 keeps before it collects, and kernels' scratch memory: measured in runs of the quickstart. */
 const GARBAGE_BYTES = 28e6;
 
-/** Memory of a run up to the end of one stage, in bytes. */
-export interface StageMemory {
+/** Memory that a stage is known to take before any step, in bytes. */
+export interface StageState {
   readonly stage: string;
   readonly steps: number;
   /** Parameters as they are now, trained or frozen. */
   readonly parameters: number;
-  /** Gradients, moments and activations: what the backend's memory grows by. Null where the backend cannot tell. */
-  readonly training: number | null;
+  /** A gradient and AdamW's two moments of every parameter that trains. */
+  readonly state: number;
   /** A checkpoint: values and moments copied to the host, and the file made of them. */
   readonly saving: number;
+}
+
+/** Memory of a run up to the end of one stage, in bytes. */
+export interface StageMemory extends StageState {
+  /** Gradients, moments and activations: what the backend's memory grows by. Null where the backend cannot tell. */
+  readonly training: number | null;
   /** Resident memory of the process at its peak: what it has now, and what it will grow by. */
   readonly resident: number | null;
 }
@@ -36,41 +42,60 @@ const VALUE_BYTES = 4;
 /** A checkpoint is held twice while it is written: as copies, and as a file. */
 const CHECKPOINT_COPIES = 2;
 
+/** What each stage is known to take, from sizes alone: activations come on top. */
+export async function stageStates<Batch>(
+  recipe: Recipe,
+  session: Pick<TaskSession<Batch>, "parts" | "objective" | "data">,
+): Promise<readonly StageState[]> {
+  const { parts, objective } = session;
+  const parameters = parts.reduce((sum, part) => sum + part.parameters * VALUE_BYTES, 0);
+  const names = Object.keys(recipe.stages);
+  return Promise.all(
+    Object.entries(recipe.stages).map(async ([name, stage], i) => ({
+      stage: name,
+      steps: resolveSteps(stage, (await session.data(name)).size),
+      parameters,
+      state: 3 * VALUE_BYTES * sizeOf(trainedGroups(stage, objective.groups), objective),
+      saving: checkpointBytes(recipe, objective, names.slice(0, i + 1)),
+    })),
+  );
+}
+
 /** Predicts the peak memory of each stage by going through steps of it without computing them. */
 export async function estimateMemory<Batch>(
   recipe: Recipe,
   session: TaskSession<Batch>,
 ): Promise<readonly StageMemory[]> {
   const { objective } = session;
-  const parameters = session.parts.reduce((sum, part) => sum + part.parameters * VALUE_BYTES, 0);
+  const states = await stageStates(recipe, session);
   const inputs: RehearsalInput<Batch>[] = [];
-  const result: Omit<StageMemory, "resident">[] = [];
-  for (const [stageName, stage] of Object.entries(recipe.stages)) {
-    const data = await session.data(stageName);
-    inputs.push({ recipe, stageName, objective, data });
-    const training = await rehearseStages(inputs);
-    const saving = checkpointBytes(recipe, objective, Object.keys(recipe.stages).slice(0, inputs.length));
-    result.push({ stage: stageName, steps: resolveSteps(stage, data.size), parameters, training, saving });
+  for (const { stage: stageName } of states) {
+    inputs.push({ recipe, stageName, objective, data: await session.data(stageName) });
   }
+  const growth = await rehearseStages(inputs);
   // Afterwards: the code and the heap that training needs are there.
   const resident = (await settledResident()) + GARBAGE_BYTES;
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
-  return result.map((stage) => ({
-    ...stage,
-    resident: stage.training === null ? null : Math.max(resident + stage.training + stage.saving, peakSoFar),
-  }));
+  return states.map((stage, i) => {
+    const training = growth?.[i] ?? null;
+    const peak = training === null ? null : Math.max(resident + training + stage.saving, peakSoFar);
+    return { ...stage, training, resident: peak };
+  });
 }
 
 /** The groups that have trained so far, and the moments of the last of these stages. */
-function checkpointBytes<Batch>(recipe: Recipe, { groups }: Objective<Batch>, stages: readonly string[]) {
+function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, stages: readonly string[]) {
   const trained = stages.map((name) => {
     const stage = recipe.stages[name];
-    return stage === undefined ? [] : trainedGroups(stage, groups);
+    return stage === undefined ? [] : trainedGroups(stage, objective.groups);
   });
-  const size = (names: Iterable<string>) =>
-    [...names].reduce((sum, name) => sum + (groups[name]?.size ?? 0), 0);
-  const values = size(new Set(trained.flat())) + 2 * size(trained.at(-1) ?? []);
+  const values = sizeOf(new Set(trained.flat()), objective) + 2 * sizeOf(trained.at(-1) ?? [], objective);
   return CHECKPOINT_COPIES * VALUE_BYTES * values;
+}
+
+/** Parameters of these groups. */
+function sizeOf<Batch>(names: Iterable<string>, { groups }: Objective<Batch>): number {
+  return [...names].reduce((sum, name) => sum + (groups[name]?.size ?? 0), 0);
 }
 
 /** Resident bytes of this process without its garbage. */
@@ -85,6 +110,19 @@ async function settledResident(): Promise<number> {
   return process.memoryUsage.rss();
 }
 
+/** What is known before any step, as a table. */
+export function stateTable(stages: readonly StageState[]): string {
+  const rows = stages.map((s) => [
+    s.stage,
+    String(s.steps),
+    bytes(s.parameters),
+    bytes(s.state),
+    bytes(s.saving),
+  ]);
+  const header = ["STAGE", "STEPS", "PARAMETERS", "GRADIENTS, MOMENTS", "A CHECKPOINT ADDS"];
+  return `${table(header, rows)}\n  activations come on top: --dry predicts the peak`;
+}
+
 /** The estimate as a table. */
 export function memoryTable(stages: readonly StageMemory[]): string {
   const size = (value: number | null) => (value === null ? "unknown" : bytes(value));
@@ -93,7 +131,7 @@ export function memoryTable(stages: readonly StageMemory[]): string {
     String(s.steps),
     bytes(s.parameters),
     size(s.training),
-    size(s.saving),
+    bytes(s.saving),
     size(s.resident),
   ]);
   return table(

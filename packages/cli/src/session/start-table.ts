@@ -2,16 +2,16 @@ import type { Recipe, StartedBackend } from "@basic-mllm/core";
 import pc from "picocolors";
 
 import { count, type Terminal, table } from "../terminal.js";
-import { memoryTable, type StageMemory } from "./memory.js";
-import type { PartSummary } from "./task.js";
+import { checkMemoryLimit, estimateMemory, memoryTable, stageStates, stateTable } from "./memory.js";
+import type { PartSummary, TaskSession } from "./task.js";
 
 /** What {@link printStartTable} shows. */
 export interface StartTable {
   readonly recipe: Recipe;
   readonly backend: StartedBackend;
   readonly parts: readonly PartSummary[];
-  /** Of each stage, where it was estimated. */
-  readonly memory?: readonly StageMemory[];
+  /** The table of it, where it was estimated. */
+  readonly memory?: string;
 }
 
 /** Prints what trains and what is frozen in each stage, on what, and the memory it takes, before the first step. */
@@ -27,8 +27,37 @@ export function printStartTable(terminal: Terminal, { recipe, backend, parts, me
   terminal.line(`${pc.bold(recipe.name)}  seed ${recipe.seed}  backend ${backend.name} (${backend.device})`);
   terminal.line(table(["PART", "PARAMETERS", ...stages.map(([name]) => name.toUpperCase())], rows));
   for (const [name, stage] of stages) terminal.line(`  ${pc.dim(name)}  ${describeStage(stage)}`);
-  if (memory !== undefined) terminal.line(memoryTable(memory));
+  if (memory !== undefined) terminal.line(memory);
   terminal.line();
+}
+
+/** What {@link printStart} starts. */
+export interface Start {
+  readonly recipe: Recipe;
+  readonly backend: StartedBackend;
+  readonly terminal: Terminal;
+  /** Bytes that the process may take. */
+  readonly memoryLimit?: number;
+}
+
+/**
+ * Prints the start table of a run. The peak is predicted only where there is a limit: that goes through steps.
+ *
+ * @throws `BasicError` `E_MEMORY_LIMIT` where the run would take more.
+ */
+export async function printStart<Batch>(
+  session: TaskSession<Batch>,
+  { recipe, backend, terminal, memoryLimit }: Start,
+): Promise<void> {
+  const { parts } = session;
+  if (memoryLimit === undefined) {
+    const memory = stateTable(await stageStates(recipe, session));
+    printStartTable(terminal, { recipe, backend, parts, memory });
+    return;
+  }
+  const estimate = await estimateMemory(recipe, session);
+  printStartTable(terminal, { recipe, backend, parts, memory: memoryTable(estimate) });
+  checkMemoryLimit(estimate, memoryLimit);
 }
 
 function describeStage(stage: Recipe["stages"][string]): string {

@@ -26,12 +26,12 @@ import { createDiskStore } from "@basic-mllm/weights";
 import type { Terminal } from "../terminal.js";
 import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
-import { checkMemoryLimit, estimateMemory } from "./memory.js";
+import { checkMemoryLimit, estimateMemory, memoryTable } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
 import { writeReport } from "./run-report.js";
-import { printStartTable } from "./start-table.js";
+import { printStart, printStartTable } from "./start-table.js";
 import { writeStatistics } from "./statistics-file.js";
 import { requireTrainedGroups, type TaskSession } from "./task.js";
 import { createEventWriter } from "./tensorboard-writer.js";
@@ -115,9 +115,7 @@ async function trainLocked(
   try {
     requireTrainedGroups(recipe, session.objective);
     if (options.blind !== true) {
-      const memory = await estimateMemory(recipe, session);
-      printStartTable(terminal, { recipe, backend, parts: session.parts, memory });
-      checkMemoryLimit(memory, options.memoryLimit);
+      await printStart(session, { ...options, backend });
       warnOfUnknownWords(session, terminal);
     }
     const result = await trainSession(session, options, store);
@@ -154,7 +152,7 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
   try {
     requireTrainedGroups(recipe, session.objective);
     const memory = await estimateMemory(recipe, session);
-    printStartTable(terminal, { recipe, backend, parts: session.parts, memory });
+    printStartTable(terminal, { recipe, backend, parts: session.parts, memory: memoryTable(memory) });
     checkMemoryLimit(memory, options.memoryLimit);
     warnOfUnknownWords(session, terminal);
     return { recipe: recipe.name, parts: session.parts, memory };

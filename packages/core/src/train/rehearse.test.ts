@@ -7,7 +7,7 @@ import { type Fallback, setFallback } from "../kernels/run.js";
 import { Parameter, ParameterSet } from "../parameters.js";
 import { defineRecipe, type Recipe } from "../recipe.js";
 import type { Objective } from "./objective.js";
-import { type RehearsalInput, rehearseStages } from "./rehearse.js";
+import { type RehearsalInput, type RehearsingBackend, rehearseStages } from "./rehearse.js";
 
 let fallback: Fallback;
 beforeAll(async () => {
@@ -51,17 +51,18 @@ it("says that it does not know where the backend cannot rehearse", async () => {
   expect(parts).not.toHaveBeenCalled();
 });
 
-it("goes through the first steps of a stage, and leaves nothing behind", async () => {
-  const backend = tf.backend() as { rehearse?: (body: () => Promise<void>) => Promise<number> };
+it("goes once through the first steps of each stage, and leaves nothing behind", async () => {
+  const backend = tf.backend() as Partial<RehearsingBackend>;
+  let asked = 0;
   backend.rehearse = async (body) => {
-    await body();
-    return 123;
+    await body(() => 100 * ++asked);
+    return 0;
   };
   const parts = vi.fn();
   const stage = open(parts);
   const before = tf.memory().numTensors;
-  expect(await rehearseStages([stage])).toBe(123);
-  expect(parts).toHaveBeenCalledTimes(16);
+  expect(await rehearseStages([stage, stage])).toEqual([100, 200]);
+  expect(parts).toHaveBeenCalledTimes(32);
   expect(tf.memory().numTensors).toBe(before);
   expect([...(stage.objective.groups["language"] ?? [])].map(({ trainable }) => trainable)).toEqual([false]);
 });

@@ -10,8 +10,11 @@ import { disposeStep, trainStep } from "./step.js";
 
 /** A backend that can run without computing, to learn how much memory a body would take. */
 export interface RehearsingBackend {
-  /** @returns Bytes by which the backend's memory would grow. */
-  rehearse(body: () => Promise<void>): Promise<number>;
+  /**
+   * @param body - Gets a function that gives the bytes by which the backend's memory would have grown so far.
+   * @returns Those bytes at the end.
+   */
+  rehearse(body: (grown: () => number) => Promise<void>): Promise<number>;
 }
 
 /** A stage to rehearse. */
@@ -26,14 +29,14 @@ export interface RehearsalInput<Batch> {
 const STEPS = 16;
 
 /**
- * Bytes by which the backend's memory grows in these stages, one after the other, without computing a step: the first
- * steps of each are gone through, with all its losses. Parameters are as before.
+ * Bytes by which the backend's memory has grown after each of these stages, one after the other, without computing a
+ * step: the first steps of each are gone through, with all its losses. Parameters are as before.
  *
- * @returns null where the current backend cannot tell.
+ * @returns One number a stage; null where the current backend cannot tell.
  */
 export async function rehearseStages<Batch>(
   stages: readonly RehearsalInput<Batch>[],
-): Promise<number | null> {
+): Promise<readonly number[] | null> {
   const backend = tf.backend() as Partial<RehearsingBackend>;
   if (backend.rehearse === undefined) return null;
   const parameters = stages.flatMap(({ objective }) =>
@@ -41,9 +44,14 @@ export async function rehearseStages<Batch>(
   );
   const trainable = parameters.map((parameter) => parameter.trainable);
   try {
-    return await backend.rehearse(async () => {
-      for (const stage of stages) await runSteps(stage);
+    const growth: number[] = [];
+    await backend.rehearse(async (grown) => {
+      for (const stage of stages) {
+        await runSteps(stage);
+        growth.push(grown());
+      }
     });
+    return growth;
   } finally {
     for (const [i, parameter] of parameters.entries()) parameter.trainable = trainable[i] ?? true;
   }

@@ -1,0 +1,26 @@
+import type { Objective, TrainingData } from "@basic-mllm/core";
+import { recipes } from "@basic-mllm/recipes";
+import { expect, it } from "vitest";
+
+import { stageStates, stateTable } from "./memory.js";
+
+it("knows parameters, gradients, moments and checkpoints of each stage from sizes alone", async () => {
+  const { quickstart } = recipes;
+  if (quickstart === undefined) throw new Error("the quickstart is gone");
+  const data: TrainingData<number> = { size: 8000, batch: async ([first = 0]) => first };
+  const objective = {
+    groups: { projector: { size: 10 }, language: { size: 100 } },
+  } as unknown as Objective<number>;
+  const parts = [
+    { name: "vision", parameters: 1000 },
+    { name: "projector", parameters: 10 },
+    { name: "language", parameters: 100 },
+  ];
+  const states = await stageStates(quickstart, { parts, objective, data: async () => data });
+  expect(states).toEqual([
+    // A checkpoint: values of what has trained, two moments of what trains, held twice.
+    { stage: "align", steps: 600, parameters: 4440, state: 3 * 4 * 10, saving: 2 * 4 * (10 + 2 * 10) },
+    { stage: "finetune", steps: 1400, parameters: 4440, state: 3 * 4 * 110, saving: 2 * 4 * (110 + 2 * 110) },
+  ]);
+  expect(`\n${stateTable(states)}`).toMatchInlineSnapshot();
+});
