@@ -85,6 +85,8 @@ it("refuses a rehearsal that leaves tensors behind: they have no values", async 
   const keeping = backend.rehearse(async () => {
     kept.push(tf.tensor1d([1, 2, 3]));
   });
-  await expect(keeping).rejects.toThrowErrorMatchingInlineSnapshot(`[BasicError: Steps were gone through without computing, to learn their memory, and 1 tensors are left of them, which have no values. Something keeps tensors that it makes in a step: let it make them before the first one, or leave out --dry and --memory-limit. [E_CONFIG]]`);
+  await expect(keeping).rejects.toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Steps were gone through without computing, to learn their memory, and 1 tensors are left of them, which have no values. Something keeps tensors that it makes in a step: let it make them before the first one, or leave out --dry and --memory-limit. [E_CONFIG]]`,
+  );
   tf.dispose(kept);
 });

@@ -22,5 +22,11 @@ it("knows parameters, gradients, moments and checkpoints of each stage from size
     { stage: "align", steps: 600, parameters: 4440, state: 3 * 4 * 10, saving: 2 * 4 * (10 + 2 * 10) },
     { stage: "finetune", steps: 1400, parameters: 4440, state: 3 * 4 * 110, saving: 2 * 4 * (110 + 2 * 110) },
   ]);
-  expect(`\n${stateTable(states)}`).toMatchInlineSnapshot();
+  expect(`\n${stateTable(states)}`).toMatchInlineSnapshot(`
+    "
+      STAGE     STEPS  PARAMETERS  GRADIENTS, MOMENTS  A CHECKPOINT ADDS
+      align     600    4.4 kB      120 B               240 B
+      finetune  1400   4.4 kB      1.3 kB              2.6 kB
+      activations come on top: --dry predicts the peak"
+  `);
 });
