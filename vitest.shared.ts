@@ -1,8 +1,18 @@
 import { defineConfig } from "vitest/config";
 
-/** Tests import the sources of our own packages, so that a run needs no build. */
+/**
+ * Tests import the sources of our own packages, so that a run needs no build.
+ * No colours, so that a text is the same here and on CI (where picocolors would add them).
+ */
 export default defineConfig({
   resolve: { conditions: ["@basic-mllm/source"] },
   ssr: { resolve: { conditions: ["@basic-mllm/source"], externalConditions: ["node"] } },
-  test: { passWithNoTests: false, testTimeout: 60_000, hookTimeout: 60_000, pool: "forks", maxWorkers: 2 },
+  test: {
+    env: { NO_COLOR: "1" },
+    passWithNoTests: false,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    pool: "forks",
+    maxWorkers: 2,
+  },
 });
