@@ -1,5 +1,6 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
+import { Precision } from '@basic-mllm/core';
 
 /** Values of a float tensor. */
 type Floats = Float32Array;
@@ -222,9 +223,6 @@ declare class CpuBackend extends MathBackendCPU {
     alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
 }
 
-/** Precision of matrix products. */
-type Precision = "f32" | "bf16";
-
 /** What the kernels run as: an addon for this platform, or WebAssembly. */
 type EngineName = "native" | "wasm";
 /**
@@ -233,6 +231,9 @@ type EngineName = "native" | "wasm";
  * @throws BasicError `E_BACKEND_START` before `start`.
  */
 declare function describe(): string;
+
+/** Precisions of matrix products that {@link resolvePrecision} takes. */
+declare const precisions: readonly Precision[];
 
 /** How to start the CPU backend. */
 interface StartOptions {
@@ -266,4 +267,4 @@ interface StartOptions {
  */
 declare function start(options?: StartOptions): Promise<string>;
 
-export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, type BlockSource, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type Precision, type StartOptions, describe, start };
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, type BlockSource, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, describe, precisions, start };

@@ -128,6 +128,7 @@ declare const quickstart: {
         duringTraining?: number | undefined;
     };
     task: "vlm";
+    precision?: "f32" | "bf16" | undefined;
 };
 
 /** The quickstart at a sixth of its length: shows that everything works, in about a minute. */
@@ -238,6 +239,7 @@ declare const smoke: {
         duringTraining?: number | undefined;
     };
     task: "vlm";
+    precision?: "f32" | "bf16" | undefined;
 };
 
 /** Shapes of the quickstart's models: a SigLIP encoder of 0.9 M parameters and a Llama of about 1.1 M. */
@@ -357,6 +359,7 @@ declare const tinyEncoder: {
         duringTraining?: number | undefined;
     };
     task: "region-text";
+    precision?: "f32" | "bf16" | undefined;
 };
 
 /** Trains the quickstart's language model: scenes in words with questions, and definitions from the CLDR tags. */
@@ -446,6 +449,7 @@ declare const tinyLm: {
         duringTraining?: number | undefined;
     };
     task: "language";
+    precision?: "f32" | "bf16" | undefined;
 };
 
 /** Every recipe that ships with the command line, by name. */

@@ -10,5 +10,5 @@ export type {
   KlInputs,
 } from "./kernels/bindings.js";
 export { describe, type EngineName } from "./run.js";
-export type { Precision } from "./settings.js";
+export { precisions } from "./settings.js";
 export { type StartOptions, start } from "./start.js";

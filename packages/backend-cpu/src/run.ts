@@ -1,4 +1,4 @@
-import { BasicError, findKernel } from "@basic-mllm/core";
+import { BasicError, findKernel, type Precision } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BACKEND_NAME, CpuBackend } from "./backend.js";
@@ -6,7 +6,6 @@ import type { NativeBindings } from "./bindings.js";
 import { registerContractKernels } from "./kernels/index.js";
 import { registerOperations } from "./operations/index.js";
 import { countJavascriptCalls } from "./operations/javascript.js";
-import type { Precision } from "./settings.js";
 
 /** What the kernels run as: an addon for this platform, or WebAssembly. */
 export type EngineName = "native" | "wasm";

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, type Precision } from "@basic-mllm/core";
 
 import { cgroupCpus } from "./cgroup.js";
 
@@ -52,8 +52,8 @@ export function resolveInstructionSet(option: string | undefined, available: rea
   );
 }
 
-/** Precision of matrix products. */
-export type Precision = "f32" | "bf16";
+/** Precisions of matrix products that {@link resolvePrecision} takes. */
+export const precisions: readonly Precision[] = ["f32", "bf16"];
 
 /** The option, else `BASIC_MLLM_PRECISION`, else `f32`. */
 export function resolvePrecision(option: Precision | undefined): Precision {

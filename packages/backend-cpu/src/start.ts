@@ -1,8 +1,8 @@
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, type Precision } from "@basic-mllm/core";
 
 import { openEngine, resolveEngine } from "./engine.js";
 import { type Engine, type EngineName, runningEngine, runOn } from "./run.js";
-import { type Precision, resolveInstructionSet, resolvePrecision, resolveThreads } from "./settings.js";
+import { resolveInstructionSet, resolvePrecision, resolveThreads } from "./settings.js";
 
 /** How to start the CPU backend. */
 export interface StartOptions {

@@ -36,6 +36,34 @@ describe("startBackend", () => {
     expect(await startBackend("demo", { load })).toMatchObject({ device: "two abacuses" });
   });
 
+  it("asks for a precision that the backend has, once", async () => {
+    const startBackend = await freshStart();
+    const begin = vi.fn(working.start);
+    const load = async () => ({ ...working, start: begin, precisions: ["f32", "bf16"] });
+    await startBackend("demo", { load, precision: "bf16" });
+    expect(begin).toHaveBeenCalledExactlyOnceWith({ precision: "bf16" });
+    await expect(startBackend("demo")).resolves.toMatchObject({ name: "demo" });
+    await expect(startBackend("demo", { precision: "f32" })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: startBackend: asked for products in f32, but "demo" was started with bf16 in this process. Start another process for the other precision. [E_BACKEND_CONFLICT]]`,
+    );
+  });
+
+  it("refuses a precision that the backend lacks", async () => {
+    const startBackend = await freshStart();
+    const load = async () => working;
+    await expect(
+      startBackend("demo", { load, precision: "bf16" }),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: startBackend: the backend "demo" did not start: it multiplies in f32, not in bf16. There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
+    );
+    await expect(
+      startBackend("tfjs:cpu", { fallback: "reference", precision: "bf16" }),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: startBackend: the backend "tfjs:cpu" did not start: it multiplies in f32, not in bf16. There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
+    );
+    await expect(startBackend("demo", { load, precision: "f32" })).resolves.toMatchObject({ name: "demo" });
+  });
+
   it("starts a registered tfjs backend with the reference compositions", async () => {
     const startBackend = await freshStart();
     const { runKernel } = await import("./kernels/run.js");

@@ -13,10 +13,15 @@ export interface StartedBackend {
   readonly device: string;
 }
 
+/** How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. */
+export type Precision = "f32" | "bf16";
+
 /** Options of {@link startBackend}. */
 export interface StartBackendOptions {
   /** What to do where the backend lacks a kernel. Default `error`. */
   readonly fallback?: Fallback;
+  /** Precision of matrix products. Default: the backend's, which is `f32` unless its own settings say otherwise. */
+  readonly precision?: Precision;
   /**
    * Imports the backend's package. Default: `import(specifier)`. Bundlers cannot follow a computed specifier: give
    * them `() => import("@basic-mllm/backend-webgpu")`.
@@ -27,7 +32,9 @@ export interface StartBackendOptions {
 /** What a backend package exports. */
 interface BackendModule {
   /** Registers the backend, sets it and returns its tfjs name. */
-  readonly start: () => Promise<string>;
+  readonly start: (options?: { readonly precision?: Precision }) => Promise<string>;
+  /** Precisions that `start` takes. Default: `f32` alone. */
+  readonly precisions?: readonly Precision[];
   /** What the started backend computes with, in words. */
   readonly describe?: () => string;
 }
@@ -36,7 +43,9 @@ interface BackendModule {
 const PLANNED: readonly string[] = ["webgpu", "cuda"];
 
 /** tfjs has one backend at a time, and tensors stay on the one that made them. */
-let current: { readonly name: string; readonly started: Promise<StartedBackend> } | undefined;
+let current:
+  | { readonly name: string; readonly precision?: Precision; readonly started: Promise<StartedBackend> }
+  | undefined;
 
 /**
  * Starts the backend that everything computes on from now on. It never falls back to another one.
@@ -45,7 +54,7 @@ let current: { readonly name: string; readonly started: Promise<StartedBackend> 
  *   that the caller registered. A tfjs backend without kernels of ours needs `{ fallback: "reference" }`.
  * @returns Its names. Asking for the same backend again gives the same answer.
  * @throws {@link BasicError} `E_BACKEND_MISSING` when it is not installed or registered, `E_BACKEND_START` when it does
- *   not start, `E_BACKEND_CONFLICT` when another one runs in this process.
+ *   not start or lacks the precision, `E_BACKEND_CONFLICT` when another one, or another precision, runs in this process.
  */
 export async function startBackend(name: string, options: StartBackendOptions = {}): Promise<StartedBackend> {
   if (current !== undefined && current.name !== name) {
@@ -54,7 +63,14 @@ export async function startBackend(name: string, options: StartBackendOptions = 
       `startBackend: asked for "${name}", but "${current.name}" runs in this process. A process has one backend: start another process for "${name}".`,
     );
   }
-  current ??= { name, started: start(name, options) };
+  const { precision } = options;
+  if (current !== undefined && precision !== undefined && precision !== current.precision) {
+    throw new BasicError(
+      "E_BACKEND_CONFLICT",
+      `startBackend: asked for products in ${precision}, but "${name}" was started with ${current.precision ?? "its default"} in this process. Start another process for the other precision.`,
+    );
+  }
+  current ??= { name, started: start(name, options), ...(precision !== undefined && { precision }) };
   const mine = current;
   try {
     const started = await mine.started;
@@ -79,7 +95,9 @@ async function start(name: string, options: StartBackendOptions): Promise<Starte
 
 type Started = Omit<StartedBackend, "name">;
 
-async function startRegistered(name: string, { fallback }: StartBackendOptions): Promise<Started> {
+async function startRegistered(name: string, options: StartBackendOptions): Promise<Started> {
+  const { fallback, precision } = options;
+  requirePrecision(`tfjs:${name}`, precision, undefined);
   const factory: unknown = tf.findBackendFactory(name);
   if (factory === null || factory === undefined) {
     throw new BasicError(
@@ -102,7 +120,14 @@ async function startRegistered(name: string, { fallback }: StartBackendOptions):
   return { tfjsName: name, device: name };
 }
 
-async function startPackage(name: string, { load = importPackage }: StartBackendOptions): Promise<Started> {
+/** Fails where products cannot be computed as asked. */
+function requirePrecision(name: string, wanted: Precision = "f32", known: readonly Precision[] = ["f32"]) {
+  if (known.includes(wanted)) return;
+  throw startError(name, `it multiplies in ${known.join(" or ")}, not in ${wanted}`);
+}
+
+async function startPackage(name: string, options: StartBackendOptions): Promise<Started> {
+  const { load = importPackage, precision } = options;
   const specifier = `@basic-mllm/backend-${name}`;
   const loaded = await settled(() => load(specifier)).catch((error: unknown) => {
     throw isMissing(error, specifier) ? missingError(name, specifier, error) : startError(name, error);
@@ -110,7 +135,9 @@ async function startPackage(name: string, { load = importPackage }: StartBackend
   if (!isBackendModule(loaded)) {
     throw startError(name, `${specifier} exports no function start()`);
   }
-  const tfjsName = await settled(() => loaded.start()).catch((error: unknown) => {
+  requirePrecision(name, precision, loaded.precisions);
+  const settings = precision === undefined ? [] : [{ precision }];
+  const tfjsName = await settled(() => loaded.start(...settings)).catch((error: unknown) => {
     throw startError(name, error);
   });
   return { tfjsName, device: loaded.describe?.() ?? tfjsName };

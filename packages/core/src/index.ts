@@ -7,7 +7,7 @@ export {
   inputsThatNeedGradient,
   valueAndGradients,
 } from "./autodiff.js";
-export { type StartBackendOptions, type StartedBackend, startBackend } from "./backend.js";
+export { type Precision, type StartBackendOptions, type StartedBackend, startBackend } from "./backend.js";
 export { explainDiskFull } from "./disk-full.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export { explainIssues } from "./explain-issues.js";

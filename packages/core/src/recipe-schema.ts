@@ -204,6 +204,13 @@ const common = {
     .enum(["error", "reference"])
     .default("error")
     .describe("What to do where the backend has no body for a kernel: stop, or run the slow composition."),
+  // Absent and not f32 by default: recipes and runs from before it stay as they are.
+  precision: z
+    .enum(["f32", "bf16"])
+    .optional()
+    .describe(
+      "Matrix products: exact, or of operands rounded to bfloat16 and summed in float32. Default: the backend's.",
+    ),
   plugins: z
     .array(z.string().min(1))
     .default([])

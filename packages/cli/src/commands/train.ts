@@ -66,6 +66,7 @@ export const train = defineCliCommand({
     "basic-mllm train quickstart",
     "basic-mllm train smoke --out runs/first",
     "basic-mllm train quickstart --set stages.align.losses.direction=0 --set supervision.normalise=none",
+    "basic-mllm train quickstart --set precision=bf16",
     "basic-mllm train quickstart --resume",
     "basic-mllm train my-recipe.yaml --dry",
   ],

@@ -79,8 +79,12 @@ export async function prepare(recipe: Recipe, threads?: number): Promise<Started
   if (threads !== undefined) process.env["BASIC_MLLM_THREADS"] = String(threads);
   // Plugins first: one of them may register the backend.
   await loadPlugins(recipe.plugins, importPlugin);
-  const backend = await startBackend(recipe.backend, { fallback: recipe.fallback });
-  setFallback(recipe.fallback);
+  const { fallback, precision } = recipe;
+  const backend = await startBackend(recipe.backend, {
+    fallback,
+    ...(precision !== undefined && { precision }),
+  });
+  setFallback(fallback);
   registerShippedParts();
   return backend;
 }
