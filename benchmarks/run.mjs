@@ -8,6 +8,8 @@ import { rowsOfRuns, rowsOfTable } from "./accuracy.mjs";
 import { rowsOfProducts } from "./gemm.mjs";
 import { kernelCases } from "./kernels/cases.mjs";
 import { stepCases } from "./peers/cases.mjs";
+import { kernelPeerCases } from "./peers/kernel-cases.mjs";
+import { kernelRowsAgainstLibraries } from "./peers/kernels.mjs";
 import { PEER_BUILDS, rowsAgainstTorch } from "./peers/steps.mjs";
 import { rooflineRows } from "./roofline/rows.mjs";
 import { provenance, report, root } from "./rows.mjs";
@@ -25,6 +27,7 @@ const { values: options, positionals } = parseArgs({
     table: { type: "string" },
     recipe: { type: "string", default: "quickstart" },
     peer: { type: "string" },
+    precision: { type: "string", default: "f32" },
     case: { type: "string", default: "" },
     steps: { type: "string", default: "7" },
     mode: { type: "string", default: "basic" },
@@ -32,7 +35,7 @@ const { values: options, positionals } = parseArgs({
   allowNegative: true,
 });
 const [filter = ""] = positionals;
-/** `steps --peer` takes a list, everything else one number. */
+/** `--peer` takes a list, everything else one number. */
 const threads =
   options.threads === undefined || options.peer !== undefined ? undefined : Number(options.threads);
 
@@ -85,16 +88,22 @@ function runProducts() {
   for (const row of rows) report("gemm", { kind: "rate", ...row, ...provenance(threads ?? 1) }, options);
 }
 
-/** Whole steps beside a peer's, once for each number of threads. */
-async function runPeerSteps() {
+/** `rowsOf` beside a peer, once for each number of threads. */
+async function runPeer(rowsOf, setting) {
   if (options.peer !== "torch") throw new Error(`There is no peer "${options.peer}"; there is torch.`);
   build("backend-cpu");
-  const setting = { filter: options.case, steps: Number(options.steps), builds: PEER_BUILDS };
   for (const count of (options.threads ?? "1,2").split(",").map(Number)) {
-    for await (const row of rowsAgainstTorch({ ...setting, threads: count })) {
+    for await (const row of rowsOf({ ...setting, filter: options.case, threads: count })) {
       report("peers", { ...row, ...provenance(count) }, options);
     }
   }
+}
+
+/** Whole steps beside a peer's. */
+function runPeerSteps() {
+  const { precision } = options;
+  const builds = precision === "bf16" ? [...PEER_BUILDS, "autocast"] : PEER_BUILDS;
+  return runPeer(rowsAgainstTorch, { steps: Number(options.steps), builds, precision });
 }
 
 function runRoofline() {
@@ -118,6 +127,7 @@ function caseNames() {
     "steps",
     "roofline",
     ...stepCases.map(({ name }) => `steps --peer torch --case ${name}`),
+    ...kernelPeerCases.map(({ name }) => `kernels --peer torch --case ${name}`),
   ];
 }
 
@@ -128,6 +138,7 @@ try {
   else if (filter === "roofline") runRoofline();
   else if (filter === "steps" && options.peer !== undefined) await runPeerSteps();
   else if (filter === "steps") await runSteps();
+  else if (filter === "kernels" && options.peer !== undefined) await runPeer(kernelRowsAgainstLibraries, {});
   else if (filter === "gemm") runProducts();
   else if (chosen.length === 0)
     throw new Error(`No case contains "${filter}". \`npm run bench -- --list\` has all.`);

@@ -162,6 +162,24 @@ function elementCases(rows, width, hidden, size) {
   ];
 }
 
+/** `y = x Wᵀ` and the two products of its gradients, at the shapes of layers. */
+function linearCases(rows, inputs, outputs) {
+  const [x, weight, dy] = [rows * inputs, outputs * inputs, rows * outputs].map(values);
+  const [y, dx, dw] = [zeros(dy.length), zeros(x.length), zeros(weight.length)];
+  const size = `R=${rows},I=${inputs},O=${outputs}`;
+  return [
+    plain(`linear/${size}`, (addon) => () => addon.linear(x, weight, NONE, rows, inputs, outputs, "none", y)),
+    plain(
+      `linear-dx/${size}`,
+      (addon) => () => addon.matmul(dy, weight, dx, 1, 1, rows, inputs, outputs, false, false),
+    ),
+    plain(
+      `linear-dw/${size}`,
+      (addon) => () => addon.matmul(dy, x, dw, 1, 1, outputs, inputs, rows, true, false),
+    ),
+  ];
+}
+
 function adamwCase(length) {
   const [gradient, control] = [values(length, 4), Float32Array.of(1, 1)];
   const open = (addon) => {
@@ -177,6 +195,10 @@ export const nativeCases = [
   ...losses,
   ...elementCases(ROWS, 128, 384, "quickstart"),
   ...elementCases(512, 576, 1536, "R=512,D=576"),
+  ...linearCases(800, 128, 384),
+  ...linearCases(1536, 256, 688),
+  ...linearCases(1536, 688, 256),
+  ...linearCases(512, 576, 1536),
   adamwCase(49_152),
   adamwCase(4_194_304),
 ];

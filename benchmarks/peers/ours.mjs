@@ -1,9 +1,9 @@
 // Our side of a step comparison: node --expose-gc ours.mjs, driven by lines of JSON (see turns.mjs).
 import { readFileSync, writeFileSync } from "node:fs";
-import { createInterface } from "node:readline";
 import { start } from "@basic-mllm/backend-cpu";
 
 import { openStepCase } from "./ours-step.mjs";
+import { serve } from "./serve.mjs";
 
 /** A field of this process's status in MB. */
 function megabytes(field) {
@@ -13,10 +13,10 @@ function megabytes(field) {
 
 let opened;
 
-const commands = {
-  async open({ case: chosen, threads }) {
+await serve({
+  async open({ case: chosen, threads, precision }) {
     const bare = megabytes("VmRSS");
-    await start({ threads });
+    await start({ threads, precision });
     opened = openStepCase(chosen);
     return { bare_mb: bare };
   },
@@ -37,9 +37,4 @@ const commands = {
     return {};
   },
   peak: () => ({ mb: megabytes("VmHWM") }),
-};
-
-for await (const line of createInterface({ input: process.stdin })) {
-  const { do: name, ...call } = JSON.parse(line);
-  process.stdout.write(`${JSON.stringify(await commands[name](call))}\n`);
-}
+});

@@ -5,16 +5,16 @@ import { join } from "node:path";
 import { root } from "../rows.mjs";
 import { MODES, stepCases } from "./cases.mjs";
 import { installTorch, TORCH_VERSION, torchEnvironment } from "./torch-environment.mjs";
-import { median, Side, withSides } from "./turns.mjs";
+import { median, Side, timeOf, withSides } from "./turns.mjs";
 
 /** Steps of each mode before the clock counts. */
 const WARM_UP = 2;
 /** Steps of the process whose peak memory is read. */
 const MEMORY_STEPS = 3;
-/** Largest difference of a first loss, relative: both sides compute in float32, in another order. */
-const LOSS_TOLERANCE = 2e-3;
+/** Largest difference of a first loss, relative: sides add in another order, or multiply rounded operands. */
+const LOSS_TOLERANCE = { f32: 2e-3, bf16: 2e-2 };
 
-/** How the peer is built; see torch-environment.mjs. */
+/** How the peer is built; see torch-environment.mjs. "autocast" is tuned, with bfloat16 where PyTorch thinks it safe. */
 export const PEER_BUILDS = ["tuned", "stock"];
 
 const folder = join(root, "benchmarks", "peers");
@@ -29,38 +29,42 @@ function openSide(name, { torch, threads }) {
 }
 
 /** Rows of the chosen cases: one per mode and build of the peer. */
-export async function* rowsAgainstTorch({ filter, threads, steps, builds }) {
+export async function* rowsAgainstTorch({ filter, threads, steps, builds, precision }) {
   const chosen = stepCases.filter(({ name }) => name.includes(filter));
   if (chosen.length === 0) throw new Error(`No step case contains "${filter}".`);
   const torch = installTorch();
   for (const stepCase of chosen) {
-    const setting = { torch, threads, steps, builds, stepCase };
+    const setting = { torch, threads, steps, builds, stepCase, precision };
     const times = await timesOf(setting);
     const memory = await memoryOf(setting);
     yield* rowsOf(setting, times, memory);
   }
 }
 
-/** CPU time says what a step costs on one thread, whoever else is on the core; several threads need the clock. */
-const timeOf = ({ wall_ms: wall, cpu_ms: cpu }, threads) => (threads === 1 ? cpu : wall);
-
 /** Milliseconds of every timed step, by side and mode. All sides do a step of a mode before the next mode. */
-async function timesOf({ stepCase, threads, steps, builds, torch }) {
+async function timesOf({ stepCase, threads, steps, builds, torch, precision }) {
   const names = ["ours", ...builds];
   const sides = Object.fromEntries(names.map((name) => [name, openSide(name, { torch, threads })]));
   return withSides(sides, async () => {
-    for (const name of names) await sides[name].ask("open", { case: stepCase, threads });
+    for (const name of names)
+      await sides[name].ask("open", openingOf(name, { stepCase, threads, precision }));
     const times = Object.fromEntries(names.map((name) => [name, { off: [], basic: [] }]));
     for (let turn = 0; turn < WARM_UP + steps; turn++) {
       for (const mode of MODES) {
         const answers = await stepOnce(sides, mode);
-        if (turn === 0) checkLosses(stepCase.name, mode, answers);
+        if (turn === 0) checkLosses(stepCase.name, mode, answers, LOSS_TOLERANCE[precision]);
         if (turn >= WARM_UP) keepTimes(times, mode, answers, threads);
       }
       process.stderr.write(`${stepCase.name}: turn ${turn + 1} of ${WARM_UP + steps}\n`);
     }
     return times;
   });
+}
+
+/** What a side opens: the peer's float32 is what our bfloat16 is compared with, unless the peer has it too. */
+function openingOf(name, { stepCase, threads, precision }) {
+  if (name === "ours") return { case: stepCase, threads, precision };
+  return { case: stepCase, threads, autocast: name === "autocast" };
 }
 
 /** One step of every side, one after the other. */
@@ -75,24 +79,24 @@ function keepTimes(times, mode, answers, threads) {
 }
 
 /** Both sides must compute the same, or their times mean nothing. */
-function checkLosses(name, mode, { ours, ...peers }) {
+function checkLosses(name, mode, { ours, ...peers }, tolerance) {
   for (const [peer, { losses }] of Object.entries(peers)) {
     for (const [part, value] of Object.entries(losses)) {
       const own = ours.losses[part];
-      if (Math.abs(own - value) <= LOSS_TOLERANCE * Math.abs(value)) continue;
+      if (Math.abs(own - value) <= tolerance * Math.abs(value)) continue;
       throw new Error(`${name}, ${mode}: the ${part} loss is ${own} here and ${value} in torch (${peer}).`);
     }
   }
 }
 
 /** Peak resident MB of a fresh process while it trains, by side and mode. */
-async function memoryOf({ stepCase, threads, builds, torch }) {
+async function memoryOf({ stepCase, threads, builds, torch, precision }) {
   const result = {};
   for (const name of ["ours", ...builds]) {
     result[name] = {};
     for (const mode of MODES) {
       result[name][mode] = await withSides({ side: openSide(name, { torch, threads }) }, async ({ side }) => {
-        await side.ask("open", { case: stepCase, threads });
+        await side.ask("open", openingOf(name, { stepCase, threads, precision }));
         await side.ask("resetPeak");
         for (let i = 0; i < MEMORY_STEPS; i++) await side.ask("step", { mode });
         return (await side.ask("peak")).mb;
@@ -102,7 +106,7 @@ async function memoryOf({ stepCase, threads, builds, torch }) {
   return result;
 }
 
-function rowsOf({ stepCase, threads, builds, steps }, times, memory) {
+function rowsOf({ stepCase, threads, builds, steps, precision }, times, memory) {
   return builds.flatMap((build) =>
     MODES.map((mode) => {
       const [ours, peer] = [median(times.ours[mode]), median(times[build][mode])];
@@ -110,6 +114,7 @@ function rowsOf({ stepCase, threads, builds, steps }, times, memory) {
         kind: "peer",
         case: stepCase.name,
         mode,
+        precision,
         peer: `torch ${TORCH_VERSION} ${build}`,
         ours_ms: round(ours),
         peer_ms: round(peer),

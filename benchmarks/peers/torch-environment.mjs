@@ -57,6 +57,6 @@ function buildShim(folder) {
 export function torchEnvironment(build, { shim, threads }) {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith("OPENBLAS_"));
   const count = { OMP_NUM_THREADS: String(threads), MKL_NUM_THREADS: String(threads) };
-  const tuned = build === "tuned" ? { LD_PRELOAD: shim, ...KEEP_MEMORY } : {};
+  const tuned = build === "stock" ? {} : { LD_PRELOAD: shim, ...KEEP_MEMORY };
   return { ...Object.fromEntries(kept), ...count, ...tuned };
 }

@@ -7,7 +7,6 @@ text rows beside the fused one, without a gradient.
 import ctypes
 import gc
 import json
-import math
 import os
 import sys
 import time
@@ -16,29 +15,13 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
+from torch_values import hashes, noise
+
 DEVIATION = 0.02
-WORD = 0xFFFFFFFF
-
-
-def hashes(name, size):
-    """values.mjs: a hash of the place and a name."""
-    seed = 0x811C9DC5
-    for letter in name.encode():
-        seed = ((seed ^ letter) * 0x01000193) & WORD
-    x = (torch.arange(size, dtype=torch.int64) + seed) & WORD
-    x = ((x ^ (x >> 16)) * 0x7FEB352D) & WORD
-    x = ((x ^ (x >> 15)) * 0x846CA68B) & WORD
-    return x ^ (x >> 16)
-
-
-def noise(name, shape, deviation=DEVIATION):
-    factor = torch.tensor(deviation * math.sqrt(3) / 2**31, dtype=torch.float32)
-    values = hashes(name, math.prod(shape)) - 2**31
-    return (values.double() * factor.double()).float().reshape(shape)
 
 
 def weight(name, *shape):
-    return nn.Parameter(noise(name, shape))
+    return nn.Parameter(noise(name, shape, DEVIATION))
 
 
 class Scope:
@@ -206,8 +189,9 @@ def megabytes(field):
 
 
 class Run:
-    def open(self, case, threads):
+    def open(self, case, threads, autocast=False):
         torch.set_num_threads(threads)
+        self.autocast = autocast
         bare = megabytes("VmRSS")
         self.model = Llava(case)
         language, vision, training = case["language"], case["vision"], case["training"]
@@ -227,7 +211,8 @@ class Run:
 
     def step(self, mode):
         wall, cpu = time.perf_counter(), time.process_time()
-        parts = self.model(self.pixels, self.ids, mode == "basic")
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.autocast):
+            parts = self.model(self.pixels, self.ids, mode == "basic")
         loss = sum(value * self.training.get(name, 1) for name, value in parts.items())
         loss.backward()
         nn.utils.clip_grad_norm_(self.trained, self.training["maxNorm"])

@@ -46,3 +46,8 @@ export function median(values) {
   const sorted = values.toSorted((a, b) => a - b);
   return sorted[Math.floor((sorted.length - 1) / 2)];
 }
+
+/** CPU time says what work costs on one thread, whoever else is on the core; several threads need the clock. */
+export function timeOf({ wall_ms: wall, cpu_ms: cpu }, threads) {
+  return threads === 1 ? cpu : wall;
+}

@@ -1,4 +1,4 @@
-// Numbers that every side makes for itself, equal bit for bit: a hash of the place and a name. torch_step.py has the same.
+// Numbers that every side makes for itself, equal bit for bit: a hash of the place and a name. torch_values.py has the same.
 
 /** FNV-1a of an ASCII name. */
 function seedOf(name) {
