@@ -4,10 +4,13 @@ import { table } from "./docs-tables.mjs";
 
 const MODES = { off: "without BASIC", basic: "with BASIC" };
 
-/** The last row of each case, mode, peer, number of threads and device. */
-function peerRows(rows) {
-  const own = rows.filter(({ kind }) => kind === "peer");
-  return latest(own, (row) => [row.case, row.mode, row.peer, row.threads, row.device]);
+/** What the peer is where it is PyTorch in bfloat16 too. */
+const AUTOCAST = "autocast";
+
+/** The last row of each case, mode, precision, peer, number of threads and device. */
+export function peerRows(rows) {
+  const own = rows.filter(({ kind }) => kind === "peer").map((row) => ({ precision: "f32", ...row }));
+  return latest(own, (row) => [row.case, row.mode, row.precision, row.peer, row.threads, row.device]);
 }
 
 /** Time and memory of a step, ours and the peer's. */
@@ -17,6 +20,7 @@ export function peerTable(rows) {
   const header = [
     "step",
     "losses",
+    "products",
     "threads",
     "peer",
     "ms",
@@ -29,6 +33,7 @@ export function peerTable(rows) {
   const body = last.map((row) => [
     row.case,
     MODES[row.mode],
+    row.precision,
     row.threads,
     row.peer,
     row.ours_ms.toFixed(0),
@@ -53,11 +58,11 @@ export function overheadTable(rows) {
     return off === undefined ? [] : [{ off, basic }];
   });
   if (pairs.length === 0) return NOT_MEASURED;
-  const more = (after, before) => `${(100 * (after / before - 1)).toFixed(0)} %`;
   return table(
-    ["step", "threads", "peer", "BASIC adds", "in the peer"],
+    ["step", "products", "threads", "peer", "BASIC adds", "in the peer"],
     pairs.map(({ off, basic }) => [
       basic.case,
+      basic.precision,
       basic.threads,
       basic.peer,
       more(basic.ours_ms, off.ours_ms),
@@ -67,7 +72,39 @@ export function overheadTable(rows) {
 }
 
 function sameSetting(a, b) {
-  return ["case", "peer", "threads", "device"].every((field) => a[field] === b[field]);
+  return ["case", "precision", "peer", "threads", "device"].every((field) => a[field] === b[field]);
+}
+
+/** By how much one time is longer than another. */
+export function more(after, before) {
+  return `${(100 * (after / before - 1)).toFixed(0)} %`;
+}
+
+/** The last row of each product and attention case, number of threads and device. */
+export function kernelPeerRows(rows) {
+  const own = rows.filter(({ kind }) => kind === "kernel-peer");
+  return latest(own, (row) => [row.case, row.threads, row.device]);
+}
+
+/** Products and attention, ours and each library's. */
+export function kernelPeerTable(rows) {
+  const last = kernelPeerRows(rows);
+  if (last.length === 0) return NOT_MEASURED;
+  return table(
+    ["kernel", "threads", "ms", "GFLOP/s", "libraries' ms", "ratio to the fastest", "device", "commit"],
+    last.map((row) => [
+      row.case,
+      row.threads,
+      row.ours_ms.toPrecision(3),
+      row.ours_gflops.toFixed(0),
+      Object.entries(row.peers_ms)
+        .map(([name, ms]) => `${name} ${ms.toPrecision(3)}`)
+        .join(", "),
+      row.ratio.toFixed(2),
+      row.device,
+      row.commit,
+    ]),
+  );
 }
 
 /** Share of a step below which a kernel is left out. */
@@ -103,17 +140,18 @@ export function rooflineTable(rows) {
 }
 
 const BAR = { width: 420, height: 16, gap: 8, left: 250, top: 34 };
-const CHART_TITLE = "Time of a training step as a share of PyTorch's (line: as fast)";
+const CHART_TITLE = "Time of a training step as a share of tuned PyTorch's (line: as fast)";
 const AT_PAR = BAR.width / 1.5;
 
 /** Bars of our time as a share of the peer's; the line is the peer. */
 export function peerChart(rows) {
-  const last = peerRows(rows);
+  const last = peerRows(rows).filter(({ peer }) => !peer.endsWith("stock"));
   const height = BAR.top + last.length * (BAR.height + BAR.gap) + 12;
   const bars = last.map((row, i) => {
     const y = BAR.top + i * (BAR.height + BAR.gap);
     const width = Math.min(BAR.width, row.ratio * AT_PAR);
-    const name = `${row.case}, ${MODES[row.mode]}, ${row.threads} thr., ${row.peer.split(" ").at(-1)}`;
+    const products = row.peer.endsWith(AUTOCAST) ? "both bf16" : row.precision;
+    const name = `${row.case}, ${MODES[row.mode]}, ${products}, ${row.threads} thr.`;
     return [
       `<text x="${BAR.left - 8}" y="${y + 12}" text-anchor="end">${name}</text>`,
       `<rect x="${BAR.left}" y="${y}" width="${width.toFixed(1)}" height="${BAR.height}" fill="${row.ratio <= 1 ? "#2a7f62" : "#b5483a"}"/>`,

@@ -2,9 +2,10 @@
 // results, the examples, and docs/recipe.schema.json. `--check` fails where a file is stale.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { overheadTable, peerChart, peerTable, rooflineTable } from "./docs-peers.mjs";
+import { kernelPeerTable, overheadTable, peerChart, peerTable, rooflineTable } from "./docs-peers.mjs";
 import { diagnosticsTable, differenceTable, parseRows, resultTables, timingTable } from "./docs-results.mjs";
 import { ablationTables, fieldTables, kernelTable, recipeTable, templateTable } from "./docs-tables.mjs";
+import { kernelTargets, stepTargets } from "./docs-targets.mjs";
 import { root } from "./steps.mjs";
 
 /** Files with generated blocks: `<!-- generated: name -->` to `<!-- /generated -->`. */
@@ -43,6 +44,9 @@ export function renderDocuments({ core, data, recipes }) {
     "kernel results": () =>
       timingTable(results.filter(({ kind, mode }) => kind === "timing" && mode !== "train")),
     "peer results": () => peerTable(results),
+    "step targets": () => stepTargets(results),
+    "kernel targets": () => kernelTargets(results),
+    "kernels beside libraries": () => kernelPeerTable(results),
     roofline: () => rooflineTable(results),
     "cost of BASIC": () => overheadTable(results),
     library: () => example("library.mjs", "js"),

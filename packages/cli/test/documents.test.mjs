@@ -5,11 +5,12 @@ import * as core from "@basic-mllm/core";
 import * as data from "@basic-mllm/data";
 import * as recipes from "@basic-mllm/recipes";
 import { describe, expect, it, vi } from "vitest";
-
+import { summary } from "../../../benchmarks/peers/kernels.mjs";
 import { recipe } from "../../../docs/examples/recipe.js";
 import { renderDocuments } from "../../../scripts/docs.mjs";
-import { overheadTable, peerChart, peerTable } from "../../../scripts/docs-peers.mjs";
+import { kernelPeerTable, overheadTable, peerChart, peerTable } from "../../../scripts/docs-peers.mjs";
 import { diagnosticsTable, differenceTable, resultTables } from "../../../scripts/docs-results.mjs";
+import { kernelTargets, stepTargets } from "../../../scripts/docs-targets.mjs";
 import { commands } from "../src/commands/index.js";
 import { loadRecipe } from "../src/session/load-recipe.js";
 
@@ -160,17 +161,61 @@ describe("the tables of results", () => {
       { ...row, mode: "basic", ours_ms: 750, peer_ms: 733.4, ratio: 1.023, ours_mb: 420, peer_mb: 1200 },
     ];
     expect(peerTable(rows)).toMatchInlineSnapshot(`
-      "| step | losses | threads | peer | ms | peer's ms | ratio | MB | peer's MB | ratio | device | commit |
-      | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-      | tiny-s1 | without BASIC | 1 | torch 2.15.0 tuned | 600 | 667 | 0.90 | 400 | 1000 | 0.40 | a CPU | abc |
-      | tiny-s1 | with BASIC | 1 | torch 2.15.0 tuned | 750 | 733 | 1.02 | 420 | 1200 | 0.35 | a CPU | abc |"
+      "| step | losses | products | threads | peer | ms | peer's ms | ratio | MB | peer's MB | ratio | device | commit |
+      | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+      | tiny-s1 | without BASIC | f32 | 1 | torch 2.15.0 tuned | 600 | 667 | 0.90 | 400 | 1000 | 0.40 | a CPU | abc |
+      | tiny-s1 | with BASIC | f32 | 1 | torch 2.15.0 tuned | 750 | 733 | 1.02 | 420 | 1200 | 0.35 | a CPU | abc |"
     `);
     expect(overheadTable(rows)).toMatchInlineSnapshot(`
-      "| step | threads | peer | BASIC adds | in the peer |
-      | --- | --- | --- | --- | --- |
-      | tiny-s1 | 1 | torch 2.15.0 tuned | 25 % | 10 % |"
+      "| step | products | threads | peer | BASIC adds | in the peer |
+      | --- | --- | --- | --- | --- | --- |
+      | tiny-s1 | f32 | 1 | torch 2.15.0 tuned | 25 % | 10 % |"
     `);
-    expect(peerChart(rows)).toContain("tiny-s1, with BASIC, 1 thr., tuned");
-    expect([peerTable([]), overheadTable([])]).toEqual(["not measured yet", "not measured yet"]);
+    const chart = peerChart([...rows, { ...row, mode: "off", peer: "torch stock", ratio: 0.5 }]);
+    expect(chart).toContain("tiny-s1, with BASIC, f32, 1 thr.");
+    expect(chart.match(/<rect/g)).toHaveLength(2);
+    expect(stepTargets(rows).split("\n").slice(0, 4).join("\n")).toMatchInlineSnapshot(`
+      "| figure | to reach | tiny-s1 | tiny-s2 | smol-s1 | smol-s2 |
+      | --- | --- | --- | --- | --- | --- |
+      | time in f32 / tuned PyTorch in f32, 1 thread | ≤ 0.85 | 1.02 | – | – | – |
+      | time in f32 / tuned PyTorch in f32, 2 threads | ≤ 0.85 | – | – | – | – |"
+    `);
+    expect(stepTargets(rows)).toContain(
+      "| BASIC adds in f32 (in PyTorch, f32), 1 thread | ≤ 15 % in f32 | 25 % (10 %) |",
+    );
+    expect(stepTargets(rows)).toContain("| peak memory / tuned PyTorch | ≤ 0.75 | 0.35 | – | – | – |");
+    const empty = [peerTable, overheadTable, stepTargets, kernelPeerTable, kernelTargets].map((show) =>
+      show([]),
+    );
+    expect(new Set(empty)).toEqual(new Set(["not measured yet"]));
+  });
+
+  it("show kernels beside libraries", () => {
+    const product = (name, times) => ({
+      ...summary(`gemm/${name}/f32`, times, 2e6),
+      threads: 1,
+      device: "a CPU",
+      commit: "abc",
+    });
+    const rows = [
+      product("1x2x3/NN", { ours: [2, 9, 1], mkl: [4, 4, 4], openblas: [1, 1, 8] }),
+      product("4x5x6/NN", { ours: [1, 1, 1], mkl: [2, 2, 2], openblas: [4, 4, 4] }),
+    ];
+    expect(rows[0]).toMatchObject({ ours_ms: 2, peer: "openblas", ratio: 2, ours_gflops: 1 });
+    expect(kernelPeerTable(rows)).toMatchInlineSnapshot(`
+      "| kernel | threads | ms | GFLOP/s | libraries' ms | ratio to the fastest | device | commit |
+      | --- | --- | --- | --- | --- | --- | --- | --- |
+      | gemm/1x2x3/NN/f32 | 1 | 2.00 | 1 | mkl 4.00, openblas 1.00 | 2.00 | a CPU | abc |
+      | gemm/4x5x6/NN/f32 | 1 | 1.00 | 2 | mkl 2.00, openblas 4.00 | 0.50 | a CPU | abc |"
+    `);
+    expect(kernelTargets(rows)).toMatchInlineSnapshot(`
+      "| time of one thread | to reach | shapes | median | worst |
+      | --- | --- | --- | --- | --- |
+      | products in f32 / OpenBLAS | ≤ 1.05 | 2 | 0.25 | 2.00 |
+      | products in f32 / MKL | – | 2 | 0.50 | 0.50 |
+      | products in bf16 / oneDNN on bf16 arrays | ≤ 1.05 | – | – | – |
+      | products in bf16 / oneDNN from and to f32, as here | – | – | – | – |
+      | attention, forward and backward / SDPA | ≤ 0.80 | – | – | – |"
+    `);
   });
 });
