@@ -90,6 +90,13 @@ export {
   linearKlBackward,
 } from "./kernels/linear-kl.js";
 export {
+  type MomentCode,
+  type MomentStorage,
+  momentBytes,
+  packMoment,
+  unpackMoment,
+} from "./kernels/moments.js";
+export {
   floatToHalf,
   halfToFloat,
   type PackedStorage,
@@ -190,6 +197,7 @@ export { didYouMean, nearestName } from "./nearest.js";
 export {
   createOptimizer,
   type Health,
+  type HostMoment,
   type Optimizer,
   type OptimizerOptions,
   type OptimizerState,

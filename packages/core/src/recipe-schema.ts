@@ -57,6 +57,14 @@ const warmup = z.union([
   z.strictObject({ ratio: z.number().min(0).max(1).describe("Share of the stage's steps.") }),
 ]);
 
+// Absent and not float32 by default: recipes and runs from before it stay as they are.
+const moments = z
+  .enum(["float32", "bfloat16", "int8"])
+  .optional()
+  .describe(
+    "How AdamW's moments are stored. Default: float32; bfloat16 takes half of its memory, int8 a quarter.",
+  );
+
 /** @param mainLoss - The loss that has weight 1 unless the stage gives another. */
 const stageOf = (mainLoss: string) =>
   z.strictObject({
@@ -85,6 +93,7 @@ const stageOf = (mainLoss: string) =>
       .default([0.9, 0.999])
       .describe("AdamW's decay rates of the two moments."),
     epsilon: z.number().positive().default(1e-8).describe("AdamW's ε, added to the bias-corrected root."),
+    moments,
     weightDecay: z
       .union([z.number().nonnegative(), z.record(z.string(), z.number().nonnegative())])
       .default(0)

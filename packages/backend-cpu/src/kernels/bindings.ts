@@ -3,6 +3,20 @@ export type Floats = Float32Array;
 /** Host indices. */
 export type Ints = Int32Array;
 
+/** A list by index: WebAssembly takes objects, not arrays. */
+export type Numbered<T> = Readonly<Record<number, T>>;
+
+/** Settings of an AdamW step for `count` tensors. */
+export interface AdamwSettings {
+  readonly count: number;
+  readonly learningRates: Numbered<number>;
+  readonly weightDecays: Numbered<number>;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly step: number;
+}
+
 /** native/src/kernels/exports/elements.rs */
 interface ElementBindings {
   activation(kind: string, x: Floats, y: Floats): void;
@@ -16,20 +30,26 @@ interface ElementBindings {
     dgate: Floats,
     dup: Floats,
   ): void;
-  squaredNorm(x: Floats, out: Floats): void;
+  /** Adds to `sum[0]`, tensor by tensor. */
+  squaredNorm(count: number, x: Numbered<Floats>, sum: Floats): void;
   /** Changes `parameter`, `m` and `v`. */
   adamw(
-    parameter: Floats,
-    gradient: Floats,
-    m: Floats,
-    v: Floats,
+    settings: AdamwSettings,
+    parameter: Numbered<Floats>,
+    gradient: Numbered<Floats>,
+    m: Numbered<Floats>,
+    v: Numbered<Floats>,
     control: Floats,
-    learningRate: number,
-    beta1: number,
-    beta2: number,
-    epsilon: number,
-    weightDecay: number,
-    step: number,
+  ): void;
+  /** As `adamw`, with packed moments. */
+  adamwPacked(
+    settings: AdamwSettings,
+    storage: string,
+    parameter: Numbered<Floats>,
+    gradient: Numbered<Floats>,
+    m: Numbered<Ints>,
+    v: Numbered<Ints>,
+    control: Floats,
   ): void;
 }
 

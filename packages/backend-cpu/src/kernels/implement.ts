@@ -7,6 +7,8 @@ import type { NativeBindings } from "../bindings.js";
 export interface Call<Name extends string, Attrs extends Attributes> {
   readonly native: NativeBindings;
   readonly attrs: Attrs;
+  /** Values of all inputs, in their order. */
+  readonly all: () => readonly Float32Array[];
   /** Values of a float32 input. */
   readonly floats: (name: Name) => Float32Array;
   /** Values of an int32 input. */
@@ -34,6 +36,7 @@ export function implement<Name extends string, Attrs extends Attributes>(
         body({
           native: backend.native,
           attrs,
+          all: () => Object.values<tf.TensorInfo>(inputs).map((tensor) => backend.floats(tensor)),
           floats: (name) => backend.floats(inputs[name]),
           integers: (name) => backend.integers(inputs[name]),
           size: (name, axis) => inputs[name].shape[axis] ?? 1,

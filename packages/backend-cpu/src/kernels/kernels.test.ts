@@ -153,7 +153,10 @@ const bigCalls: readonly BigCall[] = [
       return run(rmsNormBackward, { ...inputs, inverse: normal([900]) }, attrs);
     },
   },
-  { title: "squared norm", outputs: (run) => run(squaredNorm, { x: normal([1500, 1500]) }, {}) },
+  {
+    title: "squared norm",
+    outputs: (run) => run(squaredNorm, { x0: normal([1500, 1500]), x1: normal([7]) }, {}),
+  },
 ];
 
 async function valuesOn(threads: number, call: BigCall): Promise<readonly Float32Array[]> {

@@ -1,27 +1,84 @@
-import { adamw, squaredNorm } from "@basic-mllm/core";
+import { type AdamwAttrs, adamw, squaredNorm } from "@basic-mllm/core";
+import type * as tf from "@tensorflow/tfjs-core";
 
+import type { CpuBackend } from "../backend.js";
 import { implement, implementInPlace } from "./implement.js";
+
+/** Tensors of a native call: WebAssembly takes 64 arrays. */
+const NORM_TENSORS = 60;
+const UPDATE_TENSORS = 15;
 
 /** BasicSquaredNorm and BasicAdamw. */
 export function registerUpdates(): void {
-  implement(squaredNorm, ({ native, floats, out }) => {
-    native.squaredNorm(floats("x"), out(0));
+  implement(squaredNorm, ({ native, all, out }) => {
+    const sum = out(0).fill(0);
+    for (const some of parts(all(), NORM_TENSORS)) {
+      native.squaredNorm(some.length, numbered(some), sum);
+    }
   });
   implementInPlace(adamw, ({ inputs, attrs, backend }) => {
-    const { learningRate, beta1, beta2, epsilon, weightDecay, step } = attrs;
-    backend.native.adamw(
-      backend.floats(inputs.parameter),
-      backend.floats(inputs.gradient),
-      backend.floats(inputs.m),
-      backend.floats(inputs.v),
-      backend.floats(inputs.control),
+    const tensors = Array.from(attrs.learningRates, (learningRate, i) => ({
       learningRate,
-      beta1,
-      beta2,
-      epsilon,
-      weightDecay,
-      step,
-    );
-    return [inputs.parameter, inputs.m, inputs.v];
+      weightDecay: attrs.weightDecays[i] ?? 0,
+      parameter: inputs[`parameter${i}`] as tf.TensorInfo,
+      gradient: inputs[`gradient${i}`] as tf.TensorInfo,
+      m: inputs[`m${i}`] as tf.TensorInfo,
+      v: inputs[`v${i}`] as tf.TensorInfo,
+    }));
+    for (const some of parts(tensors, UPDATE_TENSORS))
+      update(backend, some, { attrs, control: inputs.control });
+    return tensors.flatMap(({ parameter, m, v }) => [parameter, m, v]);
   });
+}
+
+interface UpdatedTensor {
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly parameter: tf.TensorInfo;
+  readonly gradient: tf.TensorInfo;
+  readonly m: tf.TensorInfo;
+  readonly v: tf.TensorInfo;
+}
+
+function update(
+  backend: CpuBackend,
+  tensors: readonly UpdatedTensor[],
+  { attrs, control }: { attrs: AdamwAttrs; control: tf.TensorInfo },
+): void {
+  const { beta1, beta2, epsilon, step, moments } = attrs;
+  const column = <T>(value: (tensor: UpdatedTensor) => T) => numbered(tensors.map(value));
+  const shared = {
+    count: tensors.length,
+    learningRates: column(({ learningRate }) => learningRate),
+    weightDecays: column(({ weightDecay }) => weightDecay),
+    beta1,
+    beta2,
+    epsilon,
+    step,
+  };
+  const parameters = column(({ parameter }) => backend.floats(parameter));
+  const gradients = column(({ gradient }) => backend.floats(gradient));
+  const values = backend.floats(control);
+  if (moments === "float32") {
+    const [m, v] = [
+      column((tensor) => backend.floats(tensor.m)),
+      column((tensor) => backend.floats(tensor.v)),
+    ];
+    backend.native.adamw(shared, parameters, gradients, m, v, values);
+  } else {
+    const m = column((tensor) => backend.integers(tensor.m));
+    const v = column((tensor) => backend.integers(tensor.v));
+    backend.native.adamwPacked(shared, moments, parameters, gradients, m, v, values);
+  }
+}
+
+/** Cuts a list into parts of `most`. */
+function parts<T>(list: readonly T[], most: number): readonly (readonly T[])[] {
+  const count = Math.ceil(list.length / most);
+  return Array.from({ length: count }, (_, i) => list.slice(i * most, (i + 1) * most));
+}
+
+/** `{ 0: …, 1: … }`: how native calls take lists. */
+function numbered<T>(list: readonly T[]): Readonly<Record<number, T>> {
+  return { ...list };
 }

@@ -1,4 +1,4 @@
-import type { Objective, TrainingData } from "@basic-mllm/core";
+import type { MomentStorage, Objective, Recipe, TrainingData } from "@basic-mllm/core";
 import { recipes } from "@basic-mllm/recipes";
 import { expect, it } from "vitest";
 
@@ -30,3 +30,21 @@ it("knows parameters, gradients, moments and checkpoints of each stage from size
       activations come on top: --dry predicts the peak"
   `);
 });
+
+it("counts moments as they are stored", async () => {
+  const { quickstart } = recipes;
+  const recipe = withMoments(quickstart, "int8");
+  const data: TrainingData<number> = { size: 8000, batch: async ([first = 0]) => first };
+  const projector = Object.assign([{ shape: [10, 100] }], { size: 1000 });
+  const groups = { projector, language: Object.assign([], { size: 0 }) };
+  const objective = { groups } as unknown as Objective<number>;
+  const [align] = await stageStates(recipe, { parts: [], objective, data: async () => data });
+  // Four scales and 1000 bytes a moment.
+  expect(align).toMatchObject({ state: 4000 + 2 * 1016, saving: 2 * (4000 + 2 * 1016) });
+});
+
+function withMoments(recipe: Recipe | undefined, moments: MomentStorage): Recipe {
+  if (recipe === undefined) throw new Error("the quickstart is gone");
+  const stages = Object.entries(recipe.stages).map(([name, stage]) => [name, { ...stage, moments }]);
+  return { ...recipe, stages: Object.fromEntries(stages) } as Recipe;
+}

@@ -3,8 +3,10 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
   BasicError,
+  momentBytes,
   type Objective,
   type Recipe,
+  type RecipeStage,
   type RehearsalInput,
   rehearseStages,
   resolveSteps,
@@ -37,7 +39,7 @@ export interface StageMemory extends StageState {
   readonly resident: number | null;
 }
 
-/** Bytes of a parameter's value, and of each of AdamW's two moments. */
+/** Bytes of a parameter's value and of its gradient. */
 const VALUE_BYTES = 4;
 /** A checkpoint is held twice while it is written: as copies, and as a file. */
 const CHECKPOINT_COPIES = 2;
@@ -55,7 +57,7 @@ export async function stageStates<Batch>(
       stage: name,
       steps: resolveSteps(stage, (await session.data(name)).size),
       parameters,
-      state: 3 * VALUE_BYTES * sizeOf(trainedGroups(stage, objective.groups), objective),
+      state: stateBytes(stage, objective),
       saving: checkpointBytes(recipe, objective, names.slice(0, i + 1)),
     })),
   );
@@ -76,8 +78,13 @@ export async function estimateMemory<Batch>(
   // Afterwards: the code and the heap that training needs are there.
   const resident = (await settledResident()) + GARBAGE_BYTES;
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
+  // Packed moments lie outside of the backend's memory.
+  const packed = Object.values(recipe.stages).map((stage) =>
+    (stage.moments ?? "float32") === "float32" ? 0 : momentsOf(stage, objective),
+  );
   return states.map((stage, i) => {
-    const training = growth?.[i] ?? null;
+    const grown = growth?.[i];
+    const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
     const peak = training === null ? null : Math.max(resident + training + stage.saving, peakSoFar);
     return { ...stage, training, resident: peak };
   });
@@ -85,16 +92,31 @@ export async function estimateMemory<Batch>(
 
 /** The groups that have trained so far, and the moments of the last of these stages. */
 function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, stages: readonly string[]) {
-  const trained = stages.map((name) => {
-    const stage = recipe.stages[name];
-    return stage === undefined ? [] : trainedGroups(stage, objective.groups);
-  });
-  const values = sizeOf(new Set(trained.flat()), objective) + 2 * sizeOf(trained.at(-1) ?? [], objective);
-  return CHECKPOINT_COPIES * VALUE_BYTES * values;
+  const trained = stages.map((name) => recipe.stages[name]).filter((stage) => stage !== undefined);
+  const groups = new Set(trained.flatMap((stage) => trainedGroups(stage, objective.groups)));
+  const last = trained.at(-1);
+  const moments = last === undefined ? 0 : momentsOf(last, objective);
+  return CHECKPOINT_COPIES * (VALUE_BYTES * sizeOf(groups, objective) + moments);
+}
+
+/** A gradient and both moments of what a stage trains. */
+function stateBytes<Batch>(stage: RecipeStage, objective: Objective<Batch>): number {
+  return (
+    VALUE_BYTES * sizeOf(trainedGroups(stage, objective.groups), objective) + momentsOf(stage, objective)
+  );
+}
+
+/** Both moments of what a stage trains. */
+function momentsOf<Batch>(stage: RecipeStage, { groups }: Objective<Batch>): number {
+  const { moments = "float32" } = stage;
+  const trained = trainedGroups(stage, groups);
+  if (moments === "float32") return 2 * VALUE_BYTES * sizeOf(trained, { groups });
+  const parameters = trained.flatMap((name) => [...(groups[name] ?? [])]);
+  return 2 * parameters.reduce((sum, { shape }) => sum + momentBytes(moments, shape), 0);
 }
 
 /** Parameters of these groups. */
-function sizeOf<Batch>(names: Iterable<string>, { groups }: Objective<Batch>): number {
+function sizeOf<Batch>(names: Iterable<string>, { groups }: Pick<Objective<Batch>, "groups">): number {
   return [...names].reduce((sum, name) => sum + (groups[name]?.size ?? 0), 0);
 }
 

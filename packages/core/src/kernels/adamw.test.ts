@@ -16,12 +16,13 @@ afterAll(() => {
 });
 
 const attrs: AdamwAttrs = {
-  learningRate: 0.1,
+  learningRates: Float64Array.of(0.1),
   beta1: 0.9,
   beta2: 0.999,
   epsilon: 1e-8,
-  weightDecay: 0,
+  weightDecays: Float64Array.of(0),
   step: 1,
+  moments: "float32",
 };
 
 const step = (
@@ -30,12 +31,13 @@ const step = (
   changes: Partial<AdamwAttrs> = {},
 ): number[] =>
   tf.tidy(() => {
-    const [parameter, m, v] = [1, 0, 0].map((value) => tf.tensor1d([value])) as [
+    const [parameter0, m0, v0] = [1, 0, 0].map((value) => tf.tensor1d([value])) as [
       tf.Tensor,
       tf.Tensor,
       tf.Tensor,
     ];
-    const inputs = { parameter, m, v, gradient: tf.tensor1d([gradient]), control: tf.tensor1d([...control]) };
+    const tensors = { parameter0, m0, v0, gradient0: tf.tensor1d([gradient]) };
+    const inputs = { ...tensors, control: tf.tensor1d([...control]) };
     return runKernel(adamw, inputs, { ...attrs, ...changes }).map((output) => output.dataSync()[0] as number);
   });
 
@@ -52,7 +54,7 @@ describe("adamw", () => {
   });
 
   it("decays the parameter before the update", () => {
-    expect(step(1, [1, 1], { weightDecay: 0.5 })[0]).toBeCloseTo(0.95 - 0.1, 6);
+    expect(step(1, [1, 1], { weightDecays: Float64Array.of(0.5) })[0]).toBeCloseTo(0.95 - 0.1, 6);
   });
 
   it("adds epsilon to the bias-corrected root", () => {
@@ -62,16 +64,16 @@ describe("adamw", () => {
 
   it("changes nothing when it is told not to update", () => {
     expect(step(Number.NaN, [1, 0])).toEqual([1, 0, 0]);
-    expect(step(Number.POSITIVE_INFINITY, [0, 0], { weightDecay: 0.5 })).toEqual([1, 0, 0]);
+    expect(step(Number.POSITIVE_INFINITY, [0, 0], { weightDecays: Float64Array.of(0.5) })).toEqual([1, 0, 0]);
   });
 
   it("names the tensor whose shape is wrong", () => {
-    const shapes = { parameter: [3, 2], gradient: [3, 2], m: [6], v: [3, 2], control: [2] };
+    const shapes = { parameter0: [3, 2], gradient0: [3, 2], m0: [6], v0: [3, 2], control: [2] };
     expect(() => adamw.infer(shapes, attrs)).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: adamw: \`m\` must have shape [3, 2], got [6]. [E_SHAPE]]`,
+      `[BasicError: adamw: \`m0\` must have shape [3, 2], got [6]. [E_SHAPE]]`,
     );
     expect(() =>
-      adamw.infer({ ...shapes, m: [3, 2], control: [3] }, attrs),
+      adamw.infer({ ...shapes, m0: [3, 2], control: [3] }, attrs),
     ).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: adamw: \`control\` must have shape [2], got [3]. [E_SHAPE]]`,
     );
@@ -82,7 +84,7 @@ describe("squaredNorm", () => {
   it("is the sum of squares as a scalar", () => {
     tf.tidy(() => {
       const x = tf.tensor2d([3, 4, 0, -12], [2, 2]);
-      const [sum] = runKernel(squaredNorm, { x }, {});
+      const [sum] = runKernel(squaredNorm, { x0: x }, {});
       expect(sum?.shape).toEqual([]);
       expect(sum?.dataSync()[0]).toBe(169);
     });

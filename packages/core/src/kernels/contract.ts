@@ -11,7 +11,9 @@ export interface Tolerance {
 }
 
 /** Host-side parameters of a call. Offsets, ids and spans are typed arrays here, never device tensors. */
-export type Attributes = Readonly<Record<string, number | boolean | string | Int32Array | Float32Array>>;
+export type Attributes = Readonly<
+  Record<string, number | boolean | string | Int32Array | Float32Array | Float64Array>
+>;
 /** One value per input name. */
 export type Inputs<Name extends string, Value> = Readonly<Record<Name, Value>>;
 
@@ -44,6 +46,7 @@ export interface KernelCase<Name extends string, Attrs extends Attributes> {
 export interface KernelContract<Name extends string = string, Attrs extends Attributes = Attributes> {
   /** Global tfjs kernel name. The prefix keeps it apart from the stock kernels. */
   readonly name: `Basic${string}`;
+  /** Where a call may have any number of tensors, the names end in the tensor's index: here those of the cases. */
   readonly inputs: readonly Name[];
   /** Output shapes from input shapes. Runs before any backend, so a shape error reads the same everywhere. */
   readonly infer: (shapes: Inputs<Name, readonly number[]>, attrs: Attrs) => readonly (readonly number[])[];

@@ -185,15 +185,17 @@ function checkBlocks(storage: PackedStorage, count: number): void {
 }
 
 /** Bytes are little endian whatever the machine is, so words go through a DataView. */
-function emptyView(words: number): DataView {
+export function emptyView(words: number): DataView {
   return new DataView(new ArrayBuffer(words * 4));
 }
 
-function wordsOf(view: DataView): Int32Array {
+/** The words of a view. */
+export function wordsOf(view: DataView): Int32Array {
   return Int32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getInt32(i * 4, true));
 }
 
-function viewOf(words: Int32Array): DataView {
+/** A view of a copy of words. */
+export function viewOf(words: Int32Array): DataView {
   const view = emptyView(words.length);
   for (const [i, word] of words.entries()) view.setInt32(i * 4, word, true);
   return view;
@@ -217,7 +219,8 @@ function roundToEven(value: number): number {
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-function floatBits(value: number): number {
+/** The bits of a value as float32. */
+export function floatBits(value: number): number {
   scratch.setFloat32(0, value);
   return scratch.getUint32(0);
 }

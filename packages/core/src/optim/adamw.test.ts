@@ -5,7 +5,8 @@ import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { adamw } from "../kernels/adamw.js";
+import { type AdamwAttrs, type AdamwInput, adamw } from "../kernels/adamw.js";
+import { type MomentStorage, momentStorages, unpackMoment } from "../kernels/moments.js";
 import { setFallback } from "../kernels/run.js";
 import { Parameter } from "../parameters.js";
 import { decodeTensors } from "../train/state.js";
@@ -43,11 +44,13 @@ function worst(actual: ArrayLike<number>, expected: Float32Array): number {
 }
 
 /** A parameter of two values with gradient [3, 4]. */
-function makeTiny(options: { maxNorm?: number; weightDecay?: number; shape?: number[] } = {}) {
+function makeTiny(
+  options: { maxNorm?: number; weightDecay?: number; shape?: number[]; moments?: MomentStorage } = {},
+) {
   const parameter = new Parameter("w", new Float32Array([1, -1]), options.shape ?? [2]);
-  const { maxNorm = 0, weightDecay = 0 } = options;
+  const { maxNorm = 0, weightDecay = 0, moments = "float32" } = options;
   const group = { name: "g", parameters: [parameter], learningRate: 0.1, weightDecay };
-  return { parameter, optimizer: createOptimizer({ groups: [group], maxNorm }) };
+  return { parameter, optimizer: createOptimizer({ groups: [group], maxNorm, moments }) };
 }
 
 /** A body for the stock cpu backend that writes into its inputs and returns the same buffers. */
@@ -59,15 +62,15 @@ function registerAdamwInPlace(): { calls: number } {
     kernelFunc: ({ inputs, attrs, backend }) => {
       counter.calls++;
       const cpu = backend as unknown as tf.KernelBackend;
-      const named = inputs as Record<"parameter" | "gradient" | "m" | "v" | "control", tf.TensorInfo>;
+      const named = inputs as Readonly<Record<AdamwInput, tf.TensorInfo>>;
       const wrapped = Object.fromEntries(
-        Object.entries(named).map(([name, { dataId, shape }]) => [
+        Object.entries<tf.TensorInfo>(named).map(([name, { dataId, shape }]) => [
           name,
           tf.tensor((cpu.readSync(dataId) as Float32Array).slice(), shape),
         ]),
       ) as Parameters<typeof adamw.reference>[0];
-      const outputs = adamw.reference(wrapped, attrs as unknown as Parameters<typeof adamw.reference>[1]);
-      const targets = [named.parameter, named.m, named.v];
+      const outputs = adamw.reference(wrapped, attrs as unknown as AdamwAttrs);
+      const targets = (["parameter0", "m0", "v0"] as const).flatMap((name) => named[name] ?? []);
       for (const [i, target] of targets.entries()) {
         (cpu.readSync(target.dataId) as Float32Array).set((outputs[i] as tf.Tensor).dataSync());
         cpu.incRef(target.dataId);
@@ -140,8 +143,8 @@ describe("createOptimizer", () => {
     expect((await optimizer.exportState()).first).toEqual(first);
   });
 
-  it("goes on bit for bit from an exported state", async () => {
-    const [left, right] = [makeTiny({ maxNorm: 1 }), makeTiny({ maxNorm: 1 })];
+  it.each(momentStorages)("goes on bit for bit from an exported state of %s moments", async (moments) => {
+    const [left, right] = [makeTiny({ maxNorm: 1, moments }), makeTiny({ maxNorm: 1, moments })];
     const gradients = [0, 1, 2, 3].map((i) => tf.tensor([Math.sin(i), Math.cos(i)]));
     for (const gradient of gradients.slice(0, 2)) left.optimizer.update([gradient], { rate: 0.3 });
     right.parameter.assign(tf.clone(left.parameter.value));
@@ -201,6 +204,33 @@ describe("createOptimizer", () => {
       `[BasicError: Optimizer: the gradient of "w" has shape [3], expected [2]. Pass one per parameter, in the order of \`parameters\`. [E_SHAPE]]`,
     );
   });
+
+  it("says how to go on from moments that are stored in another way", async () => {
+    const state = await makeTiny().optimizer.exportState();
+    const { optimizer } = makeTiny({ moments: "bfloat16" });
+    expect(() => optimizer.importState(state)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The checkpoint holds moments in float32, but the optimizer was asked to store them in bfloat16. Resume with \`moments: "float32"\`, or start a new run in another folder. [E_RESUME_CHANGED]]`,
+    );
+  });
+
+  it.each(["bfloat16", "int8"] as const)(
+    "forgets a large gradient with %s moments, which rounding to nearest would not",
+    async (moments) => {
+      const parameter = new Parameter("w", new Float32Array(512), [512]);
+      const groups = [{ name: "g", parameters: [parameter], learningRate: 0 }];
+      const optimizer = createOptimizer({ groups, moments });
+      const gradient = tf.ones([512]);
+      const none = tf.tensor1d([1, ...new Array<number>(511).fill(0)]);
+      optimizer.update([gradient], { rate: 1 });
+      for (let step = 0; step < 500; step++) optimizer.update([none], { rate: 1 });
+      const { second } = await optimizer.exportState();
+      const words = second.get("g/w") as Int32Array;
+      const values = unpackMoment({ storage: moments, second: true }, words, 512).slice(1);
+      const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+      // 0.001 · 0.999^500.
+      expect(mean / (0.001 * 0.999 ** 500)).toBeCloseTo(1, 1);
+    },
+  );
 
   it("refuses the state of another model", async () => {
     const { optimizer } = makeTiny();

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
 import { adamw } from "../kernels/adamw.js";
+import { type MomentStorage, momentShape } from "../kernels/moments.js";
 import { runKernel } from "../kernels/run.js";
 import type { Parameter } from "../parameters.js";
 import { formatShape } from "../shape.js";
@@ -29,19 +30,29 @@ export interface OptimizerOptions {
   readonly epsilon?: number;
   /** Norm of all gradients is clipped to it; 0 (default) turns clipping off. */
   readonly maxNorm?: number;
+  /**
+   * How the two moments are stored. Default `float32`; `bfloat16` takes half of its memory, `int8` a quarter. Both are
+   * rounded at random, by a function of step and element: the same bits in every run.
+   */
+  readonly moments?: MomentStorage;
   /** Which parameters weight decay applies to. Default: those with two or more dimensions. */
   readonly decays?: (parameter: Parameter) => boolean;
 }
 
-/** Everything that a resumed optimizer needs, on the host: exact float32 bytes. */
+/** A moment on the host: values, or int32 words where moments are packed. */
+export type HostMoment = Float32Array | Int32Array;
+
+/** Everything that a resumed optimizer needs, on the host: exact bytes. */
 export interface OptimizerState {
   /** Updates done. */
   readonly step: number;
   /** `[2]`: the sticky finite flag, and the number of updates while it was 1. */
   readonly health: Float32Array;
   /** First and second moments by `group/parameter`. */
-  readonly first: ReadonlyMap<string, Float32Array>;
-  readonly second: ReadonlyMap<string, Float32Array>;
+  readonly first: ReadonlyMap<string, HostMoment>;
+  readonly second: ReadonlyMap<string, HostMoment>;
+  /** How the moments are stored. Absent: float32. */
+  readonly moments?: MomentStorage;
 }
 
 /** What an update reports. The tensor stays on the device and is the caller's to dispose. */
@@ -77,7 +88,10 @@ export interface Optimizer {
   health(): Promise<Health>;
   /** Moments and step, as exact bytes. */
   exportState(): Promise<OptimizerState>;
-  /** @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size. */
+  /**
+   * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size,
+   * `E_RESUME_CHANGED` where moments are stored in another way.
+   */
   importState(state: OptimizerState): void;
   /** Frees the moments. */
   dispose(): void;
@@ -104,12 +118,13 @@ class AdamW implements Optimizer {
   readonly parameters: readonly Parameter[];
   step = 0;
   readonly slots: readonly Slot[];
-  readonly #options: Required<Pick<OptimizerOptions, "betas" | "epsilon" | "maxNorm">>;
+  readonly #options: Required<Pick<OptimizerOptions, "betas" | "epsilon" | "maxNorm" | "moments">>;
   #health: tf.Tensor1D = tf.keep(tf.tensor1d([1, 0]));
 
   constructor(options: OptimizerOptions) {
-    const { groups, betas = [0.9, 0.999], epsilon = 1e-8, maxNorm = 0, decays = hasTwoDimensions } = options;
-    this.#options = { betas, epsilon, maxNorm };
+    const { groups, betas = [0.9, 0.999], epsilon = 1e-8, maxNorm = 0, moments = "float32" } = options;
+    const { decays = hasTwoDimensions } = options;
+    this.#options = { betas, epsilon, maxNorm, moments };
     this.slots = groups.flatMap(({ name, parameters, learningRate, weightDecay = 0 }) =>
       parameters.map((parameter) => ({
         group: name,
@@ -117,8 +132,8 @@ class AdamW implements Optimizer {
         parameter,
         learningRate,
         weightDecay: decays(parameter) ? weightDecay : 0,
-        first: zeros(parameter.shape),
-        second: zeros(parameter.shape),
+        first: zeros(parameter.shape, moments),
+        second: zeros(parameter.shape, moments),
       })),
     );
     this.parameters = this.slots.map(({ parameter }) => parameter);
@@ -131,9 +146,7 @@ class AdamW implements Optimizer {
     this.#health.dispose();
     this.#health = tf.keep(health);
     this.step++;
-    for (const [i, slot] of this.slots.entries()) {
-      this.#updateSlot(slot, gradients[i] as tf.Tensor, { control, rate: options.rate });
-    }
+    this.#updateSlots(gradients, { control, rate: options.rate });
     control.dispose();
     return { norm };
   }
@@ -154,26 +167,39 @@ class AdamW implements Optimizer {
     };
   }
 
-  #updateSlot(slot: Slot, gradient: tf.Tensor, call: { control: tf.Tensor1D; rate: number }): void {
-    const { betas, epsilon } = this.#options;
-    const [parameter, first, second] = runKernel(
+  #updateSlots(gradients: readonly tf.Tensor[], call: { control: tf.Tensor1D; rate: number }): void {
+    const { betas, epsilon, moments } = this.#options;
+    const tensors = this.slots.flatMap(({ parameter, first, second }, i) => [
+      [`parameter${i}`, parameter.value] as const,
+      [`gradient${i}`, gradients[i] as tf.Tensor] as const,
+      [`m${i}`, first] as const,
+      [`v${i}`, second] as const,
+    ]);
+    const outputs = runKernel(
       adamw,
-      { parameter: slot.parameter.value, gradient, m: slot.first, v: slot.second, control: call.control },
       {
-        learningRate: slot.learningRate * call.rate,
+        ...(Object.fromEntries(tensors) as Record<(typeof tensors)[number][0], tf.Tensor>),
+        control: call.control,
+      },
+      {
+        learningRates: Float64Array.from(this.slots, ({ learningRate }) => learningRate * call.rate),
+        weightDecays: Float64Array.from(this.slots, ({ weightDecay }) => weightDecay),
         beta1: betas[0],
         beta2: betas[1],
         epsilon,
-        weightDecay: slot.weightDecay,
         step: this.step,
+        moments,
       },
-    ) as [tf.Tensor, tf.Tensor, tf.Tensor];
+    );
     // A backend that updates in place returns new handles of the same buffers: replacing them is right for both.
-    slot.parameter.assign(parameter);
-    slot.first.dispose();
-    slot.second.dispose();
-    slot.first = tf.keep(first);
-    slot.second = tf.keep(second);
+    for (const [i, slot] of this.slots.entries()) {
+      const [parameter, first, second] = outputs.slice(3 * i) as [tf.Tensor, tf.Tensor, tf.Tensor];
+      slot.parameter.assign(parameter);
+      slot.first.dispose();
+      slot.second.dispose();
+      slot.first = tf.keep(first);
+      slot.second = tf.keep(second);
+    }
   }
 
   #check(gradients: readonly tf.Tensor[]): void {
@@ -201,20 +227,24 @@ class AdamW implements Optimizer {
   }
 
   async exportState(): Promise<OptimizerState> {
-    const first = new Map<string, Float32Array>();
-    const second = new Map<string, Float32Array>();
+    const first = new Map<string, HostMoment>();
+    const second = new Map<string, HostMoment>();
     for (const slot of this.slots) {
-      first.set(slot.key, await copyToHost(slot.first));
-      second.set(slot.key, await copyToHost(slot.second));
+      first.set(slot.key, (await slot.first.data()).slice() as HostMoment);
+      second.set(slot.key, (await slot.second.data()).slice() as HostMoment);
     }
-    return { step: this.step, health: await copyToHost(this.#health), first, second };
+    const { moments } = this.#options;
+    const health = await copyToHost(this.#health);
+    return { step: this.step, health, first, second, ...(moments !== "float32" && { moments }) };
   }
 
   importState(state: OptimizerState): void {
+    const { moments } = this.#options;
+    checkStorage(state.moments ?? "float32", moments);
     for (const slot of this.slots) {
-      const { shape } = slot.parameter;
-      const first = copyMoment("first", state.first.get(slot.key), slot);
-      const second = copyMoment("second", state.second.get(slot.key), slot);
+      const shape = momentShape(moments, slot.parameter.shape);
+      const first = copyMoment("first", state.first.get(slot.key), { ...slot, shape });
+      const second = copyMoment("second", state.second.get(slot.key), { ...slot, shape });
       slot.first.dispose();
       slot.second.dispose();
       slot.first = tf.keep(tf.tensor(first, [...shape]));
@@ -238,8 +268,17 @@ function hasTwoDimensions(parameter: Parameter): boolean {
   return parameter.shape.length >= 2;
 }
 
-function zeros(shape: readonly number[]): tf.Tensor {
-  return tf.keep(tf.zeros([...shape]));
+function zeros(shape: readonly number[], moments: MomentStorage): tf.Tensor {
+  return tf.keep(tf.zeros([...momentShape(moments, shape)], moments === "float32" ? "float32" : "int32"));
+}
+
+function checkStorage(held: MomentStorage, asked: MomentStorage): void {
+  if (held === asked) return;
+  throw new BasicError(
+    "E_RESUME_CHANGED",
+    `The checkpoint holds moments in ${held}, but the optimizer was asked to store them in ${asked}. ` +
+      `Resume with \`moments: "${held}"\`, or start a new run in another folder.`,
+  );
 }
 
 /** Values on the host that no later update can change. */
@@ -248,12 +287,16 @@ export async function copyToHost(tensor: tf.Tensor): Promise<Float32Array> {
 }
 
 /** A copy, since a backend may update the buffer in place. */
-function copyMoment(which: string, values: Float32Array | undefined, slot: Slot): Float32Array {
-  const { size } = slot.parameter;
+function copyMoment(
+  which: string,
+  values: HostMoment | undefined,
+  { key, shape }: { key: string; shape: readonly number[] },
+): HostMoment {
+  const size = shape.reduce((product, n) => product * n, 1);
   if (values?.length !== size) {
     throw new BasicError(
       "E_CHECKPOINT_CORRUPT",
-      `The ${which} moment of "${slot.key}" has ${values?.length ?? "no"} values, expected ${size}. ` +
+      `The ${which} moment of "${key}" has ${values?.length ?? "no"} values, expected ${size}. ` +
         "The checkpoint belongs to another model; resume with the recipe that wrote it.",
     );
   }

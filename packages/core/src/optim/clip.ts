@@ -13,9 +13,8 @@ const NORM_EPSILON = 1e-6;
  */
 export function globalNorm(tensors: readonly tf.Tensor[]): tf.Scalar {
   return tf.tidy(() => {
-    const squares = tensors.map((tensor) => runKernel(squaredNorm, { x: tensor }, {})[0] as tf.Scalar);
-    const total = squares.reduce((sum, square) => tf.add(sum, square));
-    return tf.sqrt(total);
+    const inputs = Object.fromEntries(tensors.map((tensor, i) => [`x${i}` as const, tensor]));
+    return tf.sqrt(runKernel(squaredNorm, inputs, {})[0] as tf.Scalar);
   });
 }
 

@@ -1,7 +1,8 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
-import { copyToHost, type Optimizer, type OptimizerState } from "../optim/adamw.js";
+import type { MomentStorage } from "../kernels/moments.js";
+import { copyToHost, type HostMoment, type Optimizer, type OptimizerState } from "../optim/adamw.js";
 import type { ParameterSet } from "../parameters.js";
 import type { RunStore } from "./run-store.js";
 import { decodeTensors, encodeTensors, type HostTensor } from "./state.js";
@@ -75,14 +76,20 @@ export async function saveCheckpoint(
       tensors.set(`parameter/${group}/${parameter.name}`, { shape: parameter.shape, values });
     }
   }
-  const { step, health, first, second } = await optimizer.exportState();
-  for (const [key, values] of first) tensors.set(`first/${key}`, { shape: [values.length], values });
-  for (const [key, values] of second) tensors.set(`second/${key}`, { shape: [values.length], values });
+  const { step, health, first, second, moments } = await optimizer.exportState();
+  const words = new Map<string, Int32Array>();
+  for (const [kind, all] of Object.entries({ first, second })) {
+    for (const [key, values] of all) {
+      if (values instanceof Int32Array) words.set(`${kind}/${key}`, values);
+      else tensors.set(`${kind}/${key}`, { shape: [values.length], values });
+    }
+  }
   tensors.set("health", { shape: [health.length], values: health });
   const folder = checkpointFolder(position.globalStep);
+  const metadata = { optimizerStep: String(step), ...(moments !== undefined && { moments }) };
   await store.writeFolder(folder, {
     [POSITION_FILE]: new TextEncoder().encode(JSON.stringify(position)),
-    [TENSOR_FILE]: encodeTensors({ tensors, metadata: { optimizerStep: String(step) } }),
+    [TENSOR_FILE]: encodeTensors({ tensors, words, metadata }),
   });
   for (const old of (await listCheckpoints(store)).slice(0, -KEPT)) await store.remove(old);
   return folder;
@@ -137,7 +144,11 @@ export async function loadCheckpoint(store: RunStore, choice: CheckpointChoice):
  */
 export async function readCheckpoint(store: RunStore, folder: string): Promise<Checkpoint> {
   const files = await store.readFolder(folder);
-  const { tensors, metadata } = decodeTensors(files[TENSOR_FILE] ?? new Uint8Array(), folder);
+  const {
+    tensors,
+    words = new Map(),
+    metadata,
+  } = decodeTensors(files[TENSOR_FILE] ?? new Uint8Array(), folder);
   const position = parsePosition(files[POSITION_FILE], folder);
   const step = Number(metadata["optimizerStep"]);
   const health = tensors.get("health")?.values;
@@ -154,7 +165,14 @@ export async function readCheckpoint(store: RunStore, folder: string): Promise<C
     [...tensors].flatMap(([name, tensor]) =>
       name.startsWith(prefix) ? [[name.slice(prefix.length), tensor] as const] : [],
     );
-  const values = (prefix: string) => new Map(named(prefix).map(([name, tensor]) => [name, tensor.values]));
+  const values = (prefix: string) =>
+    new Map<string, HostMoment>([
+      ...named(prefix).map(([name, tensor]) => [name, tensor.values] as const),
+      ...[...words].flatMap(([name, packed]) =>
+        name.startsWith(prefix) ? [[name.slice(prefix.length), packed] as const] : [],
+      ),
+    ]);
+  const moments = metadata["moments"] as MomentStorage | undefined;
   return {
     folder,
     position,
@@ -164,6 +182,7 @@ export async function readCheckpoint(store: RunStore, folder: string): Promise<C
       health,
       first: values("first/"),
       second: values("second/"),
+      ...(moments !== undefined && { moments }),
     },
   };
 }

@@ -62,12 +62,13 @@ async function runSteps<Batch>({ recipe, stageName, objective, data }: Rehearsal
   const steps = resolveSteps(stage, data.size);
   const collective = singleProcess;
   const batches = createBatchSource({ data, seed: recipe.seed, stageName, stage, steps, collective });
-  const { betas, epsilon, maxNorm, lossReduction: reduction } = stage;
+  const { betas, epsilon, maxNorm, moments = "float32", lossReduction: reduction } = stage;
   const optimizer = createOptimizer({
     groups: freezeGroups(stage, objective.groups),
     betas,
     epsilon,
     maxNorm,
+    moments,
   });
   try {
     for (let step = 0; step < Math.min(STEPS, steps); step++) {

@@ -81,6 +81,16 @@ describe("resume", () => {
     expectSameRun(files);
   });
 
+  it.each(["bfloat16", "int8"] as const)("is bit-identical with %s moments", async (moments) => {
+    const recipe = regressionRecipe({ moments });
+    const expected = await runToEnd({ recipe });
+    const { files } = await stopAfter(9, { recipe });
+    await runToEnd({ files, recipe, resume: "last" });
+    expect(finalState(files)).toEqual(finalState(expected));
+    expect(linesOf(files)).toEqual(linesOf(expected));
+    expect(finalState(files)).not.toEqual(finalState(whole));
+  });
+
   it("says where the run stands when it is stopped", async () => {
     const { error } = await stopAfter(3);
     expect(error).toMatchInlineSnapshot(

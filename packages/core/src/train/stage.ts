@@ -95,9 +95,9 @@ class StageRun<Batch> {
       collective,
     });
     const groups = freezeGroups(stage, objective.groups);
-    const { betas, epsilon, maxNorm } = stage;
+    const { betas, epsilon, maxNorm, moments = "float32" } = stage;
     this.#learningRate = groups[0]?.learningRate ?? 0;
-    this.#optimizer = createOptimizer({ groups, betas, epsilon, maxNorm });
+    this.#optimizer = createOptimizer({ groups, betas, epsilon, maxNorm, moments });
     this.#done = resumed?.step ?? 0;
   }
 

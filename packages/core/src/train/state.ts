@@ -9,6 +9,8 @@ export interface HostTensor {
 /** Named tensors and text fields: what a checkpoint file holds. */
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, HostTensor>;
+  /** int32 vectors beside them: packed values. */
+  readonly words?: ReadonlyMap<string, Int32Array>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
@@ -22,15 +24,18 @@ const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
 const ADVICE = "Expected a whole safetensors file of float32 tensors: copy or download it again.";
 
-/** Writes float32 tensors as a safetensors file: exact bytes, in the order of the map. */
+/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. */
 export function encodeTensors(file: TensorFile): Uint8Array {
   const header: Record<string, HeaderEntry | Readonly<Record<string, string>>> = {
     __metadata__: file.metadata,
   };
   let offset = 0;
-  for (const [name, { shape, values }] of file.tensors) {
+  const vectors = [...(file.words ?? [])].map(([name, values]) => ({ name, shape: [values.length], values }));
+  const entries = [...[...file.tensors].map(([name, tensor]) => ({ name, ...tensor })), ...vectors];
+  for (const { name, shape, values } of entries) {
     const end = offset + values.byteLength;
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    const dtype = values instanceof Int32Array ? "I32" : "F32";
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
   const text = JSON.stringify(header);
@@ -40,7 +45,7 @@ export function encodeTensors(file: TensorFile): Uint8Array {
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
   bytes.set(json, LENGTH_BYTES);
   let place = LENGTH_BYTES + headerLength;
-  for (const { values } of file.tensors.values()) {
+  for (const { values } of entries) {
     bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place);
     place += values.byteLength;
   }
@@ -48,7 +53,7 @@ export function encodeTensors(file: TensorFile): Uint8Array {
 }
 
 /**
- * Reads a file of {@link encodeTensors}, or any safetensors file of float32 tensors.
+ * Reads a file of {@link encodeTensors}, or any safetensors file of float32 tensors and int32 vectors.
  *
  * @param where - Name of the file, for messages.
  * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where it is cut short or not such a file.
@@ -61,12 +66,17 @@ export function decodeTensors(bytes: Uint8Array, where: string): TensorFile {
   const header = parseHeader(bytes.subarray(LENGTH_BYTES, start), where);
   if (typeof header !== "object" || header === null) throw corrupt(where, "its header is not an object");
   const tensors = new Map<string, HostTensor>();
+  const words = new Map<string, Int32Array>();
   for (const [name, entry] of Object.entries(header)) {
     if (name === "__metadata__") continue;
-    tensors.set(name, readTensor(bytes.subarray(start), entry as HeaderEntry, `${where}: "${name}"`));
+    const data = bytes.subarray(start);
+    const isWords = (entry as Partial<HeaderEntry> | null)?.dtype === "I32";
+    const tensor = readTensor(data, entry as HeaderEntry, { where: `${where}: "${name}"`, isWords });
+    if (isWords) words.set(name, new Int32Array(tensor.values.buffer));
+    else tensors.set(name, tensor);
   }
   const { __metadata__: metadata = {} } = header as { __metadata__?: Readonly<Record<string, string>> };
-  return { tensors, metadata };
+  return { tensors, metadata, ...(words.size > 0 && { words }) };
 }
 
 function parseHeader(bytes: Uint8Array, where: string): unknown {
@@ -77,9 +87,13 @@ function parseHeader(bytes: Uint8Array, where: string): unknown {
   }
 }
 
-function readTensor(data: Uint8Array, entry: Partial<HeaderEntry> | null, where: string): HostTensor {
+function readTensor(
+  data: Uint8Array,
+  entry: Partial<HeaderEntry> | null,
+  { where, isWords }: { where: string; isWords: boolean },
+): HostTensor {
   const { dtype, shape, data_offsets: offsets } = entry ?? {};
-  if (dtype !== "F32") throw corrupt(where, `its type is ${dtype}, expected F32`);
+  if (dtype !== "F32" && !isWords) throw corrupt(where, `its type is ${dtype}, expected F32`);
   if (!isShape(shape) || !isShape(offsets))
     throw corrupt(where, "its entry in the header has no shape or offsets");
   const [begin, end] = offsets;

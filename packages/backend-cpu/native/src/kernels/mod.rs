@@ -11,6 +11,7 @@ mod exports;
 mod kl;
 mod kl_backward;
 mod linear;
+mod moments;
 mod norm;
 pub mod quantised;
 mod rotary;

@@ -1,10 +1,12 @@
 //! Activations and updates.
 
 use napi::Result;
+use napi::bindgen_prelude::{FromNapiValue, JsObjectValue, Object};
 use napi_derive::napi;
 
-use crate::args::{In, Out, guard, length, outputs};
+use crate::args::{Element, In, Memory, Out, View, guard, length, outputs};
 use crate::kernels::activation::{self, Kind};
+use crate::kernels::moments::Packing;
 use crate::kernels::update;
 
 /// `y = act(x)`.
@@ -56,49 +58,127 @@ pub fn gated_activation_backward(kind: String, dy: In, gate: In, up: In, dgate: 
     })
 }
 
-/// Sum of squares into the one element of `out`.
+/// Adds the sum of squares of each tensor in turn to the one element of `sum`.
 #[napi]
-pub fn squared_norm(x: In, out: Out) -> Result<()> {
+pub fn squared_norm(count: u32, x: Object, sum: Out) -> Result<()> {
     guard("squared_norm", || {
-        let [out] = outputs([out], &[&x])?;
-        length("out", out, 1)?;
-        out[0] = update::squared_norm(x.slice()) as f32;
+        let x: Vec<In> = elements(&x, count)?;
+        let inputs: Vec<&dyn Memory> = x.iter().map(|x| x as &dyn Memory).collect();
+        let [sum] = outputs([sum], &inputs)?;
+        length("sum", sum, 1)?;
+        for x in &x {
+            sum[0] += update::squared_norm(x.slice()) as f32;
+        }
         Ok(())
     })
 }
 
-/// One step of AdamW; parameter, m and v are changed in place.
+/// One step of AdamW for several tensors; parameters and moments are changed in place.
 #[napi]
-#[allow(clippy::too_many_arguments)]
 pub fn adamw(
-    parameter: Out,
-    gradient: In,
-    m: Out,
-    v: Out,
+    settings: Object,
+    parameter: Object,
+    gradient: Object,
+    m: Object,
+    v: Object,
     control: In,
-    learning_rate: f64,
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
-    weight_decay: f64,
-    step: f64,
 ) -> Result<()> {
     guard("adamw", || {
-        let changed = outputs([parameter, m, v], &[&gradient, &control])?;
-        let (gradient, control) = (gradient.slice(), control.slice());
-        length("control", control, 2)?;
-        for (name, slice) in ["parameter", "m", "v"].iter().zip(&changed) {
-            length(name, slice, gradient.len())?;
-        }
-        let settings = update::Adamw {
-            learning_rate,
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-            step,
-        };
-        update::adamw(changed, gradient, settings, [control[0], control[1]]);
-        Ok(())
+        let count = settings.get_named_property("count")?;
+        let moments = Moments::<f32>::read(&m, &v, count)?;
+        updated(settings, &parameter, &gradient, control, moments, |m, v, size| {
+            length("m", m, size)?;
+            length("v", v, size)?;
+            Ok(update::Moments::Floats(m, v))
+        })
     })
+}
+
+/// As above, with moments that are packed into words as `storage` says.
+#[napi]
+pub fn adamw_packed(
+    settings: Object,
+    storage: String,
+    parameter: Object,
+    gradient: Object,
+    m: Object,
+    v: Object,
+    control: In,
+) -> Result<()> {
+    guard("adamw_packed", || {
+        let count = settings.get_named_property("count")?;
+        let storage = Packing::parse(&storage)?;
+        let moments = Moments::<i32>::read(&m, &v, count)?;
+        updated(settings, &parameter, &gradient, control, moments, |m, v, size| {
+            length("m", m, storage.words(size))?;
+            length("v", v, storage.words(size))?;
+            Ok(storage.moments(m, v))
+        })
+    })
+}
+
+/// Both moments of each tensor.
+struct Moments<T> {
+    m: Vec<View<T>>,
+    v: Vec<View<T>>,
+}
+
+impl<T: Element> Moments<T> {
+    fn read(m: &Object, v: &Object, count: u32) -> Result<Self> {
+        Ok(Self {
+            m: elements(m, count)?,
+            v: elements(v, count)?,
+        })
+    }
+}
+
+/// Checks all arguments, then updates.
+fn updated<T: Element>(
+    settings: Object,
+    parameter: &Object,
+    gradient: &Object,
+    control: In,
+    moments: Moments<T>,
+    mut stored: impl FnMut(&'static mut [T], &'static mut [T], usize) -> Result<update::Moments<'static>>,
+) -> Result<()> {
+    let count = settings.get_named_property("count")?;
+    let number = |name| settings.get_named_property::<f64>(name);
+    let rates: Vec<f64> = elements(&settings.get_named_property("learningRates")?, count)?;
+    let decays: Vec<f64> = elements(&settings.get_named_property("weightDecays")?, count)?;
+    let (parameters, gradients): (Vec<Out>, Vec<In>) =
+        (elements(parameter, count)?, elements(gradient, count)?);
+    let memory =
+        |i: usize| -> [&dyn Memory; 4] { [&parameters[i], &gradients[i], &moments.m[i], &moments.v[i]] };
+    let mut tensors = Vec::with_capacity(rates.len());
+    for i in 0..rates.len() {
+        let mut others: Vec<&dyn Memory> = (0..rates.len()).filter(|&j| j != i).flat_map(&memory).collect();
+        others.extend([&gradients[i] as &dyn Memory, &control]);
+        let [m, v] = outputs([moments.m[i], moments.v[i]], &others)?;
+        others.extend([&moments.m[i] as &dyn Memory, &moments.v[i]]);
+        let [parameter] = outputs([parameters[i]], &others)?;
+        let gradient = gradients[i].slice();
+        length("parameter", parameter, gradient.len())?;
+        tensors.push(update::Tensor {
+            moments: stored(m, v, gradient.len())?,
+            parameter,
+            gradient,
+            learning_rate: rates[i],
+            weight_decay: decays[i],
+        });
+    }
+    let control = control.slice();
+    length("control", control, 2)?;
+    let settings = update::Adamw {
+        beta1: number("beta1")?,
+        beta2: number("beta2")?,
+        epsilon: number("epsilon")?,
+        step: number("step")?,
+    };
+    update::adamw(tensors, settings, [control[0], control[1]]);
+    Ok(())
+}
+
+/// Elements `0 .. count` of a list or of an object with such names.
+fn elements<T: FromNapiValue>(list: &Object, count: u32) -> Result<Vec<T>> {
+    (0..count).map(|i| list.get_element(i)).collect()
 }
