@@ -180,13 +180,77 @@ function linearCases(rows, inputs, outputs) {
   ];
 }
 
-function adamwCase(length) {
-  const [gradient, control] = [values(length, 4), Float32Array.of(1, 1)];
+/** Sizes of the tensors that tiny-s2 trains: a projector and a decoder. */
+const TINY = [
+  ...[192 * 256, 256, 256 * 256, 256, 4096 * 256],
+  ...Array.from({ length: 8 }, () => [
+    ...Array(4).fill(256 * 256),
+    ...Array(3).fill(256 * 688),
+    256,
+    256,
+  ]).flat(),
+  256,
+];
+
+const list = (values) => ({ ...values });
+
+/** Calls on parts of a list: a native call takes 15 tensors. */
+function inParts(tensors, call) {
+  for (let first = 0; first < tensors.length; first += 15) call(tensors.slice(first, first + 15));
+}
+
+/** Length of a moment's array, as core's momentShape. */
+function wordsOf(moments, length) {
+  if (moments === "float32") return length;
+  return moments === "bfloat16" ? Math.ceil(length / 2) : Math.ceil(length / 256) + Math.ceil(length / 4);
+}
+
+/** A step of AdamW for tensors of these sizes. Builds from before `adamwPacked` take float32 moments, one tensor a call. */
+function adamwCase(name, sizes, moments = "float32") {
+  const control = Float32Array.of(1, 1);
   const open = (addon) => {
-    const [parameter, m, v] = [1, 2, 3].map((seed) => values(length, seed).map(Math.abs));
-    return () => addon.adamw(parameter, gradient, m, v, control, 1e-3, 0.9, 0.999, 1e-8, 0.01, 7);
+    const packs = moments !== "float32" && addon.adamwPacked !== undefined;
+    const tensors = sizes.map((length) => {
+      const [parameter, gradient, ...floats] = [1, 4, 2, 3].map((seed) => values(length, seed).map(Math.abs));
+      const [m, v] = packs ? [1, 2].map(() => new Int32Array(wordsOf(moments, length))) : floats;
+      return { parameter, gradient, m, v };
+    });
+    if (addon.adamwPacked === undefined) {
+      return () => {
+        for (const { parameter, gradient, m, v } of tensors)
+          addon.adamw(parameter, gradient, m, v, control, 1e-3, 0.9, 0.999, 1e-8, 0.01, 7);
+      };
+    }
+    return () => inParts(tensors, (some) => update(addon, some, { moments, control }));
   };
-  return { name: `adamw/${length}`, open };
+  return { name: `adamw/${name}`, open };
+}
+
+function update(addon, tensors, { moments, control }) {
+  const settings = {
+    count: tensors.length,
+    learningRates: list(tensors.map(() => 1e-3)),
+    weightDecays: list(tensors.map(() => 0.01)),
+    ...{ beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 7 },
+  };
+  const [parameter, gradient, m, v] = ["parameter", "gradient", "m", "v"].map((name) =>
+    list(tensors.map((tensor) => tensor[name])),
+  );
+  if (moments === "float32") addon.adamw(settings, parameter, gradient, m, v, control);
+  else addon.adamwPacked(settings, moments, parameter, gradient, m, v, control);
+}
+
+function squaredNormCase(name, sizes) {
+  const open = (addon) => {
+    const [tensors, sum] = [sizes.map((length, i) => values(length, i + 1)), new Float32Array(1)];
+    if (addon.adamwPacked === undefined) {
+      return () => {
+        for (const x of tensors) addon.squaredNorm(x, sum);
+      };
+    }
+    return () => inParts(tensors, (some) => addon.squaredNorm(some.length, list(some), sum.fill(0)));
+  };
+  return { name: `squared-norm/${name}`, open };
 }
 
 /** Every case. */
@@ -199,6 +263,8 @@ export const nativeCases = [
   ...linearCases(1536, 256, 688),
   ...linearCases(1536, 688, 256),
   ...linearCases(512, 576, 1536),
-  adamwCase(49_152),
-  adamwCase(4_194_304),
+  adamwCase("49152", [49_152]),
+  adamwCase("4194304", [4_194_304]),
+  ...["float32", "bfloat16", "int8"].map((moments) => adamwCase(`tiny-s2/${moments}`, TINY, moments)),
+  squaredNormCase("tiny-s2", TINY),
 ];

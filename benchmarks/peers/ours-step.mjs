@@ -48,7 +48,7 @@ function createModel({ vision, language, training }) {
   return createVlmObjective({ encoder, projector, language: decoder, losses });
 }
 
-function createTraining(objective, { trainsLanguage, training }) {
+function createTraining(objective, { trainsLanguage, training, moments }) {
   const trained = trainsLanguage ? ["projector", "language"] : ["projector"];
   for (const [name, set] of Object.entries(objective.groups)) set.setTrainable(trained.includes(name));
   const { learningRate, weightDecay, betas, epsilon, maxNorm } = training;
@@ -58,7 +58,7 @@ function createTraining(objective, { trainsLanguage, training }) {
     learningRate,
     weightDecay,
   }));
-  return createOptimizer({ groups, betas, epsilon, maxNorm });
+  return createOptimizer({ groups, betas, epsilon, maxNorm, ...(moments !== undefined && { moments }) });
 }
 
 /** Samples of an image and text behind it; every text token is trained. */
@@ -94,7 +94,10 @@ function createBatch({ vision, language }) {
   return { packed, visual: { pixels, shape }, sampleIds };
 }
 
-/** Opens a case. `step(mode)` trains once and gives the losses. */
+/**
+ * Opens a case. `step(mode)` trains once and gives the losses. `moments` of a case: how the optimizer stores them
+ * (float32 unless given).
+ */
 export function openStepCase(chosen) {
   const objective = createModel(chosen);
   const optimizer = createTraining(objective, chosen);

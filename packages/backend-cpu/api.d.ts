@@ -6,15 +6,30 @@ import { Precision } from '@basic-mllm/core';
 type Floats = Float32Array;
 /** Host indices. */
 type Ints = Int32Array;
+/** A list by index: WebAssembly takes objects, not arrays. */
+type Numbered<T> = Readonly<Record<number, T>>;
+/** Settings of an AdamW step for `count` tensors. */
+interface AdamwSettings {
+    readonly count: number;
+    readonly learningRates: Numbered<number>;
+    readonly weightDecays: Numbered<number>;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly epsilon: number;
+    readonly step: number;
+}
 /** native/src/kernels/exports/elements.rs */
 interface ElementBindings {
     activation(kind: string, x: Floats, y: Floats): void;
     activationBackward(kind: string, dy: Floats, x: Floats, dx: Floats): void;
     gatedActivation(kind: string, gate: Floats, up: Floats, y: Floats): void;
     gatedActivationBackward(kind: string, dy: Floats, gate: Floats, up: Floats, dgate: Floats, dup: Floats): void;
-    squaredNorm(x: Floats, out: Floats): void;
+    /** Adds to `sum[0]`, tensor by tensor. */
+    squaredNorm(count: number, x: Numbered<Floats>, sum: Floats): void;
     /** Changes `parameter`, `m` and `v`. */
-    adamw(parameter: Floats, gradient: Floats, m: Floats, v: Floats, control: Floats, learningRate: number, beta1: number, beta2: number, epsilon: number, weightDecay: number, step: number): void;
+    adamw(settings: AdamwSettings, parameter: Numbered<Floats>, gradient: Numbered<Floats>, m: Numbered<Floats>, v: Numbered<Floats>, control: Floats): void;
+    /** As `adamw`, with packed moments. */
+    adamwPacked(settings: AdamwSettings, storage: string, parameter: Numbered<Floats>, gradient: Numbered<Floats>, m: Numbered<Ints>, v: Numbered<Ints>, control: Floats): void;
 }
 /** native/src/kernels/exports/norms.rs. Empty gradients of weights are not computed. */
 interface NormBindings {

@@ -45,7 +45,7 @@ interface Tolerance {
     readonly relative: number;
 }
 /** Host-side parameters of a call. Offsets, ids and spans are typed arrays here, never device tensors. */
-type Attributes = Readonly<Record<string, number | boolean | string | Int32Array | Float32Array>>;
+type Attributes = Readonly<Record<string, number | boolean | string | Int32Array | Float32Array | Float64Array>>;
 /** One value per input name. */
 type Inputs<Name extends string, Value> = Readonly<Record<Name, Value>>;
 /** Values of one input of a conformance case, made from a seeded generator. */
@@ -75,6 +75,7 @@ interface KernelCase<Name extends string, Attrs extends Attributes> {
 interface KernelContract<Name extends string = string, Attrs extends Attributes = Attributes> {
     /** Global tfjs kernel name. The prefix keeps it apart from the stock kernels. */
     readonly name: `Basic${string}`;
+    /** Where a call may have any number of tensors, the names end in the tensor's index: here those of the cases. */
     readonly inputs: readonly Name[];
     /** Output shapes from input shapes. Runs before any backend, so a shape error reads the same everywhere. */
     readonly infer: (shapes: Inputs<Name, readonly number[]>, attrs: Attrs) => readonly (readonly number[])[];
@@ -216,29 +217,55 @@ declare const activation: KernelContract<"x", ActivationAttrs>;
 /** `dx = dy · act'(x)`. `dy`, `x` and `dx` are `[R, F]`. */
 declare const activationBackward: KernelContract<"dy" | "x", ActivationAttrs>;
 
-/** Attributes of {@link adamw}: PyTorch's names; `step` counts from 1. */
+/**
+ * How the optimizer stores a moment. `bfloat16` is two values an int32 word; `int8` is blocks of 256 values: a scale and
+ * one byte a value, whose levels are fourth powers, so that small values keep their precision.
+ */
+type MomentStorage = "float32" | "bfloat16" | "int8";
+/** What a packed moment is. */
+interface MomentCode {
+    readonly storage: Exclude<MomentStorage, "float32">;
+    /** First moments have a sign; second moments use it for precision, and above 0 they never become 0. */
+    readonly second: boolean;
+}
+/** Bytes of a moment of a parameter of this shape. */
+declare function momentBytes(storage: MomentStorage, shape: readonly number[]): number;
+/** The `count` values of a packed moment. */
+declare function unpackMoment({ storage, second }: MomentCode, words: Int32Array, count: number): Float32Array;
+/**
+ * Packs a moment. Values are rounded up or down at random, so that the mean over steps is right: rounded to nearest, a
+ * moment would stop where its steps are smaller than half of a level. The randomness is a function of step and index.
+ */
+declare function packMoment(code: MomentCode, values: ArrayLike<number>, step: number): Int32Array;
+
+/** Attributes of {@link adamw}: PyTorch's names; `step` counts from 1. One learning rate and weight decay a tensor. */
 type AdamwAttrs = {
-    readonly learningRate: number;
+    readonly learningRates: Float64Array;
+    readonly weightDecays: Float64Array;
     readonly beta1: number;
     readonly beta2: number;
     readonly epsilon: number;
-    readonly weightDecay: number;
     readonly step: number;
+    /** How `m` and `v` are stored. */
+    readonly moments: MomentStorage;
 };
-/** Inputs of the contract. */
-type AdamwInput = "parameter" | "gradient" | "m" | "v" | "control";
+/** Inputs of the contract: four a tensor, and `control`. */
+type AdamwInput = `${"parameter" | "gradient" | "m" | "v"}${number}` | "control";
 /**
- * One step of AdamW. With `g = gradient · control[0]`:
+ * One step of AdamW for any number of tensors. With `g = gradient · control[0]`, for each:
  *
  * ```text
  * m' = β₁ m + (1 − β₁) g        v' = β₂ v + (1 − β₂) g²
  * p' = p (1 − lr wd) − lr (m' / (1 − β₁ᵗ)) / (√(v' / (1 − β₂ᵗ)) + ε)
  * ```
  *
- * `parameter`, `gradient`, `m`, `v` have one shape; outputs are `parameter'`, `m'`, `v'`. `control` `[2]` holds the
- * gradient's scale and whether to update: with 0 there, everything comes back unchanged, whatever the gradient holds.
+ * Tensor i is `parameter<i>`, `gradient<i>`, `m<i>`, `v<i>`; outputs are `parameter'`, `m'`, `v'` of each in turn. Its
+ * parameter and gradient have one shape, and its moments too where they are float32: else they are int32 words, which
+ * {@link packMoment} describes, and p' is made of m' and v' before they are packed. `control` `[2]` holds the gradient's
+ * scale and whether to update: with 0 there, everything comes back unchanged, whatever the gradient holds.
  * An update contract: never differentiated. A backend may write in place and return the same buffers.
- * Source: arXiv:1711.05101, with PyTorch's order of operations.
+ * The reference packs on the host, so it needs a backend with `dataSync` for packed moments.
+ * Source: arXiv:1711.05101, with PyTorch's order of operations; block-wise moments: arXiv:2110.02861.
  */
 declare const adamw: KernelContract<AdamwInput, AdamwAttrs>;
 
@@ -639,8 +666,13 @@ declare const splice: KernelContract<"table" | "visual", SpliceAttrs>;
 
 /** {@link squaredNorm} has no attributes. */
 type SquaredNormAttrs = Readonly<Record<never, never>>;
-/** `Σ x²` as a scalar `[]`, for `x` of any shape. An update contract: it is never differentiated. */
-declare const squaredNorm: KernelContract<"x", SquaredNormAttrs>;
+/** Inputs of {@link squaredNorm}. */
+type SquaredNormInput = `x${number}`;
+/**
+ * `Σ x²` over all tensors `x0`, `x1`, ... of any shapes, as a scalar `[]`: the sum of each tensor, added in their order.
+ * An update contract: it is never differentiated.
+ */
+declare const squaredNorm: KernelContract<SquaredNormInput, SquaredNormAttrs>;
 
 /**
  * One weight of a model, under its name in the checkpoint.
@@ -1632,18 +1664,27 @@ interface OptimizerOptions {
     readonly epsilon?: number;
     /** Norm of all gradients is clipped to it; 0 (default) turns clipping off. */
     readonly maxNorm?: number;
+    /**
+     * How the two moments are stored. Default `float32`; `bfloat16` takes half of its memory, `int8` a quarter. Both are
+     * rounded at random, by a function of step and element: the same bits in every run.
+     */
+    readonly moments?: MomentStorage;
     /** Which parameters weight decay applies to. Default: those with two or more dimensions. */
     readonly decays?: (parameter: Parameter) => boolean;
 }
-/** Everything that a resumed optimizer needs, on the host: exact float32 bytes. */
+/** A moment on the host: values, or int32 words where moments are packed. */
+type HostMoment = Float32Array | Int32Array;
+/** Everything that a resumed optimizer needs, on the host: exact bytes. */
 interface OptimizerState {
     /** Updates done. */
     readonly step: number;
     /** `[2]`: the sticky finite flag, and the number of updates while it was 1. */
     readonly health: Float32Array;
     /** First and second moments by `group/parameter`. */
-    readonly first: ReadonlyMap<string, Float32Array>;
-    readonly second: ReadonlyMap<string, Float32Array>;
+    readonly first: ReadonlyMap<string, HostMoment>;
+    readonly second: ReadonlyMap<string, HostMoment>;
+    /** How the moments are stored. Absent: float32. */
+    readonly moments?: MomentStorage;
 }
 /** What an update reports. The tensor stays on the device and is the caller's to dispose. */
 interface UpdateResult {
@@ -1682,7 +1723,10 @@ interface Optimizer {
     health(): Promise<Health>;
     /** Moments and step, as exact bytes. */
     exportState(): Promise<OptimizerState>;
-    /** @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size. */
+    /**
+     * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size,
+     * `E_RESUME_CHANGED` where moments are stored in another way.
+     */
     importState(state: OptimizerState): void;
     /** Frees the moments. */
     dispose(): void;
@@ -1815,6 +1859,11 @@ declare const vlmSchema: z.ZodObject<{
         }, z.core.$strict>]>>;
         betas: z.ZodDefault<z.ZodTuple<[z.ZodNumber, z.ZodNumber], null>>;
         epsilon: z.ZodDefault<z.ZodNumber>;
+        moments: z.ZodOptional<z.ZodEnum<{
+            float32: "float32";
+            bfloat16: "bfloat16";
+            int8: "int8";
+        }>>;
         weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
         shuffle: z.ZodDefault<z.ZodBoolean>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
@@ -2007,6 +2056,11 @@ declare const languageSchema: z.ZodObject<{
         }, z.core.$strict>]>>;
         betas: z.ZodDefault<z.ZodTuple<[z.ZodNumber, z.ZodNumber], null>>;
         epsilon: z.ZodDefault<z.ZodNumber>;
+        moments: z.ZodOptional<z.ZodEnum<{
+            float32: "float32";
+            bfloat16: "bfloat16";
+            int8: "int8";
+        }>>;
         weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
         shuffle: z.ZodDefault<z.ZodBoolean>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
@@ -2165,6 +2219,11 @@ declare const regionTextSchema: z.ZodObject<{
         }, z.core.$strict>]>>;
         betas: z.ZodDefault<z.ZodTuple<[z.ZodNumber, z.ZodNumber], null>>;
         epsilon: z.ZodDefault<z.ZodNumber>;
+        moments: z.ZodOptional<z.ZodEnum<{
+            float32: "float32";
+            bfloat16: "bfloat16";
+            int8: "int8";
+        }>>;
         weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
         shuffle: z.ZodDefault<z.ZodBoolean>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
@@ -2393,12 +2452,14 @@ interface HostTensor {
 /** Named tensors and text fields: what a checkpoint file holds. */
 interface TensorFile {
     readonly tensors: ReadonlyMap<string, HostTensor>;
+    /** int32 vectors beside them: packed values. */
+    readonly words?: ReadonlyMap<string, Int32Array>;
     readonly metadata: Readonly<Record<string, string>>;
 }
-/** Writes float32 tensors as a safetensors file: exact bytes, in the order of the map. */
+/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. */
 declare function encodeTensors(file: TensorFile): Uint8Array;
 /**
- * Reads a file of {@link encodeTensors}, or any safetensors file of float32 tensors.
+ * Reads a file of {@link encodeTensors}, or any safetensors file of float32 tensors and int32 vectors.
  *
  * @param where - Name of the file, for messages.
  * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where it is cut short or not such a file.
@@ -2993,4 +3054,4 @@ interface VlmObjectiveOptions {
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, centredGram, checkIndices, checkpoint, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, direction, directionBackward, disposeStep, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenLinear, frozenLinearBackward, frozenLinearBias, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, nearestName, nearestTokens, normalisePatchWeights, packBf16, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, unpack, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, wordCount };
+export { type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, centredGram, checkIndices, checkpoint, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, direction, directionBackward, disposeStep, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenLinear, frozenLinearBackward, frozenLinearBias, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, unpack, unpackMoment, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, wordCount };

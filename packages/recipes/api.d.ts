@@ -83,6 +83,7 @@ declare const quickstart: {
         checkpointEvery: number;
         logEvery: number;
         data?: string | undefined;
+        moments?: "float32" | "bfloat16" | "int8" | undefined;
     }>;
     features: {
         cache: boolean;
@@ -194,6 +195,7 @@ declare const smoke: {
         checkpointEvery: number;
         logEvery: number;
         data?: string | undefined;
+        moments?: "float32" | "bfloat16" | "int8" | undefined;
     }>;
     features: {
         cache: boolean;
@@ -318,6 +320,7 @@ declare const tinyEncoder: {
         checkpointEvery: number;
         logEvery: number;
         data?: string | undefined;
+        moments?: "float32" | "bfloat16" | "int8" | undefined;
     }>;
     contrastive: {
         regions: number;
@@ -415,6 +418,7 @@ declare const tinyLm: {
         checkpointEvery: number;
         logEvery: number;
         data?: string | undefined;
+        moments?: "float32" | "bfloat16" | "int8" | undefined;
     }>;
     name: string;
     description: string;

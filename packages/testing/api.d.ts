@@ -112,7 +112,7 @@ declare const REFERENCE_BACKEND = "reference";
  * @param contracts - Default: every contract of core.
  * @returns The name of the backend.
  */
-declare function startReferenceBackend(contracts?: readonly KernelContract<string, Readonly<Record<string, string | number | boolean | Int32Array<ArrayBufferLike> | Float32Array<ArrayBufferLike>>>>[]): Promise<string>;
+declare function startReferenceBackend(contracts?: readonly KernelContract<string, Readonly<Record<string, string | number | boolean | Int32Array<ArrayBufferLike> | Float32Array<ArrayBufferLike> | Float64Array<ArrayBufferLike>>>>[]): Promise<string>;
 /** Registers the contract's reference as its body on `backend`. */
 declare function implementByReference(contract: KernelContract, backend: string): void;
 

@@ -91,42 +91,56 @@ multiversion! {
         let words = m.chunks_mut(BLOCK_WORDS).zip(v.chunks_mut(BLOCK_WORDS));
         for ((start, (parameter, gradient)), (m, v)) in (first..).step_by(BLOCK).zip(blocks).zip(words) {
             let (mut new_m, mut new_v) = ([0.0; BLOCK], [0.0; BLOCK]);
-            let count = parameter.len();
-            let (new_m, new_v) = (&mut new_m[..count], &mut new_v[..count]);
-            decode::<0>(m, new_m);
-            decode::<1>(v, new_v);
-            for (((p, &g), m), v) in parameter.iter_mut().zip(gradient).zip(&mut *new_m).zip(&mut *new_v) {
+            decode::<0>(m, &mut new_m);
+            decode::<1>(v, &mut new_v);
+            for (((p, &g), m), v) in parameter.iter_mut().zip(gradient).zip(&mut new_m).zip(&mut new_v) {
                 (*p, *m, *v) = step(*p, g, *m, *v, &f);
             }
-            encode::<0>(new_m, m, f.step, start);
-            encode::<1>(new_v, v, f.step, start);
+            encode::<0>(&new_m, m, f.step, start);
+            encode::<1>(&new_v, v, f.step, start);
         }
     }
 }
 
 /// The fourth power of a code's share of the highest code.
 #[inline(always)]
-fn level<const SECOND: usize>(code: i32) -> f32 {
-    let root = code as f32 * (1.0 / LEVELS[SECOND]);
+fn level<const SECOND: usize>(code: f32) -> f32 {
+    let root = code * (1.0 / LEVELS[SECOND]);
     let square = root * root;
     square * square
 }
 
+/// Values of a block, zeros behind the end of a short one.
 #[inline(always)]
-fn decode<const SECOND: usize>(words: &mut [i32], out: &mut [f32]) {
+fn decode<const SECOND: usize>(words: &mut [i32], out: &mut [f32; BLOCK]) {
     let scale = f32::from_bits(words[0] as u32);
-    for (out, &byte) in out.iter_mut().zip(&*bytes(&mut words[1..])) {
+    let mut codes = [0u8; BLOCK];
+    let stored = bytes(&mut words[1..]);
+    codes[..stored.len()].copy_from_slice(stored);
+    for i in 0..BLOCK {
+        let byte = codes[i];
         let code = if SECOND == 1 {
             i32::from(byte)
         } else {
             i32::from(byte as i8)
-        };
-        *out = (level::<SECOND>(code) * scale).copysign(code as f32);
+        } as f32;
+        out[i] = (level::<SECOND>(code) * scale).copysign(code);
     }
 }
 
+/// Floats of this size have no fraction: the low byte of `x + WHOLE` is the whole number x.
+const WHOLE: f32 = 12_582_912.0;
+
+/// The largest whole number that is not above x, for x from 0 to 255, in arithmetic that every vector unit has.
 #[inline(always)]
-fn encode<const SECOND: usize>(values: &[f32], words: &mut [i32], step: u32, start: u32) {
+fn floor(x: f32) -> f32 {
+    let nearest = (x + WHOLE) - WHOLE;
+    if nearest > x { nearest - 1.0 } else { nearest }
+}
+
+/// Packs a block; values behind the end of a short one are zeros.
+#[inline(always)]
+fn encode<const SECOND: usize>(values: &[f32; BLOCK], words: &mut [i32], step: u32, start: u32) {
     // Sizes of floats order as their bits do.
     let largest = values
         .iter()
@@ -134,37 +148,47 @@ fn encode<const SECOND: usize>(values: &[f32], words: &mut [i32], step: u32, sta
     // Rounded up to bfloat16: no value is above 1 then.
     let scale = f32::from_bits(largest.wrapping_add(0xffff) & 0xffff_0000);
     words[0] = scale.to_bits() as i32;
-    for ((i, &value), byte) in (start..).zip(values).zip(bytes(&mut words[1..])) {
+    let mut codes = [0u8; BLOCK];
+    for i in 0..BLOCK {
+        let value = values[i];
         let size = if scale > 0.0 { value.abs() / scale } else { 0.0 };
-        let random = if SECOND == 1 {
-            noise(step, i) & 0xffff
-        } else {
-            noise(step, i) >> 16
-        };
-        let below = (size.sqrt().sqrt() * LEVELS[SECOND]) as i32;
+        let bits = noise(step, start.wrapping_add(i as u32));
+        let random = if SECOND == 1 { bits & 0xffff } else { bits >> 16 } as i32 as f32;
+        let below = floor(size.sqrt().sqrt() * LEVELS[SECOND]);
         let low = level::<SECOND>(below);
-        let gap = level::<SECOND>(below + 1) - low;
-        let up = (random as f32 / 65536.0) * gap < size - low;
-        let code = below + i32::from(up);
-        let code = if SECOND == 1 {
-            code.max(i32::from(value > 0.0))
+        let gap = level::<SECOND>(below + 1.0) - low;
+        let code = if random / 65536.0 * gap < size - low {
+            below + 1.0
+        } else {
+            below
+        };
+        let code = if SECOND == 1 && value > 0.0 && code < 1.0 {
+            1.0
         } else {
             code
         };
-        *byte = (if value < 0.0 { -code } else { code }) as u8;
+        codes[i] = (code.copysign(value) + WHOLE).to_bits() as u8;
     }
+    let stored = bytes(&mut words[1..]);
+    stored.copy_from_slice(&codes[..stored.len()]);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn block_of(first: [f32; 2]) -> [f32; BLOCK] {
+        let mut block = [0.0; BLOCK];
+        block[..2].copy_from_slice(&first);
+        block
+    }
+
     fn mean_of_many<const SECOND: usize>(value: f32) -> f64 {
         let steps = 20_000;
         let sum: f64 = (0..steps)
             .map(|step| {
-                let (mut words, mut out) = ([0; 2], [0.0; 2]);
-                encode::<SECOND>(&[1.0, value], &mut words, step, 0);
+                let (mut words, mut out) = ([0; 2], [0.0; BLOCK]);
+                encode::<SECOND>(&block_of([1.0, value]), &mut words, step, 0);
                 decode::<SECOND>(&mut words, &mut out);
                 assert_eq!(out[0], 1.0);
                 f64::from(out[1])
@@ -183,8 +207,8 @@ mod tests {
 
     #[test]
     fn a_second_moment_above_zero_stays_above_zero() {
-        let (mut words, mut out) = ([0; 2], [0.0; 3]);
-        encode::<1>(&[1.0, 1e-30, 0.0], &mut words, 1, 0);
+        let (mut words, mut out) = ([0; 2], [0.0; BLOCK]);
+        encode::<1>(&block_of([1.0, 1e-30]), &mut words, 1, 0);
         decode::<1>(&mut words, &mut out);
         assert!(out[1] > 0.0 && out[2] == 0.0);
     }
