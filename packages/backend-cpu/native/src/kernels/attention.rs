@@ -65,14 +65,6 @@ impl Layout<'_> {
         (from.min(to), to)
     }
 
-    /// Most keys of a sample.
-    pub fn most_keys(&self) -> usize {
-        (0..self.samples())
-            .map(|b| self.sample(b).keys)
-            .max()
-            .unwrap_or(0)
-    }
-
     /// Scalar operations of the forward pass, for deciding on threads.
     pub fn work(&self) -> usize {
         let pairs = |b| {

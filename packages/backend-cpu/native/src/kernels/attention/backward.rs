@@ -3,7 +3,7 @@
 //! A task owns one (sample, key head) and walks through its query heads and blocks in order, so sums over
 //! query rows are always added in the same order.
 
-use super::lanes::{Block, within};
+use super::lanes::{Block, keys_of, packed_length, within};
 use super::{Layout, Sample};
 use crate::kernels::support::{Shared, tasks, with_scratch};
 use crate::kernels::tile::{
@@ -40,22 +40,69 @@ pub fn attention_backward(layout: &Layout, saved: Saved, [dq, dk, dv]: [&mut [f3
     let scratch = (3 * width + 2 * (CHUNK + SPARE)) * MOST_LANES;
     tasks(layout.samples() * layout.key_heads, layout.work() * 3, |task| {
         let (sample, group) = (layout.sample(task / layout.key_heads), task % layout.key_heads);
-        let heads = layout.heads / layout.key_heads;
-        with_scratch(with_padding(scratch), |scratch| {
-            let scratch = aligned(scratch);
-            for h in group * heads..(group + 1) * heads {
-                let head = Head {
-                    layout,
-                    sample,
-                    h,
-                    saved,
-                    out,
-                };
-                // SAFETY: one task per (sample, key head), which alone writes the gradients of its rows and columns.
-                unsafe { run_head(&head, scratch) };
-            }
+        let length = packed_length(layout, sample);
+        with_scratch(with_padding(4 * length + scratch), |scratch| {
+            let (keys, scratch) = aligned(scratch).split_at_mut(4 * length);
+            // SAFETY: one task per (sample, key head), which alone writes the gradients of its rows and columns.
+            unsafe { run_group(layout, sample, group, saved, out, keys, scratch) };
         });
     });
+}
+
+/// The query heads of a key head, one after the other; gradients of keys and values are summed side by side.
+///
+/// # Safety
+/// No other task may run this group.
+unsafe fn run_group(
+    layout: &Layout,
+    sample: Sample,
+    group: usize,
+    saved: Saved,
+    out: [Shared; 3],
+    packed: &mut [f32],
+    scratch: &mut [f32],
+) {
+    let heads = layout.heads / layout.key_heads;
+    let first = group * heads;
+    let length = packed.len() / 4;
+    let (keys, sums) = packed.split_at_mut(2 * length);
+    let (packed_k, packed_v) = keys.split_at_mut(length);
+    let keys = [(saved.k, packed_k), (saved.v, packed_v)]
+        .map(|(data, packed)| keys_of(layout, sample, first, data, packed));
+    sums.fill(0.0);
+    let (dk, dv) = sums.split_at_mut(length);
+    let [into_q, into_k, into_v] = out;
+    let (start, distance) = (layout.key_start(sample.key, first), layout.key_width());
+    let into = [(into_k, &mut *dk), (into_v, &mut *dv)].map(|(out, sums)| {
+        let (start, width) = if sums.is_empty() {
+            (out.pointer().wrapping_add(start), distance)
+        } else {
+            (sums.as_mut_ptr(), layout.head_width)
+        };
+        Rows { start, width }
+    });
+    for h in first..first + heads {
+        let head = Head {
+            layout,
+            sample,
+            h,
+            saved,
+            keys,
+            into_q,
+            into,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { run_head(&head, scratch) };
+    }
+    if length > 0 {
+        for (out, sums) in [(into_k, dk), (into_v, dv)] {
+            let rows = sums.chunks_exact(layout.head_width).take(sample.keys);
+            for (key, row) in rows.enumerate() {
+                // SAFETY: the caller's promise.
+                unsafe { out.part(start + key * distance, row.len()) }.copy_from_slice(row);
+            }
+        }
+    }
 }
 
 /// One query head of one sample.
@@ -64,7 +111,11 @@ struct Head<'a> {
     sample: Sample,
     h: usize,
     saved: Saved<'a>,
-    out: [Shared<'a>; 3],
+    /// Keys and values of the sample.
+    keys: [Rows<*const f32>; 2],
+    into_q: Shared<'a>,
+    /// Where their gradients are summed.
+    into: [Rows<*mut f32>; 2],
 }
 
 with_vectors! {
@@ -106,7 +157,9 @@ unsafe fn run_block<V: Vector, const KEYS: usize, const WIDTH: usize, const COLU
     let Head {
         layout,
         saved,
-        out: [into_q, into_k, into_v],
+        keys: [k, v],
+        into_q,
+        into: [into_k, into_v],
         ..
     } = *head;
     let (width, lanes) = (layout.head_width, COLUMNS * V::LANES);
@@ -129,16 +182,7 @@ unsafe fn run_block<V: Vector, const KEYS: usize, const WIDTH: usize, const COLU
         dq.fill(0.0);
         for first in (block.first..block.last).step_by(CHUNK) {
             let keys = (block.last - first).min(CHUNK);
-            let start = layout.key_start(head.sample.key + first, head.h);
-            let of_keys = |data: &[f32]| Rows {
-                start: data.as_ptr().wrapping_add(start),
-                width: layout.key_width(),
-            };
-            let into = |out: Shared| Rows {
-                start: out.pointer().wrapping_add(start),
-                width: layout.key_width(),
-            };
-            let (k, v, size) = (of_keys(saved.k), of_keys(saved.v), [keys, width]);
+            let (k, v, size) = (k.from(first), v.from(first), [keys, width]);
             products::<V, KEYS, COLUMNS>(k, size, queries.as_ptr(), layout.scale, p.as_mut_ptr());
             products::<V, KEYS, COLUMNS>(v, size, dy.as_ptr(), 1.0, ds.as_mut_ptr());
             softmax.gradients(&block, first, &mut p[..keys * lanes], &mut ds[..keys * lanes]);
@@ -149,8 +193,8 @@ unsafe fn run_block<V: Vector, const KEYS: usize, const WIDTH: usize, const COLU
             };
             let size = [keys, block.count, width];
             let (q, dy) = (of_lanes(saved.q), of_lanes(saved.dy));
-            add_outer::<V, KEYS>(weights(ds), size, q, layout.scale, into(into_k));
-            add_outer::<V, KEYS>(weights(p), size, dy, 1.0, into(into_v));
+            add_outer::<V, KEYS>(weights(ds), size, q, layout.scale, into_k.from(first));
+            add_outer::<V, KEYS>(weights(p), size, dy, 1.0, into_v.from(first));
         }
         scale_lanes::<V, COLUMNS>(dq, [V::splat(layout.scale); COLUMNS]);
         let target = Rows {

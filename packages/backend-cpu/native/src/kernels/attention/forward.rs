@@ -1,7 +1,7 @@
 //! The forward pass. A task owns one (sample, query head), or the heads that share a key head where the sample has
 //! a single query row: its keys are then read once.
 
-use super::lanes::{Block, within};
+use super::lanes::{Block, keys_of, packed_length, within};
 use super::{Layout, Sample};
 use crate::kernels::support::{Shared, tasks, with_scratch};
 use crate::kernels::tile::{
@@ -53,9 +53,9 @@ pub fn attention(layout: &Layout, [q, k, v]: [&[f32]; 3], out: Outputs, counting
         from,
         sums: Shared::new(&mut sums),
     };
-    let scratch = call.scratch(layout.most_keys());
     tasks(layout.samples() * heads, layout.work(), |task| {
         let (sample, h) = (layout.sample(task / heads), task % heads);
+        let scratch = call.scratch(sample);
         let head = Head {
             call: &call,
             sample,
@@ -82,10 +82,11 @@ struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// Floats that a task with `keys` keys needs: queries, results, scores, and sums of what keys receive.
-    fn scratch(&self, keys: usize) -> usize {
-        let received = if self.from.is_empty() { 0 } else { keys };
-        (2 * self.layout.head_width + keys + received) * MOST_LANES
+    /// Floats that a task needs: keys and values, queries, results, scores, and sums of what keys receive.
+    fn scratch(&self, sample: Sample) -> usize {
+        let received = if self.from.is_empty() { 0 } else { sample.keys };
+        2 * packed_length(self.layout, sample)
+            + (2 * self.layout.head_width + sample.keys + received) * MOST_LANES
     }
 
     fn counting(&self) -> bool {
@@ -119,6 +120,12 @@ unsafe fn run<V: Vector, const KEYS: usize, const WIDTH: usize, const VECTORS: u
     } else {
         0
     });
+    let [_, k, v] = call.inputs;
+    let length = packed_length(layout, sample);
+    let (packed_keys, scratch) = scratch.split_at_mut(length);
+    let (packed_values, scratch) = scratch.split_at_mut(length);
+    let keys =
+        [(k, packed_keys), (v, packed_values)].map(|(data, packed)| keys_of(layout, sample, h, data, packed));
     // SAFETY: the caller's promise.
     unsafe {
         if sample.queries == 1 && !call.counting() {
@@ -128,7 +135,7 @@ unsafe fn run<V: Vector, const KEYS: usize, const WIDTH: usize, const VECTORS: u
                 for start in (0..group).step_by(V::LANES) {
                     let count = (group - start).min(V::LANES);
                     let block = Block::heads(layout, sample, h + start, count);
-                    run_block::<V, KEYS, WIDTH, 1>(head, block, scratch, received);
+                    run_block::<V, KEYS, WIDTH, 1>(head, block, keys, scratch, received);
                 }
             }
             return;
@@ -141,9 +148,9 @@ unsafe fn run<V: Vector, const KEYS: usize, const WIDTH: usize, const VECTORS: u
             let count = left.min(vectors * V::LANES);
             let block = Block::rows(layout, sample, h, start, count);
             if vectors == 1 {
-                run_block::<V, KEYS, WIDTH, 1>(head, block, scratch, received);
+                run_block::<V, KEYS, WIDTH, 1>(head, block, keys, scratch, received);
             } else {
-                run_block::<V, KEYS, WIDTH, VECTORS>(head, block, scratch, received);
+                run_block::<V, KEYS, WIDTH, VECTORS>(head, block, keys, scratch, received);
             }
             start += count;
         }
@@ -157,21 +164,18 @@ unsafe fn run<V: Vector, const KEYS: usize, const WIDTH: usize, const VECTORS: u
 unsafe fn run_block<V: Vector, const KEYS: usize, const WIDTH: usize, const COLUMNS: usize>(
     head: &Head,
     block: Block,
+    [k, v]: [Rows<*const f32>; 2],
     scratch: &mut [f32],
     received: &mut [f32],
 ) {
-    let Head { call, sample, h } = *head;
+    let call = head.call;
     let layout = call.layout;
     let (width, keys, lanes) = (layout.head_width, block.keys(), COLUMNS * V::LANES);
     let (queries, rest) = scratch.split_at_mut(width * lanes);
     let (result, rest) = rest.split_at_mut(width * lanes);
     let scores = &mut rest[..keys * lanes];
-    let [q, k, v] = call.inputs;
-    let key = layout.key_start(sample.key + block.first, h);
-    let rows_of = |data: &[f32]| Rows {
-        start: data.as_ptr().wrapping_add(key),
-        width: layout.key_width(),
-    };
+    let [q, ..] = call.inputs;
+    let (k, v) = (k.from(block.first), v.from(block.first));
     // SAFETY: offsets have been checked against the lengths; the scratch is as long as the slices above.
     unsafe {
         let source = Rows {
@@ -180,19 +184,13 @@ unsafe fn run_block<V: Vector, const KEYS: usize, const WIDTH: usize, const COLU
         };
         to_lanes::<V, COLUMNS>(source, block.count, width, queries.as_mut_ptr());
         let size = [keys, width];
-        products::<V, KEYS, COLUMNS>(
-            rows_of(k),
-            size,
-            queries.as_ptr(),
-            layout.scale,
-            scores.as_mut_ptr(),
-        );
+        products::<V, KEYS, COLUMNS>(k, size, queries.as_ptr(), layout.scale, scores.as_mut_ptr());
         if layout.softcap > 0.0 {
             cap(scores, layout.softcap);
         }
         let (most, sums) = exponentials::<V, COLUMNS>(&block, scores);
         result.fill(0.0);
-        add_all_weighted::<V, WIDTH, COLUMNS>(rows_of(v), size, scores, result.as_mut_ptr());
+        add_all_weighted::<V, WIDTH, COLUMNS>(v, size, scores, result.as_mut_ptr());
         let inverse = inverses::<V, COLUMNS>(sums);
         scale_lanes::<V, COLUMNS>(result, inverse);
         let target = Rows {

@@ -1,6 +1,7 @@
-//! Blocks of query rows, and which keys their lanes see.
+//! Blocks of query rows, which keys their lanes see, and where those keys lie.
 
 use super::{Layout, Sample};
+use crate::kernels::vector::Rows;
 
 /// Query rows (or the query heads of one row) that are computed side by side.
 #[derive(Clone, Copy)]
@@ -86,4 +87,49 @@ impl Block {
 pub fn within((from, to): (usize, usize), j: usize, lanes: usize) -> (usize, usize) {
     let part = |lane: usize| lane.saturating_sub(j * lanes).min(lanes);
     (part(from), part(to))
+}
+
+/// With fewer query rows than this, keys are read where they lie: copying costs as much as reading once more.
+const FEW_QUERIES: usize = 16;
+/// With fewer keys than this, they stay in caches wherever they lie.
+const MANY_KEYS: usize = 512;
+
+/// Floats of a head's keys side by side, in whole cache lines; 0 where they are read where they lie.
+pub fn packed_length(layout: &Layout, sample: Sample) -> usize {
+    if sample.queries < FEW_QUERIES || sample.keys < MANY_KEYS {
+        0
+    } else {
+        (sample.keys * layout.head_width).next_multiple_of(16)
+    }
+}
+
+/// The rows of a sample's keys in `data` that head `h` reads. Row 0 is the sample's first key.
+///
+/// They are copied to `packed` unless that is empty. Heads lie between each other: rows of one head are far apart, which
+/// costs a page of memory each, and cache lines that fall on each other where the distance is a power of two.
+pub fn keys_of(
+    layout: &Layout,
+    sample: Sample,
+    h: usize,
+    data: &[f32],
+    packed: &mut [f32],
+) -> Rows<*const f32> {
+    let (start, distance, width) = (
+        layout.key_start(sample.key, h),
+        layout.key_width(),
+        layout.head_width,
+    );
+    if packed.is_empty() {
+        return Rows {
+            start: data.as_ptr().wrapping_add(start),
+            width: distance,
+        };
+    }
+    for (key, row) in packed.chunks_exact_mut(width).take(sample.keys).enumerate() {
+        row.copy_from_slice(&data[start + key * distance..][..width]);
+    }
+    Rows {
+        start: packed.as_ptr(),
+        width,
+    }
 }

@@ -172,6 +172,19 @@ fn blocks_agree_with_a_plain_evaluation() {
         ..plain
     })
     .check("long");
+    let many = Layout {
+        query_offsets: &[0, 30, 45],
+        key_offsets: &[0, 513, 1100],
+        head_width: 5,
+        ..plain
+    };
+    Case::new(Layout { ..many }).check("many keys, side by side");
+    Case::new(Layout {
+        causal: false,
+        window: 40,
+        ..many
+    })
+    .check("many keys, window");
     Case::new(Layout {
         query_offsets: &[0, 1, 2],
         key_offsets: &[0, 300, 450],

@@ -55,6 +55,26 @@ pub struct Rows<P> {
     pub width: usize,
 }
 
+impl Rows<*const f32> {
+    /// The rows from `row` on.
+    pub fn from(self, row: usize) -> Self {
+        Self {
+            start: self.start.wrapping_add(row * self.width),
+            ..self
+        }
+    }
+}
+
+impl Rows<*mut f32> {
+    /// The rows from `row` on.
+    pub fn from(self, row: usize) -> Self {
+        Self {
+            start: self.start.wrapping_add(row * self.width),
+            ..self
+        }
+    }
+}
+
 /// Defines a function that calls `$body::<V, ..>` with the vectors of this CPU. `$body` is `#[inline(always)]`.
 ///
 /// Each instruction set gives its type and the constants that follow it in the generics of the body.
