@@ -72,7 +72,7 @@ it("releases what a failing kernel has allocated", () => {
   const ids = tf.tensor1d([0, 5], "int32");
   const before = leakCounters();
   expect(() => tf.gather(x, ids)).toThrowErrorMatchingInlineSnapshot(
-    `[Error: gather: index 5 is not in 0 to 1]`,
+    `[BasicError: A kernel of the CPU backend refused its call: gather: index 5 is not in 0 to 1. Check the shapes, indices and options that it was given; where they are right, report this with them. [E_KERNEL_FAILED]]`,
   );
   expect(leakCounters()).toEqual(before);
   tf.dispose([x, ids]);

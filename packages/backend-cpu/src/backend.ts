@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { NativeBindings } from "./bindings.js";
 import { type Block, BlockPool, type PoolUse } from "./block-pool.js";
+import { withKernelErrors } from "./kernel-error.js";
 import { createRehearsal, type Rehearsal } from "./rehearsal.js";
 
 /** Name of this backend in tfjs. Its own "cpu" is plain JavaScript. */
@@ -131,7 +132,7 @@ export class CpuBackend extends MathBackendCPU {
   /** A new float32 tensor with arbitrary content. Write all of `values`. */
   allocate(shape: readonly number[]): Output {
     const pool = this.#pool;
-    const block = pool.take(tf.util.sizeFromShape([...shape]));
+    const block = withKernelErrors(() => pool.take(tf.util.sizeFromShape([...shape])));
     const dataId = { id: this.#nextId++ };
     this.data.set(dataId, { values: block.view, dtype: "float32", refCount: 1, block, pool } as TensorRecord);
     const output: Output = { dataId, shape: [...shape], dtype: "float32", values: block.view };
@@ -139,13 +140,17 @@ export class CpuBackend extends MathBackendCPU {
     return output;
   }
 
-  /** Runs the body of a kernel. When it throws, what it has allocated is released. */
+  /**
+   * Runs the body of a kernel. When it throws, what it has allocated is released.
+   *
+   * @throws BasicError `E_KERNEL_FAILED` when the addon refuses the call.
+   */
   orRelease<T>(body: () => T): T {
     const outer = this.#allocated;
     const mine: tf.TensorInfo[] = [];
     this.#allocated = mine;
     try {
-      return body();
+      return withKernelErrors(body);
     } catch (error) {
       for (const { dataId } of mine) this.disposeData(dataId, true);
       throw error;
@@ -181,7 +186,7 @@ export class CpuBackend extends MathBackendCPU {
       return;
     }
     const pool = this.#pool;
-    const block = pool.take(values.length);
+    const block = withKernelErrors(() => pool.take(values.length));
     block.view.set(values as Float32Array);
     this.data.set(dataId, { values: block.view, dtype, refCount, block, pool } as TensorRecord);
   }

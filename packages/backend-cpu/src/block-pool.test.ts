@@ -126,3 +126,14 @@ it("has a twin that holds as many blocks, from another source", () => {
   pool.give(kept);
   pool.trim();
 });
+
+it.each([2 ** 32 + 16, 2 ** 53, Number.POSITIVE_INFINITY, Number.NaN])(
+  "refuses %s elements, and counts nothing",
+  (length) => {
+    const pool = new BlockPool(native());
+    expect(() => pool.take(length)).toThrowError(
+      /holds at most 4294967295 elements, but one of .* \[E_SHAPE\]/,
+    );
+    expect(pool.use()).toEqual({ liveBytes: 0, heldBytes: 0 });
+  },
+);

@@ -1,3 +1,5 @@
+import { BasicError } from "@basic-mllm/core";
+
 import type { NativeBindings } from "./bindings.js";
 
 /** Memory of one tensor: a view of the right length over a native block. */
@@ -19,6 +21,8 @@ export interface PoolUse {
 }
 
 const SMALLEST_CLASS = 16;
+/** Native code counts elements in 32 bits: a larger number would lose its upper ones on the way. */
+const MOST_ELEMENTS = 2 ** 32 - 1;
 const BYTES = Float32Array.BYTES_PER_ELEMENT;
 
 /** Where blocks come from. */
@@ -44,9 +48,14 @@ export class BlockPool {
     this.#heldLimit = heldLimit;
   }
 
-  /** A block whose view has `length` elements of arbitrary content. */
+  /**
+   * A block whose view has `length` elements of arbitrary content.
+   *
+   * @throws BasicError `E_SHAPE` for more elements than a tensor can have.
+   */
   take(length: number): Block {
     const size = sizeClass(length);
+    if (!(size <= MOST_ELEMENTS)) throw tooManyElements(length);
     const bytes = size * BYTES;
     let block = this.#free.get(size)?.pop();
     if (block === undefined) {
@@ -109,6 +118,14 @@ export class BlockPool {
   use(): PoolUse {
     return { liveBytes: this.#liveBytes, heldBytes: this.#heldBytes };
   }
+}
+
+function tooManyElements(length: number): BasicError {
+  return new BasicError(
+    "E_SHAPE",
+    `A tensor of the CPU backend holds at most ${MOST_ELEMENTS} elements, but one of ${length} is asked for. ` +
+      "Use smaller batches, or look for a size that is wrong.",
+  );
 }
 
 /** Elements of the block for `length` elements: four steps per doubling, so at most a fifth is unused. */

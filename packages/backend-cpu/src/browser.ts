@@ -1,5 +1,6 @@
 import { BasicError } from "@basic-mllm/core";
 
+import { kernelError } from "./kernel-error.js";
 import { type Engine, runningEngine, runOn } from "./run.js";
 
 export { BACKEND_NAME, CpuBackend, type Output } from "./backend.js";
@@ -44,7 +45,7 @@ async function openWasm(threads: number): Promise<Engine> {
   try {
     // biome-ignore lint/correctness/noUndeclaredDependencies: a platform package, declared when this one is released
     const { open } = await import("@basic-mllm/backend-cpu-wasm32");
-    return { name: "wasm", bindings: await open(threads) };
+    return { name: "wasm", bindings: await open(threads, kernelError) };
   } catch (cause) {
     throw new BasicError(
       "E_BACKEND_START",

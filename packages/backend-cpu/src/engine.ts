@@ -6,12 +6,13 @@ import { pathToFileURL } from "node:url";
 import { BasicError } from "@basic-mllm/core";
 
 import type { NativeBindings } from "./bindings.js";
+import { kernelError } from "./kernel-error.js";
 import { isBuilt, loadNative, packageRoot } from "./native.js";
 import type { Engine, EngineName } from "./run.js";
 
 /** What the package of the WebAssembly kernels exports. */
 interface WasmPackage {
-  readonly open: (threads: number) => Promise<NativeBindings>;
+  readonly open: (threads: number, createError: typeof kernelError) => Promise<NativeBindings>;
 }
 
 const WASM_PACKAGE = "@basic-mllm/backend-cpu-wasm32";
@@ -68,7 +69,7 @@ async function openWasm(root: string, threads: number): Promise<NativeBindings> 
   try {
     const file = isLocal ? built : createRequire(path.join(root, "package.json")).resolve(WASM_PACKAGE);
     const { open } = (await import(/* @vite-ignore */ pathToFileURL(file).href)) as WasmPackage;
-    return await open(threads);
+    return await open(threads, kernelError);
   } catch (cause) {
     const missing = (cause as { code?: unknown }).code === "MODULE_NOT_FOUND";
     throw new BasicError(

@@ -5,6 +5,7 @@ export type ErrorCode =
   | "E_INDEX_RANGE"
   | "E_KERNEL_MISSING"
   | "E_KERNEL_DUPLICATE"
+  | "E_KERNEL_FAILED"
   | "E_NO_GRADIENT"
   | "E_NESTED_GRADIENT"
   | "E_BACKEND_MISSING"

@@ -128,7 +128,8 @@ impl<T: Element> Memory for View<T> {
 }
 
 fn overlap(a: (usize, usize), b: (usize, usize)) -> bool {
-    a.0 < b.1 && b.0 < a.1
+    // The larger start lies before the smaller end: never true where one is empty.
+    a.0.max(b.0) < a.1.min(b.1)
 }
 
 /// Mutable slices of `outputs`, after a check that they touch neither each other nor an input.

@@ -2,6 +2,7 @@ import { type Attributes, type Inputs, implementKernel, type KernelContract } fr
 import type * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, type CpuBackend } from "../backend.js";
 import type { NativeBindings } from "../bindings.js";
+import { withKernelErrors } from "../kernel-error.js";
 
 /** What a body works with. */
 export interface Call<Name extends string, Attrs extends Attributes> {
@@ -32,16 +33,17 @@ export function implement<Name extends string, Attrs extends Attributes>(
     backend: BACKEND_NAME,
     run: ({ inputs, attrs, backend }) => {
       const outputs = contract.infer(shapesOf(inputs), attrs).map((shape) => backend.allocate(shape));
+      const call: Call<Name, Attrs> = {
+        native: backend.native,
+        attrs,
+        all: () => Object.values<tf.TensorInfo>(inputs).map((tensor) => backend.floats(tensor)),
+        floats: (name) => backend.floats(inputs[name]),
+        integers: (name) => backend.integers(inputs[name]),
+        size: (name, axis) => inputs[name].shape[axis] ?? 1,
+        out: (index) => outputs[index]?.values ?? NONE,
+      };
       try {
-        body({
-          native: backend.native,
-          attrs,
-          all: () => Object.values<tf.TensorInfo>(inputs).map((tensor) => backend.floats(tensor)),
-          floats: (name) => backend.floats(inputs[name]),
-          integers: (name) => backend.integers(inputs[name]),
-          size: (name, axis) => inputs[name].shape[axis] ?? 1,
-          out: (index) => outputs[index]?.values ?? NONE,
-        });
+        withKernelErrors(() => body(call));
       } catch (error) {
         for (const { dataId } of outputs) backend.disposeData(dataId, true);
         throw error;
@@ -64,7 +66,7 @@ export function implementInPlace<Name extends string, Attrs extends Attributes>(
   implementKernel<Name, Attrs, CpuBackend>({
     contract,
     backend: BACKEND_NAME,
-    run: (call) => body(call).map((tensor) => call.backend.alias(tensor)),
+    run: (call) => withKernelErrors(() => body(call)).map((tensor) => call.backend.alias(tensor)),
   });
 }
 

@@ -1,6 +1,9 @@
+import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 
+import { leakCounters } from "../../test/compare.js";
 import { native } from "../native.js";
+import { start } from "../start.js";
 import type { AttentionLayout } from "./bindings.js";
 
 const floats = (length: number) => new Float32Array(length);
@@ -93,6 +96,15 @@ describe("native kernels refuse", () => {
     );
   });
 
+  it("an output that lies over the offsets of an attention", () => {
+    const shared = new Float32Array(24);
+    const keyOffsets = new Int32Array(shared.buffer, 0, 2);
+    keyOffsets.set([0, 3]);
+    expect(() =>
+      native().attention(floats(24), floats(12), floats(12), { ...layout, keyOffsets }, shared, floats(6)),
+    ).toThrowErrorMatchingInlineSnapshot(`[Error: attention: output 0 shares memory with another argument]`);
+  });
+
   it("an output that is also an input, and an array of another type", () => {
     const x = floats(4);
     expect(() => native().activation("silu", x, x)).toThrowErrorMatchingInlineSnapshot(
@@ -102,5 +114,19 @@ describe("native kernels refuse", () => {
     expect(() => native().activation("silu", integers as Float32Array, x)).toThrowErrorMatchingInlineSnapshot(
       `[Error: expected a Float32Array]`,
     );
+  });
+});
+
+describe("a call that native code refuses", () => {
+  it("is a BasicError, and leaves no memory behind", async () => {
+    await start({ threads: 1 });
+    const x = tf.tensor2d([1, 2, 3, 4], [2, 2]);
+    const wrong = tf.tensor1d([0, 7], "int32");
+    const before = leakCounters();
+    expect(() => tf.gather(x, wrong)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: A kernel of the CPU backend refused its call: gather: index 7 is not in 0 to 1. Check the shapes, indices and options that it was given; where they are right, report this with them. [E_KERNEL_FAILED]]`,
+    );
+    expect(leakCounters()).toEqual(before);
+    tf.dispose([x, wrong]);
   });
 });

@@ -300,6 +300,13 @@ describe("creation", () => {
     await expectLikeStock(() => tf.scalar(3.5));
   });
 
+  it("broadcasts to no elements are as stock", async () => {
+    const none = (...shape: number[]) => tf.tensor([], shape, "float32");
+    await expectLikeStock(() => tf.add(none(3, 0), tensor([3, 1])));
+    await expectLikeStock(() => tf.greater(none(2, 3, 0), tensor([3, 1])));
+    await expectLikeStock(() => tf.mul(none(0, 3), tensor([3])));
+  });
+
   it("tensors without elements are as stock", async () => {
     const empty = () => tf.tensor2d([], [0, 3], "float32");
     await expectLikeStock(() => tf.exp(empty()));

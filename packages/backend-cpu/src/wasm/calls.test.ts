@@ -1,5 +1,6 @@
 import { beforeEach, expect, it } from "vitest";
 
+import { kernelError } from "../kernel-error.js";
 import { bindCalls, type WasmExports } from "./calls.js";
 
 const TABLE = 1024;
@@ -50,7 +51,18 @@ beforeEach(() => {
   free = [];
 });
 
-const bind = () => bindCalls(createModule(), memory) as unknown as Bound;
+type Body = (...args: unknown[]) => void;
+
+function errorOf(body: () => void): Error {
+  try {
+    body();
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+const bind = () => bindCalls(createModule(), memory, kernelError) as unknown as Bound;
 
 it("lets the module work in its own memory", () => {
   const module = bind();
@@ -113,4 +125,20 @@ it("refuses more arrays than a call may have", () => {
   expect(() => bind().addOne(...Array.from({ length: 65 }, () => new Float32Array(1)))).toThrow(
     "a call has 65 arrays, at most 64",
   );
+});
+
+it("says what happened when the module stops in a call, and lets no call follow", () => {
+  const stop = () => {
+    throw new WebAssembly.RuntimeError("unreachable");
+  };
+  const module = bindCalls({ ...createModule(), silu: stop }, memory, kernelError) as unknown as Bound &
+    Record<"silu", Body>;
+  const [x, y] = [module.allocateBlock(4), module.allocateBlock(4)];
+  const caught = errorOf(() => module.silu(x, y));
+  expect(caught).toMatchInlineSnapshot(
+    `[BasicError: The WebAssembly kernel "silu" stopped in the middle of its work (unreachable), so that its memory, with all tensors, can no longer be used. Load the page again or start another process, and go on from the last checkpoint. Use fewer or smaller tensors where memory ran out (WebAssembly has 4 GiB); otherwise this is a defect of the backend: report the name of the kernel and the shapes. [E_KERNEL_FAILED]]`,
+  );
+  expect(errorOf(() => module.addOne(x, y))).toBe(caught);
+  expect(errorOf(() => module.allocateBlock(4))).toBe(caught);
+  expect(module.freeBlock(x)).toBe(false);
 });

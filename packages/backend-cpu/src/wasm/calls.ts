@@ -13,6 +13,9 @@ export interface WasmExports {
 type TypedArray = Float32Array | Int32Array | Uint8Array;
 type Body = (...args: unknown[]) => unknown;
 
+/** Makes the error of a kernel that failed. The module has no copy of the core, whose errors these should be. */
+export type CreateError = (message: string, cause: Error) => Error;
+
 /** Rows of the table. */
 const MOST_ARRAYS = 64;
 const FIELDS = 3;
@@ -37,15 +40,19 @@ interface Copied {
  * are not recognised any more, though they still show the same memory; so arrays go in as address and length.
  * Other arrays are copied in and, as the call may have written them, back.
  */
-export function bindCalls(exports: WasmExports, memory: WebAssembly.Memory): NativeBindings {
-  const calls = new Calls(exports, memory);
+export function bindCalls(
+  exports: WasmExports,
+  memory: WebAssembly.Memory,
+  createError: CreateError,
+): NativeBindings {
+  const calls = new Calls(exports, memory, createError);
   const bound = Object.entries(exports)
     .filter(([, value]) => typeof value === "function")
-    .map(([name, body]) => [name, (...args: unknown[]) => calls.run(body as Body, args)]);
+    .map(([name, body]) => [name, (...args: unknown[]) => calls.run(name, body as Body, args)]);
   return {
     ...Object.fromEntries(bound),
     allocateBlock: (floats: number) => calls.allocateBlock(floats),
-    freeBlock: (block: Float32Array) => calls.owns(block) && exports.freeAddress(block.byteOffset),
+    freeBlock: (block: Float32Array) => calls.freeBlock(block),
   };
 }
 
@@ -53,28 +60,49 @@ class Calls {
   readonly #exports: WasmExports;
   readonly #memory: WebAssembly.Memory;
   readonly #table: number;
+  readonly #createError: CreateError;
   /** Every buffer object that the memory has had. */
   readonly #buffers = new WeakSet<ArrayBufferLike>();
   #copies = { address: 0, bytes: 0 };
+  /** Why no call can follow: the module stopped in the middle of one. */
+  #stopped: Error | undefined;
 
-  constructor(exports: WasmExports, memory: WebAssembly.Memory) {
+  constructor(exports: WasmExports, memory: WebAssembly.Memory, createError: CreateError) {
     this.#exports = exports;
+    this.#createError = createError;
     this.#memory = memory;
     this.#table = exports.argumentTable();
   }
 
   allocateBlock(floats: number): Float32Array {
-    const address = this.#exports.allocateAddress(floats);
+    const address = this.run("allocateBlock", this.#exports.allocateAddress as Body, [floats]) as number;
     const { buffer } = this.#memory;
     this.#buffers.add(buffer);
     return new Float32Array(buffer, address, floats);
+  }
+
+  /** Does nothing once the module has stopped: disposing tensors must not fail as well. */
+  freeBlock(block: Float32Array): boolean {
+    if (this.#stopped !== undefined || !this.owns(block)) return false;
+    return this.#exports.freeAddress(block.byteOffset);
   }
 
   owns(array: TypedArray): boolean {
     return this.#buffers.has(array.buffer);
   }
 
-  run(body: Body, args: unknown[]): unknown {
+  run(name: string, body: Body, args: unknown[]): unknown {
+    if (this.#stopped !== undefined) throw this.#stopped;
+    try {
+      return this.#run(body, args);
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      this.#stopped = this.#createError(stoppedText(name, error), error);
+      throw this.#stopped;
+    }
+  }
+
+  #run(body: Body, args: unknown[]): unknown {
     const arrays: TypedArray[] = [];
     const rows = args.map((arg) => rowsOf(arg, arrays));
     if (arrays.length === 0) return body(...args);
@@ -149,6 +177,16 @@ class Calls {
       );
     }
   }
+}
+
+/** A panic in WebAssembly is a trap: locks stay taken and the stack is not put back. */
+function stoppedText(name: string, { message }: Error): string {
+  return (
+    `The WebAssembly kernel "${name}" stopped in the middle of its work (${message}), so that its memory, with all ` +
+    "tensors, can no longer be used. Load the page again or start another process, and go on from the last " +
+    "checkpoint. Use fewer or smaller tensors where memory ran out (WebAssembly has 4 GiB); otherwise this is a " +
+    "defect of the backend: report the name of the kernel and the shapes."
+  );
 }
 
 /** `value` with the number of its row for each typed array in it. */

@@ -1,4 +1,5 @@
 import type { NativeBindings } from "../bindings.js";
+import type { CreateError } from "./calls.js";
 import { startModule } from "./module.js";
 
 const FILE = "./basic-mllm-cpu.wasm";
@@ -7,13 +8,14 @@ const FILE = "./basic-mllm-cpu.wasm";
  * Loads the kernels as WebAssembly, with threads.
  *
  * @param threads - The most that will be used. A browser must start their workers in advance.
+ * @param createError - Makes the errors of kernels that fail.
  */
-export function open(threads: number): Promise<NativeBindings> {
+export function open(threads: number, createError: CreateError): Promise<NativeBindings> {
   const inNode = typeof process === "object" && process.versions?.node !== undefined;
-  return inNode ? openInNode() : openInBrowser(threads);
+  return inNode ? openInNode(createError) : openInBrowser(threads, createError);
 }
 
-async function openInNode(): Promise<NativeBindings> {
+async function openInNode(createError: CreateError): Promise<NativeBindings> {
   const { readFile } = await import("node:fs/promises");
   const { Worker } = await import("node:worker_threads");
   const module = await WebAssembly.compile(await readFile(new URL(FILE, import.meta.url)));
@@ -23,10 +25,10 @@ async function openInNode(): Promise<NativeBindings> {
     worker.unref();
     return worker;
   };
-  return startModule({ module, createWorker, workers: 0, variables: {} });
+  return startModule({ module, createWorker, workers: 0, variables: {}, createError });
 }
 
-async function openInBrowser(threads: number): Promise<NativeBindings> {
+async function openInBrowser(threads: number, createError: CreateError): Promise<NativeBindings> {
   if (globalThis.crossOriginIsolated !== true) {
     throw new Error(
       "this page is not cross-origin isolated, so that it has no shared memory. Serve it with the headers " +
@@ -38,5 +40,11 @@ async function openInBrowser(threads: number): Promise<NativeBindings> {
   }
   const module = await WebAssembly.compileStreaming(fetch(new URL(FILE, import.meta.url)));
   const createWorker = () => new Worker(new URL("./worker.mjs", import.meta.url), { type: "module" });
-  return startModule({ module, createWorker, workers: threads > 1 ? threads : 0, variables: {} });
+  return startModule({
+    module,
+    createWorker,
+    workers: threads > 1 ? threads : 0,
+    variables: {},
+    createError,
+  });
 }

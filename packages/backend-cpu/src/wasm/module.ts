@@ -9,7 +9,7 @@ import { createContext } from "@emnapi/runtime";
 import { WASI } from "@tybys/wasm-util";
 
 import type { NativeBindings } from "../bindings.js";
-import { bindCalls, type WasmExports } from "./calls.js";
+import { bindCalls, type CreateError, type WasmExports } from "./calls.js";
 
 /** 64 KiB each. The stack of the main thread takes 62 MiB of the first. */
 const FIRST_PAGES = 1024;
@@ -22,6 +22,7 @@ export interface ModuleOptions {
   /** Workers to start in advance, where a blocked thread cannot start one. 0: when they are needed. */
   readonly workers: number;
   readonly variables: Readonly<Record<string, string>>;
+  readonly createError: CreateError;
 }
 
 /** Starts the module in this thread. */
@@ -36,7 +37,7 @@ export async function startModule(options: ModuleOptions): Promise<NativeBinding
     overwriteImports: (imports) => withMemory(imports, memory),
     beforeInit: ({ instance }) => register(instance),
   });
-  return bindCalls(napiModule.exports as WasmExports, memory);
+  return bindCalls(napiModule.exports as WasmExports, memory, options.createError);
 }
 
 /** Answers the messages that make this worker a thread of the module. */

@@ -83,6 +83,9 @@ multiversion! {
 }
 
 fn run<O: Binary>(a: &[f32], b: &[f32], out: &mut [O::Value], loops: &Loops) {
+    if out.is_empty() {
+        return;
+    }
     let (width, a_stride, b_stride) = loops.inner();
     if loops.sizes.len() == 1 && a_stride == 1 && b_stride == 1 {
         par_rows_out(out, 1, CHEAP, |range, out| {

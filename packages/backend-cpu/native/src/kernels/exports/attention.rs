@@ -3,7 +3,7 @@
 use napi::Result;
 use napi_derive::napi;
 
-use crate::args::{In, Ints, Memory, Out, guard, invalid, length, outputs};
+use crate::args::{In, Ints, Memory, Out, guard, invalid, length, outputs, product};
 use crate::kernels::attention::{self, Counting, Layout, Outputs, Saved};
 
 use super::{offsets, row_count};
@@ -20,6 +20,15 @@ pub struct AttentionLayout {
     pub causal: bool,
     pub window: u32,
     pub softcap: f64,
+}
+
+/// All that outputs must not touch.
+fn with_offsets<'a, const N: usize>(
+    layout: &'a AttentionLayout,
+    inputs: [&'a dyn Memory; N],
+) -> Vec<&'a dyn Memory> {
+    let offsets: [&dyn Memory; 2] = [&layout.query_offsets, &layout.key_offsets];
+    inputs.into_iter().chain(offsets).collect()
 }
 
 fn checked<'a>(layout: &AttentionLayout, [q, k, v]: [&[f32]; 3]) -> Result<Layout<'a>> {
@@ -40,6 +49,8 @@ fn checked<'a>(layout: &AttentionLayout, [q, k, v]: [&[f32]; 3]) -> Result<Layou
             checked.heads, checked.key_heads
         )));
     }
+    // Widths are products, which must not wrap around where addresses have 32 bits.
+    product(&[checked.heads, checked.head_width])?;
     offsets(
         "query_offsets",
         checked.query_offsets,
@@ -66,7 +77,7 @@ fn check_rows(layout: &Layout, q: &[f32], out: &Outputs) -> Result<usize> {
 #[napi]
 pub fn attention(q: In, k: In, v: In, layout: AttentionLayout, y: Out, log_sum_exp: Out) -> Result<()> {
     guard("attention", || {
-        let [y, log_sum_exp] = outputs([y, log_sum_exp], &[&q, &k, &v])?;
+        let [y, log_sum_exp] = outputs([y, log_sum_exp], &with_offsets(&layout, [&q, &k, &v]))?;
         let inputs = [q.slice(), k.slice(), v.slice()];
         let layout = checked(&layout, inputs)?;
         let out = Outputs { y, log_sum_exp };
@@ -91,7 +102,7 @@ pub fn attention_received(
     received: Out,
 ) -> Result<()> {
     guard("attention_received", || {
-        let memory: [&dyn Memory; 5] = [&q, &k, &v, &counts_as_text, &receive_from];
+        let memory = with_offsets(&layout, [&q, &k, &v, &counts_as_text, &receive_from]);
         let [y, log_sum_exp, received] = outputs([y, log_sum_exp, received], &memory)?;
         let inputs = [q.slice(), k.slice(), v.slice()];
         let layout = checked(&layout, inputs)?;
@@ -131,7 +142,7 @@ pub fn attention_backward(
     dv: Out,
 ) -> Result<()> {
     guard("attention_backward", || {
-        let memory: [&dyn Memory; 6] = [&dy, &q, &k, &v, &y, &log_sum_exp];
+        let memory = with_offsets(&layout, [&dy, &q, &k, &v, &y, &log_sum_exp]);
         let out = outputs([dq, dk, dv], &memory)?;
         let saved = Saved {
             dy: dy.slice(),
