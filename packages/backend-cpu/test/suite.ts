@@ -20,9 +20,9 @@ export interface SuiteResult {
   readonly unequal: readonly string[];
 }
 
-/** Bundles a program of this folder into one file, from which the package finds its kernels. */
-export async function bundle(program: string): Promise<string> {
-  const outfile = `${PACKAGE}.cache/${program}.mjs`;
+/** Bundles a program of this folder into one file; kernels are looked for beside `folder`. */
+export async function bundle(program: string, folder = `${PACKAGE}.cache`): Promise<string> {
+  const outfile = `${folder}/${program}.mjs`;
   await build({
     entryPoints: [`${PACKAGE}test/${program}.ts`],
     outfile,

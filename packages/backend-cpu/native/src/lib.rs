@@ -8,6 +8,8 @@
 
 pub mod args;
 pub mod gemm;
+#[cfg(all(feature = "guard-pages", target_os = "linux", target_pointer_width = "64"))]
+pub mod guard;
 pub mod kernels;
 pub mod math;
 pub mod matmul;

@@ -9,7 +9,9 @@ use napi_derive::napi;
 
 use crate::args::{invalid, product};
 
-const ALIGNMENT: usize = 64;
+/// Alignment of blocks and their least number of floats. Tests want blocks to end where their tensor ends.
+const ALIGNMENT: usize = if cfg!(feature = "exact-blocks") { 4 } else { 64 };
+const LEAST_FLOATS: u32 = if cfg!(feature = "exact-blocks") { 1 } else { 16 };
 
 /// Blocks that exist, by address. The number tells a block from a later one at the same address.
 #[derive(Default)]
@@ -42,7 +44,7 @@ fn free(address: usize, only: Option<u64>) -> bool {
 
 /// Address and number of a new zeroed block.
 fn allocate(floats: u32) -> Result<(usize, u64)> {
-    let bytes = product(&[floats.max(16) as usize, size_of::<f32>()])?;
+    let bytes = product(&[floats.max(LEAST_FLOATS) as usize, size_of::<f32>()])?;
     let layout = Layout::from_size_align(bytes, ALIGNMENT).map_err(|error| invalid(error.to_string()))?;
     // SAFETY: the layout is not empty.
     let data = unsafe { alloc_zeroed(layout) };
