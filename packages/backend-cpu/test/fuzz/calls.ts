@@ -33,6 +33,26 @@ export const NOT_FUZZED = [
   "bf16Products",
 ] as const;
 
+const MOMENTS = ["bfloat16", "int8"] as const;
+/** Words of packed moments. */
+const PACKED = {
+  bfloat16: (length: number) => Math.ceil(length / 2),
+  int8: (length: number) => Math.ceil(length / 256) + Math.ceil(length / 4),
+} as const;
+
+/** Lengths of the tensors of a call that takes several. */
+const tensorLengths = ({ rows, width, few, columns }: Sizes) =>
+  [rows * width, few, columns].slice(0, 1 + (few % 3));
+
+const numbered = (lengths: readonly number[], make: (length: number) => Argument): Argument =>
+  Object.fromEntries(lengths.map((length, i) => [i, make(length)]));
+
+function adamwSettings(lengths: readonly number[]): Argument {
+  const each = (value: number) => numbered(lengths, () => value);
+  const shared = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 3 };
+  return { count: lengths.length, learningRates: each(1e-3), weightDecays: each(0.1), ...shared };
+}
+
 const kind = ({ pick }: Sizes) => KINDS[pick(KINDS.length)] as string;
 const list = (length: number, value: (i: number) => number) =>
   ints(Array.from({ length }, (_, i) => value(i)));
@@ -194,10 +214,21 @@ export const CALLS: Readonly<Record<Exclude<keyof NativeBindings, (typeof NOT_FU
     const n = s.rows * s.width;
     return [kind(s), floats(n), floats(n), floats(n), out(n), out(n)];
   },
-  squaredNorm: ({ rows, width }) => [floats(rows * width), out(1)],
-  adamw: ({ rows, width }) => {
-    const n = rows * width;
-    return [out(n), floats(n), out(n), out(n), floats(2), 1e-3, 0.9, 0.999, 1e-8, 0.1, 3];
+  squaredNorm: (s) => {
+    const lengths = tensorLengths(s);
+    return [lengths.length, numbered(lengths, floats), out(1)];
+  },
+  adamw: (s) => {
+    const lengths = tensorLengths(s);
+    const [parameter, gradient, m, v] = [out, floats, out, out].map((make) => numbered(lengths, make));
+    return [adamwSettings(lengths), parameter, gradient, m, v, floats(2)] as Argument[];
+  },
+  adamwPacked: (s) => {
+    const lengths = tensorLengths(s);
+    const storage = MOMENTS[s.pick(2)] as (typeof MOMENTS)[number];
+    const words = (length: number) => outInts(PACKED[storage](length));
+    const [parameter, gradient, m, v] = [out, floats, words, words].map((make) => numbered(lengths, make));
+    return [adamwSettings(lengths), storage, parameter, gradient, m, v, floats(2)] as Argument[];
   },
   rmsNorm: ({ rows, width, pick }) => [
     floats(rows * width),
