@@ -166,7 +166,11 @@ type BlockSource = Pick<NativeBindings, "allocateBlock" | "freeBlock">;
 declare class BlockPool {
     #private;
     constructor(native: BlockSource, heldLimit?: number);
-    /** A block whose view has `length` elements of arbitrary content. */
+    /**
+     * A block whose view has `length` elements of arbitrary content.
+     *
+     * @throws BasicError `E_SHAPE` for more elements than a tensor can have.
+     */
     take(length: number): Block;
     /** Takes back what {@link take} gave. A second call does nothing. */
     give(block: Block): void;
@@ -226,7 +230,11 @@ declare class CpuBackend extends MathBackendCPU {
     rehearse(body: (grown: () => number) => Promise<void>): Promise<number>;
     /** A new float32 tensor with arbitrary content. Write all of `values`. */
     allocate(shape: readonly number[]): Output;
-    /** Runs the body of a kernel. When it throws, what it has allocated is released. */
+    /**
+     * Runs the body of a kernel. When it throws, what it has allocated is released.
+     *
+     * @throws BasicError `E_KERNEL_FAILED` when the addon refuses the call.
+     */
     orRelease<T>(body: () => T): T;
     /** Memory of a float32 tensor, not a copy. Valid until the tensor is disposed. */
     floats(tensor: tf.TensorInfo): Float32Array;

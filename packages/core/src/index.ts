@@ -124,7 +124,7 @@ export {
 } from "./kernels/row-gather.js";
 export { type Fallback, runKernel, setFallback } from "./kernels/run.js";
 export { type SpliceAttrs, splice } from "./kernels/splice.js";
-export { type SquaredNormAttrs, squaredNorm } from "./kernels/squared-norm.js";
+export { type SquaredNormAttrs, type SquaredNormInput, squaredNorm } from "./kernels/squared-norm.js";
 export type { RandomValueOptions } from "./layers/builder.js";
 export { Builder, type Role, randomValues, type ValueSource } from "./layers/builder.js";
 export type { Linear } from "./layers/linear.js";
