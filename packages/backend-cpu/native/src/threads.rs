@@ -5,17 +5,16 @@ use std::sync::{Arc, RwLock};
 
 use napi::Result;
 use napi_derive::napi;
-use rayon::prelude::*;
-use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::args::{guard, invalid};
+use crate::pool::Pool;
 
-static POOL: RwLock<Option<Arc<ThreadPool>>> = RwLock::new(None);
+static POOL: RwLock<Option<Arc<Pool>>> = RwLock::new(None);
 
 /// Chunks per thread: a late thread then costs a part of its share, not all of it.
 const CHUNKS_PER_THREAD: usize = 4;
 
-fn pool() -> Option<Arc<ThreadPool>> {
+fn pool() -> Option<Arc<Pool>> {
     POOL.read().unwrap_or_else(|poison| poison.into_inner()).clone()
 }
 
@@ -33,12 +32,8 @@ pub fn set_thread_count(count: u32) -> Result<()> {
             0 => return Err(invalid("the number of threads must be at least 1")),
             1 => None,
             n => {
-                let builder = ThreadPoolBuilder::new()
-                    .num_threads(n as usize)
-                    .thread_name(|i| format!("basic-mllm-{i}"));
-                Some(Arc::new(
-                    builder.build().map_err(|error| invalid(error.to_string()))?,
-                ))
+                let pool = Pool::new(n as usize).map_err(|error| invalid(error.to_string()))?;
+                Some(Arc::new(pool))
             }
         };
         *POOL.write().unwrap_or_else(|poison| poison.into_inner()) = next;
@@ -48,17 +43,14 @@ pub fn set_thread_count(count: u32) -> Result<()> {
 
 /// Number of threads that kernels use.
 pub fn threads() -> usize {
-    pool().map_or(1, |pool| pool.current_num_threads())
+    pool().map_or(1, |pool| pool.threads())
 }
 
-/// Runs `f` inside the pool, with its number of threads. For code that uses rayon itself.
-pub fn in_pool<T: Send>(f: impl FnOnce(usize) -> T + Send) -> T {
+/// Calls `body(0) .. body(count - 1)` on all threads, in any order.
+pub fn on_all(count: usize, body: impl Fn(usize) + Sync) {
     match pool() {
-        None => f(1),
-        Some(pool) => {
-            let threads = pool.current_num_threads();
-            pool.install(|| f(threads))
-        }
+        Some(pool) if count > 1 => pool.run(count, &body),
+        _ => (0..count).for_each(body),
     }
 }
 
@@ -75,9 +67,9 @@ pub fn par_rows(n: usize, min_rows: usize, f: impl Fn(Range<usize>) + Send + Syn
         }
         return;
     };
-    let chunks = most.min(pool.current_num_threads() * CHUNKS_PER_THREAD);
+    let chunks = most.min(pool.threads() * CHUNKS_PER_THREAD);
     let cut = |i: usize| n * i / chunks;
-    pool.install(|| (0..chunks).into_par_iter().for_each(|i| f(cut(i)..cut(i + 1))));
+    pool.run(chunks, &|i| f(cut(i)..cut(i + 1)));
 }
 
 /// As [`par_rows`], and hands each range its own part of `out`, which has `width` elements a row.

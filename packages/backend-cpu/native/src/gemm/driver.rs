@@ -35,6 +35,11 @@ unsafe impl Sync for Target {}
 // SAFETY: as above.
 unsafe impl Send for Target {}
 
+/// Whether a kernel that can read a where it lies does so.
+pub fn a_in_place(p: &Product, columns: usize) -> bool {
+    p.a.1.columns == 1 && columns <= FEW_COLUMNS
+}
+
 /// Equal pieces of `length`, whole multiples of 32, none above `most`.
 fn piece(length: usize, most: usize) -> usize {
     let pieces = length.div_ceil(most).max(1);
@@ -127,7 +132,7 @@ impl<'p, 'a, K: Kernel> Pass<'p, 'a, K> {
     }
 
     fn a_in_place(&self, columns: usize) -> bool {
-        K::IN_PLACE && self.product.a.1.columns == 1 && columns <= FEW_COLUMNS
+        K::IN_PLACE && a_in_place(self.product, columns)
     }
 
     /// Packs the block of b; of a b that is used in place only the panel that is not full.

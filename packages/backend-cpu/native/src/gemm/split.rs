@@ -3,11 +3,12 @@
 use std::ops::Range;
 
 use super::choice::Method;
+use super::driver::a_in_place;
 use super::{Factor, Product};
 use crate::kernels::support::tasks;
 use crate::threads::threads;
 
-/// Parts per thread where parts repeat no work: a late thread then costs less.
+/// Most parts per thread.
 const PARTS: usize = 2;
 /// Columns and rows of a part are multiples of these: whole panels of every kernel, and whole blocks of a weight.
 const COLUMNS: usize = 32;
@@ -31,18 +32,12 @@ pub fn for_each_part(
     if method == Method::Crate {
         return in_parts(p, CRATE_PART, parallel, body);
     }
-    let most = if parallel { threads() * PARTS } else { 1 };
-    let parts = most.min(work / PART);
-    if parts < 2 {
+    let threads = if parallel { threads() } else { 1 };
+    let parts = (threads * PARTS).min(work / PART);
+    if threads < 2 || parts < 2 {
         return body(0..m, 0..n);
     }
-    let [down, across] = grid(p, method, parts);
-    in_parts(
-        p,
-        [share(m, down, ROWS), share(n, across, COLUMNS)],
-        parallel,
-        body,
-    );
+    in_parts(p, grid(p, method, threads, parts), parallel, body);
 }
 
 /// Calls `body` with parts of `rows` x `columns`.
@@ -71,30 +66,44 @@ fn share(length: usize, parts: usize, unit: usize) -> usize {
     length.div_ceil(parts).next_multiple_of(unit)
 }
 
-/// Parts down and across: cut where less is packed twice. Columns share the packing of a, rows that of b.
-fn grid(p: &Product, method: Method, parts: usize) -> [usize; 2] {
+/// Nanoseconds of a multiply-add, of packing an element, and of reading one of a where it lies: what matters is their
+/// proportion. A stored weight is decoded while it is packed.
+const MULTIPLY: f64 = 0.0125;
+const PACK: f64 = 0.6;
+const DECODE: f64 = 2.4;
+const READ: f64 = 0.15;
+
+/// Rows and columns of a part: at most `parts` parts, of which the threads have done all the soonest.
+fn grid(p: &Product, method: Method, threads: usize, parts: usize) -> [usize; 2] {
     let (m, n) = (p.size.m, p.size.n);
     if method == Method::Dots {
-        return [1, parts];
+        return [m, share(n, parts, COLUMNS)];
     }
-    let a_in_place = p.a.1.columns == 1 && n <= 512;
-    let a_again = if a_in_place { 0 } else { m };
-    let b_again = if matches!(p.b, Factor::Stored(..)) {
-        4 * n
+    let shapes = (1..=parts).flat_map(|down| {
+        let across = 1..=parts / down;
+        across.map(move |across| [share(m, down, ROWS), share(n, across, COLUMNS)])
+    });
+    let time = |shape: &[usize; 2]| duration(p, *shape, threads);
+    // At least one shape: a single part.
+    shapes
+        .min_by(|a, b| time(a).total_cmp(&time(b)))
+        .unwrap_or([m, n])
+}
+
+/// Estimated time of the product in parts of this shape.
+fn duration(p: &Product, [rows, columns]: [usize; 2], threads: usize) -> f64 {
+    let count = p.size.m.div_ceil(rows) * p.size.n.div_ceil(columns);
+    let (rows, columns) = (rows.min(p.size.m) as f64, columns.min(p.size.n) as f64);
+    let a = if a_in_place(p, columns as usize) {
+        READ
     } else {
-        n
+        PACK
     };
-    let by_columns = a_again <= b_again;
-    let room = if by_columns {
-        n.div_ceil(COLUMNS)
+    let b = if matches!(p.b, Factor::Stored(..)) {
+        DECODE
     } else {
-        m.div_ceil(ROWS)
+        PACK
     };
-    let first = parts.min(room);
-    let second = parts / first;
-    if by_columns {
-        [second, first]
-    } else {
-        [first, second]
-    }
+    let part = p.size.k as f64 * (rows * columns * MULTIPLY + rows * a + columns * b);
+    part * count.div_ceil(threads) as f64
 }

@@ -34,7 +34,7 @@ pub fn rotary(x: &[f32], rotation: Rotation, y: &mut [f32]) {
     let table = &*table;
     let width = x.len() / rows;
     let y = Shared::new(y);
-    tasks(rows.div_ceil(ROWS), x.len() * 2, |task| {
+    tasks(rows.div_ceil(ROWS), x.len() * 16, |task| {
         let (first, count) = block(task, ROWS, rows);
         // SAFETY: tasks own disjoint rows.
         unsafe {

@@ -3,11 +3,9 @@
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-use rayon::prelude::*;
-
 use crate::gemm::{Factor, Product, Target};
 use crate::matmul::{Size, Strides};
-use crate::threads::{in_pool, threads};
+use crate::threads::{on_all, threads};
 
 /// Work (in multiply-adds, some 50 microseconds of them) below which waking the pool costs more than it saves.
 const PARALLEL_WORK: usize = 1 << 21;
@@ -22,7 +20,7 @@ pub fn tasks(count: usize, work: usize, body: impl Fn(usize) + Sync + Send) {
     if count < 2 || work < PARALLEL_WORK || threads() < 2 {
         (0..count).for_each(body);
     } else {
-        in_pool(|_| (0..count).into_par_iter().with_max_len(1).for_each(&body));
+        on_all(count, body);
     }
 }
 

@@ -12,7 +12,7 @@ const CHUNK: usize = 1 << 14;
 pub fn squared_norm(x: &[f32]) -> f64 {
     let mut sums = vec![0f64; x.len().div_ceil(CHUNK)];
     let shared = Shared::new(&mut sums);
-    tasks(shared.length(), x.len(), |task| {
+    tasks(shared.length(), x.len() * 8, |task| {
         let (start, count) = block(task, CHUNK, x.len());
         // SAFETY: tasks own disjoint elements.
         unsafe { shared.part(task, 1)[0] = squares(&x[start..start + count]) };
