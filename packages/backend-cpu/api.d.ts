@@ -255,7 +255,7 @@ type EngineName = "native" | "wasm";
  */
 declare function describe(): string;
 
-/** Precisions of matrix products that {@link resolvePrecision} takes. */
+/** Precisions of matrix products that `start` takes. */
 declare const precisions: readonly Precision[];
 
 /** How to start the CPU backend. */

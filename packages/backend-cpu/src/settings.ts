@@ -52,7 +52,7 @@ export function resolveInstructionSet(option: string | undefined, available: rea
   );
 }
 
-/** Precisions of matrix products that {@link resolvePrecision} takes. */
+/** Precisions of matrix products that `start` takes. */
 export const precisions: readonly Precision[] = ["f32", "bf16"];
 
 /** The option, else `BASIC_MLLM_PRECISION`, else `f32`. */
