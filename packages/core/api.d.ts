@@ -150,7 +150,7 @@ interface StartBackendOptions {
     /** What to do where the backend lacks a kernel. Default `error`. */
     readonly fallback?: Fallback;
     /** Precision of matrix products. Default: the backend's, which is `f32` unless its own settings say otherwise. */
-    readonly precision?: Precision;
+    readonly precision?: Precision | undefined;
     /**
      * Imports the backend's package. Default: `import(specifier)`. Bundlers cannot follow a computed specifier: give
      * them `() => import("@basic-mllm/backend-webgpu")`.

@@ -37,7 +37,8 @@ export interface AlphabetResult {
 
 /** Trains the recipe on our backend. */
 export async function runRecipe(): Promise<AlphabetResult> {
-  await startBackend(`tfjs:${MY_BACKEND}`, { fallback: recipe.fallback });
+  const { fallback, precision } = recipe;
+  await startBackend(`tfjs:${MY_BACKEND}`, { fallback, precision });
   const language = createDecoder(
     decoderConfig({ vocabularySize: LETTERS, width: 16, depth: 1, heads: 2, inner: 32, tiedHead: true }),
   );

@@ -21,7 +21,7 @@ export interface StartBackendOptions {
   /** What to do where the backend lacks a kernel. Default `error`. */
   readonly fallback?: Fallback;
   /** Precision of matrix products. Default: the backend's, which is `f32` unless its own settings say otherwise. */
-  readonly precision?: Precision;
+  readonly precision?: Precision | undefined;
   /**
    * Imports the backend's package. Default: `import(specifier)`. Bundlers cannot follow a computed specifier: give
    * them `() => import("@basic-mllm/backend-webgpu")`.
@@ -44,7 +44,11 @@ const PLANNED: readonly string[] = ["webgpu", "cuda"];
 
 /** tfjs has one backend at a time, and tensors stay on the one that made them. */
 let current:
-  | { readonly name: string; readonly precision?: Precision; readonly started: Promise<StartedBackend> }
+  | {
+      readonly name: string;
+      readonly precision: Precision | undefined;
+      readonly started: Promise<StartedBackend>;
+    }
   | undefined;
 
 /**
@@ -70,7 +74,7 @@ export async function startBackend(name: string, options: StartBackendOptions = 
       `startBackend: asked for products in ${precision}, but "${name}" was started with ${current.precision ?? "its default"} in this process. Start another process for the other precision.`,
     );
   }
-  current ??= { name, started: start(name, options), ...(precision !== undefined && { precision }) };
+  current ??= { name, precision, started: start(name, options) };
   const mine = current;
   try {
     const started = await mine.started;

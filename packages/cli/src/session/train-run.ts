@@ -80,10 +80,7 @@ export async function prepare(recipe: Recipe, threads?: number): Promise<Started
   // Plugins first: one of them may register the backend.
   await loadPlugins(recipe.plugins, importPlugin);
   const { fallback, precision } = recipe;
-  const backend = await startBackend(recipe.backend, {
-    fallback,
-    ...(precision !== undefined && { precision }),
-  });
+  const backend = await startBackend(recipe.backend, { fallback, precision });
   setFallback(fallback);
   registerShippedParts();
   return backend;

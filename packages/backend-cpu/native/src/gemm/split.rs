@@ -79,9 +79,10 @@ fn grid(p: &Product, method: Method, threads: usize, parts: usize) -> [usize; 2]
     if method == Method::Dots {
         return [m, share(n, parts, COLUMNS)];
     }
+    // One part per thread, or as many as there may be.
     let shapes = (1..=parts).flat_map(|down| {
-        let across = 1..=parts / down;
-        across.map(move |across| [share(m, down, ROWS), share(n, across, COLUMNS)])
+        [threads.min(parts), parts]
+            .map(|count| [share(m, down, ROWS), share(n, (count / down).max(1), COLUMNS)])
     });
     let time = |shape: &[usize; 2]| duration(p, *shape, threads);
     // At least one shape: a single part.
@@ -90,7 +91,7 @@ fn grid(p: &Product, method: Method, threads: usize, parts: usize) -> [usize; 2]
         .unwrap_or([m, n])
 }
 
-/// Estimated time of the product in parts of this shape.
+/// Estimated time of the product in parts of this shape, for each value of k.
 fn duration(p: &Product, [rows, columns]: [usize; 2], threads: usize) -> f64 {
     let count = p.size.m.div_ceil(rows) * p.size.n.div_ceil(columns);
     let (rows, columns) = (rows.min(p.size.m) as f64, columns.min(p.size.n) as f64);
@@ -104,6 +105,6 @@ fn duration(p: &Product, [rows, columns]: [usize; 2], threads: usize) -> f64 {
     } else {
         PACK
     };
-    let part = p.size.k as f64 * (rows * columns * MULTIPLY + rows * a + columns * b);
+    let part = rows * columns * MULTIPLY + rows * a + columns * b;
     part * count.div_ceil(threads) as f64
 }
