@@ -4,12 +4,8 @@
 
 pub mod activation;
 mod attention;
-mod cross_entropy;
-mod cross_entropy_backward;
 mod direction;
 mod exports;
-mod kl;
-mod kl_backward;
 mod linear;
 mod moments;
 mod norm;

@@ -4,9 +4,10 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::args::{In, Ints, Memory, Out, guard, length, outputs, product};
-use crate::kernels::cross_entropy::{self, Inputs};
-use crate::kernels::cross_entropy_backward::cross_entropy_backward;
-use crate::kernels::{direction, kl, kl_backward};
+use crate::kernels::direction;
+use crate::kernels::vocabulary::cross_entropy::{self, Inputs};
+use crate::kernels::vocabulary::cross_entropy_backward::cross_entropy_backward;
+use crate::kernels::vocabulary::{kl, kl_backward};
 
 use super::{in_range, row_count};
 
