@@ -148,17 +148,7 @@ unsafe fn product<const M: usize, const V: usize, const PACKED: bool>(
     let third = if PACKED { 3 } else { 3 * row };
     let mut starts: [*const f32; 4] = [0, 1, 2, 3].map(|i| a.wrapping_add(i * third));
     let (near, next) = if PACKED { (1, row) } else { (row, 1) };
-    for i in 0..M {
-        for v in 0..V {
-            let c = tile.c.wrapping_add(i * tile.c_row + v * LANES);
-            // SAFETY: a hint, for which any address will do; newer compilers know that.
-            #[allow(unused_unsafe)]
-            unsafe {
-                _mm_prefetch::<_MM_HINT_ET0>(c.cast())
-            };
-        }
-    }
-    for _ in 0..tile.k {
+    let mut step = |sums: &mut [[__m512; V]; M]| {
         let mut values = [_mm512_setzero_ps(); V];
         for (v, value) in values.iter_mut().enumerate() {
             // SAFETY: the caller's promise: panels have whole vectors.
@@ -173,6 +163,22 @@ unsafe fn product<const M: usize, const V: usize, const PACKED: bool>(
         }
         b = b.wrapping_add(tile.b_row);
         starts = starts.map(|start| start.wrapping_add(next));
+    };
+    let first = M.min(tile.k);
+    let mut line = tile.c;
+    for _ in 0..first {
+        for v in 0..V {
+            // SAFETY: a hint, for which any address will do; newer compilers know that.
+            #[allow(unused_unsafe)]
+            unsafe {
+                _mm_prefetch::<_MM_HINT_ET0>(line.wrapping_add(v * LANES).cast())
+            };
+        }
+        line = line.wrapping_add(tile.c_row);
+        step(&mut sums);
+    }
+    for _ in first..tile.k {
+        step(&mut sums);
     }
     // SAFETY: the caller's promise.
     unsafe { store(tile, sums) }
