@@ -161,6 +161,7 @@ interface PoolUse {
 type BlockSource = Pick<NativeBindings, "allocateBlock" | "freeBlock">;
 /**
  * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
+ * Where memory would grow beyond what it has been, blocks that have been idle the longest are freed first.
  * The garbage collector has no part in it.
  */
 declare class BlockPool {
@@ -242,6 +243,8 @@ declare class CpuBackend extends MathBackendCPU {
     integers(tensor: tf.TensorInfo): Int32Array;
     /** Memory of a bool tensor, one byte an element, not a copy. */
     bytes(tensor: tf.TensorInfo): Uint8Array;
+    /** Whether another tensor has the same memory. */
+    isShared({ dataId }: tf.TensorInfo): boolean;
     /** The same data under another shape; adds a reference. */
     alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
 }

@@ -174,6 +174,11 @@ export class CpuBackend extends MathBackendCPU {
     return this.data.get(tensor.dataId).values as Uint8Array;
   }
 
+  /** Whether another tensor has the same memory. */
+  isShared({ dataId }: tf.TensorInfo): boolean {
+    return this.data.get(dataId).refCount > 1;
+  }
+
   /** The same data under another shape; adds a reference. */
   alias(tensor: tf.TensorInfo, shape: readonly number[] = tensor.shape): tf.TensorInfo {
     this.incRef(tensor.dataId);

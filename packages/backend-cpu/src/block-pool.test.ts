@@ -137,3 +137,82 @@ it.each([2 ** 32 + 16, 2 ** 53, Number.POSITIVE_INFINITY, Number.NaN])(
     expect(pool.use()).toEqual({ liveBytes: 0, heldBytes: 0 });
   },
 );
+
+/** A source that counts bytes that exist. */
+function countingSource() {
+  const source = {
+    bytes: 0,
+    allocateBlock(floats: number) {
+      source.bytes += floats * 4;
+      return new Float32Array(floats);
+    },
+    freeBlock(block: Float32Array) {
+      source.bytes -= block.byteLength;
+      return true;
+    },
+  };
+  return source;
+}
+
+it("uses a large block of the next class rather than a new one", () => {
+  const pool = new BlockPool(countingSource());
+  const [large, small] = [pool.take(2 ** 20 + 1), pool.take(64)];
+  pool.give(large);
+  pool.give(small);
+  expect(pool.take(2 ** 20)).toBe(large);
+  expect(large.view.length).toBe(2 ** 20);
+  expect(pool.take(60)).toBe(small);
+  pool.give(small);
+  expect(pool.take(48)).not.toBe(small);
+});
+
+it("frees what has been idle the longest before memory grows an eighth beyond what tensors needed", () => {
+  const source = countingSource();
+  const pool = new BlockPool(source);
+  const sizes = [2 ** 16, 2 ** 17, 2 ** 18].map((length) => pool.take(length));
+  for (const block of sizes) pool.give(block);
+  const most = pool.peakBytes;
+  const next = pool.take(2 ** 19);
+  expect(source.bytes).toBe(2 ** 21);
+  expect(pool.use()).toEqual({ liveBytes: 2 ** 21, heldBytes: 0 });
+  expect(most).toBe(7 * 2 ** 18);
+  pool.give(next);
+  expect(pool.take(2 ** 16).whole.length).toBe(2 ** 16);
+  expect(pool.use().heldBytes).toBe(2 ** 21);
+  expect(pool.take(2 ** 17).whole.length).toBe(2 ** 17);
+  expect(pool.use().heldBytes).toBe(0);
+});
+
+it("keeps small blocks, whatever memory grows to", () => {
+  const pool = new BlockPool(countingSource());
+  const small = pool.take(1000);
+  pool.give(small);
+  pool.take(2 ** 20);
+  expect(pool.take(1000)).toBe(small);
+});
+
+it("keeps memory within what tensors need and an eighth, and counts it right", () => {
+  const requests = fc.array(fc.tuple(fc.integer({ min: 1, max: 2 ** 19 }), fc.nat()), { maxLength: 80 });
+  fc.assert(
+    fc.property(requests, (steps) => {
+      const source = countingSource();
+      const pool = new BlockPool(source);
+      const live: ReturnType<BlockPool["take"]>[] = [];
+      let [mostLive, small] = [0, 0];
+      for (const [length, pick] of steps) {
+        const block = pool.take(length);
+        live.push(block);
+        if (block.whole.length < 2 ** 14) small += block.whole.length * 4;
+        const { liveBytes, heldBytes } = pool.use();
+        mostLive = Math.max(mostLive, liveBytes);
+        expect(source.bytes).toBe(liveBytes + heldBytes);
+        expect(source.bytes).toBeLessThanOrEqual(1.125 * mostLive + small);
+        if (pick % 3 > 0) for (const given of live.splice(pick % live.length, pick % 4)) pool.give(given);
+      }
+      for (const block of live) pool.give(block);
+      pool.trim();
+      expect(source.bytes).toBe(0);
+    }),
+    { numRuns: 100 },
+  );
+});

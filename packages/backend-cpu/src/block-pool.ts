@@ -30,18 +30,26 @@ export type BlockSource = Pick<NativeBindings, "allocateBlock" | "freeBlock">;
 
 /** Freed blocks are kept up to this many bytes, unless asked otherwise. */
 const DEFAULT_HELD_BYTES = 2 ** 31;
+/** Elements from which on a block is worth freeing for another one, or using for a tensor of the class below. */
+const LARGE = 2 ** 14;
+/** Memory may be this many times what tensors have needed at most, before blocks of other sizes are freed. */
+const SLACK = 1.125;
 
 /**
  * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
+ * Where memory would grow beyond what it has been, blocks that have been idle the longest are freed first.
  * The garbage collector has no part in it.
  */
 export class BlockPool {
   readonly #native: BlockSource;
   readonly #free = new Map<number, Block[]>();
+  /** Large blocks that are held, those that were given back first at the front. */
+  readonly #idle = new Set<Block>();
   readonly #heldLimit: number;
   #liveBytes = 0;
   #heldBytes = 0;
   #peakBytes = 0;
+  #peakLive = 0;
 
   constructor(native: BlockSource, heldLimit = DEFAULT_HELD_BYTES) {
     this.#native = native;
@@ -56,16 +64,9 @@ export class BlockPool {
   take(length: number): Block {
     const size = sizeClass(length);
     if (!(size <= MOST_ELEMENTS)) throw tooManyElements(length);
-    const bytes = size * BYTES;
-    let block = this.#free.get(size)?.pop();
-    if (block === undefined) {
-      block = new Block(this.#native.allocateBlock(size));
-      this.#peakBytes = Math.max(this.#peakBytes, this.#liveBytes + this.#heldBytes + bytes);
-    } else {
-      this.#heldBytes -= bytes;
-      block.inUse = true;
-    }
-    this.#liveBytes += bytes;
+    const block = this.#reuse(size) ?? this.#grow(size);
+    this.#liveBytes += bytesOf(block);
+    this.#peakLive = Math.max(this.#peakLive, this.#liveBytes);
     if (block.view.length !== length) block.view = block.whole.subarray(0, length);
     return block;
   }
@@ -74,16 +75,49 @@ export class BlockPool {
   give(block: Block): void {
     if (!block.inUse) return;
     block.inUse = false;
-    const size = block.whole.length;
-    this.#liveBytes -= size * BYTES;
-    if (this.#heldBytes + size * BYTES > this.#heldLimit) {
+    const bytes = bytesOf(block);
+    this.#liveBytes -= bytes;
+    if (this.#heldBytes + bytes > this.#heldLimit) {
       this.#native.freeBlock(block.whole);
       return;
     }
-    this.#heldBytes += size * BYTES;
+    this.#heldBytes += bytes;
+    this.#hold(block);
+  }
+
+  #hold(block: Block): void {
+    const size = block.whole.length;
     const list = this.#free.get(size);
     if (list === undefined) this.#free.set(size, [block]);
     else list.push(block);
+    if (size >= LARGE) this.#idle.add(block);
+  }
+
+  /** A held block of the class, or a large one of the next class. */
+  #reuse(size: number): Block | undefined {
+    const block =
+      this.#free.get(size)?.pop() ?? (size < LARGE ? undefined : this.#free.get(sizeClass(size + 1))?.pop());
+    if (block === undefined) return undefined;
+    this.#idle.delete(block);
+    this.#heldBytes -= bytesOf(block);
+    block.inUse = true;
+    return block;
+  }
+
+  #grow(size: number): Block {
+    const bytes = size * BYTES;
+    const total = () => this.#liveBytes + this.#heldBytes + bytes;
+    const most = Math.max(this.#peakLive, this.#liveBytes + bytes) * SLACK;
+    for (const block of this.#idle) {
+      if (total() <= most) break;
+      this.#free.set(block.whole.length, without(this.#free.get(block.whole.length), block));
+      this.#idle.delete(block);
+      this.#heldBytes -= bytesOf(block);
+      this.#native.freeBlock(block.whole);
+    }
+    const block = new Block(this.#native.allocateBlock(size));
+    this.#peakBytes = Math.max(this.#peakBytes, total());
+    return block;
   }
 
   /** Frees all blocks that are held for reuse. */
@@ -92,6 +126,7 @@ export class BlockPool {
       for (const block of list) this.#native.freeBlock(block.whole);
     }
     this.#free.clear();
+    this.#idle.clear();
     this.#heldBytes = 0;
   }
 
@@ -105,11 +140,16 @@ export class BlockPool {
     const twin = new BlockPool(source, this.#heldLimit);
     twin.#liveBytes = this.#liveBytes;
     twin.#heldBytes = this.#heldBytes;
+    twin.#peakLive = this.#peakLive;
     twin.#peakBytes = this.#liveBytes + this.#heldBytes;
-    for (const [size, blocks] of this.#free) {
-      const copies = blocks.map(() => new Block(source.allocateBlock(size)));
-      for (const copy of copies) copy.inUse = false;
-      twin.#free.set(size, copies);
+    const copyOf = (block: Block) => {
+      const copy = new Block(source.allocateBlock(block.whole.length));
+      copy.inUse = false;
+      return copy;
+    };
+    for (const block of this.#idle) twin.#hold(copyOf(block));
+    for (const blocks of this.#free.values()) {
+      for (const block of blocks) if (!this.#idle.has(block)) twin.#hold(copyOf(block));
     }
     return twin;
   }
@@ -118,6 +158,14 @@ export class BlockPool {
   use(): PoolUse {
     return { liveBytes: this.#liveBytes, heldBytes: this.#heldBytes };
   }
+}
+
+function bytesOf(block: Block): number {
+  return block.whole.length * BYTES;
+}
+
+function without(blocks: readonly Block[] | undefined, block: Block): Block[] {
+  return (blocks ?? []).filter((other) => other !== block);
 }
 
 function tooManyElements(length: number): BasicError {

@@ -12,6 +12,7 @@ export { explainDiskFull } from "./disk-full.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export { explainIssues } from "./explain-issues.js";
 export { registerStockGradients } from "./gradients.js";
+export { type AccumulateAttrs, accumulate } from "./kernels/accumulate.js";
 export {
   type ActivationAttrs,
   type ActivationKind,

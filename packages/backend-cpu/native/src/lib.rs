@@ -15,6 +15,7 @@ pub mod math;
 pub mod matmul;
 pub mod memory;
 pub mod ops;
+mod pages;
 pub mod pool;
 pub mod portable;
 pub mod simd;

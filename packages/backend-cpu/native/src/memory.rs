@@ -1,6 +1,6 @@
 //! Native memory blocks for tensors: 64-byte aligned, freed on request, not by the collector.
 
-use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::alloc::Layout;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, MutexGuard};
 
@@ -8,6 +8,7 @@ use napi::{Error, Result, Status};
 use napi_derive::napi;
 
 use crate::args::{invalid, product};
+use crate::pages::{obtain, release};
 
 /// Alignment of blocks and their least number of floats. Tests want blocks to end where their tensor ends.
 const ALIGNMENT: usize = if cfg!(feature = "exact-blocks") { 4 } else { 64 };
@@ -38,7 +39,7 @@ fn free(address: usize, only: Option<u64>) -> bool {
     blocks.by_address.remove(&address);
     blocks.bytes -= layout.size();
     // SAFETY: allocated below with this layout, and no longer in the table.
-    unsafe { dealloc(address as *mut u8, layout) };
+    unsafe { release(address as *mut u8, layout) };
     true
 }
 
@@ -46,8 +47,7 @@ fn free(address: usize, only: Option<u64>) -> bool {
 fn allocate(floats: u32) -> Result<(usize, u64)> {
     let bytes = product(&[floats.max(LEAST_FLOATS) as usize, size_of::<f32>()])?;
     let layout = Layout::from_size_align(bytes, ALIGNMENT).map_err(|error| invalid(error.to_string()))?;
-    // SAFETY: the layout is not empty.
-    let data = unsafe { alloc_zeroed(layout) };
+    let data = obtain(layout);
     if data.is_null() {
         return Err(Error::new(
             Status::GenericFailure,

@@ -1,6 +1,14 @@
 import { createHash } from "node:crypto";
 
-import { adamw, type MomentStorage, packMoment, runKernel, squaredNorm } from "@basic-mllm/core";
+import {
+  accumulate,
+  adamw,
+  type MomentStorage,
+  packMoment,
+  runKernel,
+  squaredNorm,
+  valueAndGradients,
+} from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -97,5 +105,34 @@ describe("BasicSquaredNorm", () => {
       }),
       { numRuns: 15 },
     );
+  });
+});
+
+describe("accumulate", () => {
+  it("adds in place where nothing else holds the sum", () => {
+    const [sum, term] = [tf.tensor1d([1, 2, 3]), tf.tensor1d([10, 20, 30])];
+    const [total] = runKernel(accumulate, { sum, term }, {});
+    expect(total?.dataId).toBe(sum.dataId);
+    sum.dispose();
+    expect([...(total?.dataSync() ?? [])]).toEqual([11, 22, 33]);
+    expect([...term.dataSync()]).toEqual([10, 20, 30]);
+    tf.dispose([total as tf.Tensor, term]);
+  });
+
+  it("leaves a sum alone that another tensor shares", () => {
+    const before = tf.memory().numTensors;
+    const [sum, term] = [tf.tensor1d([1, 2, 3]), tf.tensor1d([10, 20, 30])];
+    const other = tf.reshape(sum, [3, 1]);
+    const [total] = runKernel(accumulate, { sum, term }, {});
+    expect([...(total?.dataSync() ?? [])]).toEqual([11, 22, 33]);
+    expect([...other.dataSync()]).toEqual([1, 2, 3]);
+    tf.dispose([total as tf.Tensor, sum, term, other]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it("adds up the gradients of a tensor that is used several times", () => {
+    const x = tf.tensor1d([1, 2, 3]);
+    const { gradients } = valueAndGradients(() => tf.sum(tf.add(tf.square(x), tf.mul(x, tf.add(x, 3)))), [x]);
+    expect([...(gradients[0]?.dataSync() ?? [])]).toEqual([7, 11, 15]);
   });
 });

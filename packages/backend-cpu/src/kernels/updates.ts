@@ -1,15 +1,32 @@
-import { type AdamwAttrs, adamw, squaredNorm } from "@basic-mllm/core";
+import {
+  type AccumulateAttrs,
+  type AdamwAttrs,
+  accumulate,
+  adamw,
+  implementKernel,
+  squaredNorm,
+} from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 
-import type { CpuBackend } from "../backend.js";
+import { BACKEND_NAME, type CpuBackend } from "../backend.js";
 import { implement, implementInPlace } from "./implement.js";
 
 /** Tensors of a native call: WebAssembly takes 64 arrays. */
 const NORM_TENSORS = 60;
 const UPDATE_TENSORS = 15;
 
-/** BasicSquaredNorm and BasicAdamw. */
+/** BasicAccumulate, BasicSquaredNorm and BasicAdamw. */
 export function registerUpdates(): void {
+  implementKernel<"sum" | "term", AccumulateAttrs, CpuBackend>({
+    contract: accumulate,
+    backend: BACKEND_NAME,
+    run: ({ inputs: { sum, term }, backend }) =>
+      backend.orRelease(() => {
+        const target = backend.isShared(sum) ? copyOf(backend, sum) : backend.alias(sum);
+        backend.native.accumulate(backend.floats(term), backend.floats(target));
+        return target;
+      }),
+  });
   implement(squaredNorm, ({ native, all, out }) => {
     const sum = out(0).fill(0);
     for (const some of parts(all(), NORM_TENSORS)) {
@@ -29,6 +46,12 @@ export function registerUpdates(): void {
       update(backend, some, { attrs, control: inputs.control });
     return tensors.flatMap(({ parameter, m, v }) => [parameter, m, v]);
   });
+}
+
+function copyOf(backend: CpuBackend, tensor: tf.TensorInfo): tf.TensorInfo {
+  const copy = backend.allocate(tensor.shape);
+  copy.values.set(backend.floats(tensor));
+  return copy;
 }
 
 interface UpdatedTensor {

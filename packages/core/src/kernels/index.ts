@@ -1,3 +1,4 @@
+import { accumulate } from "./accumulate.js";
 import { activation, activationBackward } from "./activation.js";
 import { adamw } from "./adamw.js";
 import { attention, attentionBackward, attentionReceived } from "./attention.js";
@@ -49,6 +50,7 @@ export const allContracts: readonly KernelContract[] = [
   directionBackward,
   linearKl,
   linearKlBackward,
+  accumulate,
   squaredNorm,
   adamw,
 ] as unknown as readonly KernelContract[];
