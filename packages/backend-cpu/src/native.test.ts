@@ -71,6 +71,19 @@ describe("the addon", () => {
     native().unary(0, x.subarray(0, 4), x.subarray(4, 8), 0, 0);
   });
 
+  it("takes an output without elements that lies within an input", () => {
+    const x = f(8);
+    expect(() => native().gather(x, new Int32Array(0), x.subarray(3, 3), 1, 4, 2)).not.toThrow();
+    expect(() => native().gather(x, Int32Array.of(0), x.subarray(3, 5), 1, 4, 2)).toThrow("shares memory");
+  });
+
+  it("throws on sizes whose product would be 0 in 32 bits", () => {
+    const side = 2 ** 16;
+    expect(() => native().matmul(f(0), f(0), f(0), 1, 1, side, side, side, false, false)).toThrow(
+      /expected 4294967296|sizes are too large/,
+    );
+  });
+
   it("throws on a block that was freed", () => {
     const block = native().allocateBlock(16);
     native().freeBlock(block);

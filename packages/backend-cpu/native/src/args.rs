@@ -193,3 +193,59 @@ pub fn guard<T>(name: &str, body: impl FnOnce() -> Result<T>) -> Result<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(memory: &mut [f32]) -> Out {
+        View {
+            pointer: NonNull::from(&mut *memory).cast(),
+            length: memory.len(),
+        }
+    }
+
+    fn part(whole: Out, start: usize, length: usize) -> Out {
+        assert!(start + length <= whole.length);
+        View {
+            // SAFETY: within the view, as just checked.
+            pointer: unsafe { whole.pointer.add(start) },
+            length,
+        }
+    }
+
+    #[test]
+    fn a_product_that_an_address_cannot_hold_is_refused() {
+        let half = 1 << (usize::BITS / 2);
+        assert_eq!(product(&[half, half - 1]).unwrap(), half * (half - 1));
+        // The lower bits of these are 0: an empty array would fit.
+        for sizes in [&[half, half][..], &[half, half, 3], &[2, usize::MAX / 2 + 1]] {
+            assert_eq!(product(sizes).unwrap_err().reason, "sizes are too large");
+        }
+        assert_eq!(product(&[half, 0]).unwrap(), 0);
+    }
+
+    #[test]
+    fn an_output_without_elements_touches_nothing() {
+        let mut memory = [0.0; 8];
+        let whole = view(&mut memory);
+        let empty = part(whole, 3, 0);
+        assert!(outputs([empty], &[&whole]).is_ok());
+        assert!(outputs([empty, empty], &[&whole]).is_ok());
+        assert!(outputs([whole, empty], &[]).is_ok());
+        assert!(outputs([whole], &[&empty]).is_ok());
+    }
+
+    #[test]
+    fn an_output_that_shares_an_element_is_refused() {
+        let mut memory = [0.0; 8];
+        let whole = view(&mut memory);
+        let [left, right] = [part(whole, 0, 4), part(whole, 4, 4)];
+        assert!(outputs([left], &[&right]).is_ok());
+        assert!(outputs([left, right], &[]).is_ok());
+        for shared in [part(whole, 3, 1), part(whole, 3, 2), left] {
+            assert!(outputs([shared], &[&left]).is_err());
+            assert!(outputs([left, shared], &[]).is_err());
+        }
+    }
+}
