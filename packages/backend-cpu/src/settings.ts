@@ -14,7 +14,9 @@ export function resolveThreads(option: number | undefined): number {
   if (given === undefined) return defaultThreads();
   if (Number.isInteger(given) && given >= 1 && given <= MOST_THREADS) return given;
   const source =
-    option === undefined ? "the environment variable BASIC_MLLM_THREADS" : "the option `threads`";
+    option === undefined
+      ? "BASIC_MLLM_THREADS (the environment variable, or `--threads` of a command)"
+      : "the option `threads`";
   throw new BasicError(
     "E_BACKEND_START",
     `The CPU backend needs a number of threads from 1 to ${MOST_THREADS}, but ${source} is ` +

@@ -36,7 +36,7 @@ describe("start", () => {
     );
     vi.stubEnv("BASIC_MLLM_THREADS", "many");
     await expect(start()).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: The CPU backend needs a number of threads from 1 to 1024, but the environment variable BASIC_MLLM_THREADS is "many". Give a whole number, or leave it out to use all CPUs. [E_BACKEND_START]]`,
+      `[BasicError: The CPU backend needs a number of threads from 1 to 1024, but BASIC_MLLM_THREADS (the environment variable, or \`--threads\` of a command) is "many". Give a whole number, or leave it out to use all CPUs. [E_BACKEND_START]]`,
     );
   });
 });

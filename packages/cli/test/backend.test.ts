@@ -18,7 +18,7 @@ describe("a backend that cannot start ends the command, and no other one takes i
     expect(await train("--threads", "5000")).toMatchInlineSnapshot(`
       [
         1,
-        "error startBackend: the backend "cpu" did not start: The CPU backend needs a number of threads from 1 to 1024, but the environment variable BASIC_MLLM_THREADS is "5000". Give a whole number, or leave it out to use all CPUs. There is no fallback to another backend. [E_BACKEND_START]",
+        "error startBackend: the backend "cpu" did not start: The CPU backend needs a number of threads from 1 to 1024, but BASIC_MLLM_THREADS (the environment variable, or \`--threads\` of a command) is "5000". Give a whole number, or leave it out to use all CPUs. There is no fallback to another backend. [E_BACKEND_START]",
       ]
     `);
   });
