@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -31,7 +32,8 @@ describe("runs in processes of their own", () => {
 
   it("Ctrl-C leaves a checkpoint, exit code 130 and a run that resumes; meanwhile nobody else may use its folder", async () => {
     const out = join(folder, "stopped");
-    const child = startCli(["train", recipe, "--out", out, ...long], env);
+    const options = ["--threads", "1", "--no-report", ...long];
+    const child = startCli(["train", recipe, "--out", out, ...options], env);
     await vi.waitFor(async () => expect(await readdir(out)).toContain("metrics.jsonl"), { timeout: 40_000 });
 
     const second = await cli(["train", recipe, "--out", out, ...long]);
@@ -50,6 +52,12 @@ describe("runs in processes of their own", () => {
     expect(await child.ended).toBe(130);
     expect(child.output()).toContain("Stopping after this step, with a checkpoint.");
     expect(child.output()).toMatch(/Stopped after step \d+ of 1000000 of stage "align"/);
+    const threads = "--threads 1";
+    expect(child.output()).toMatch(
+      new RegExp(
+        `go on with: basic-mllm train ${recipe} .*${threads} .*--no-report --out ${out} --resume\\n`,
+      ),
+    );
     const [checkpoint = ""] = await readdir(join(out, "checkpoints"));
     expect(checkpoint).toMatch(/^step-\d{8}$/);
     expect(await readdir(out)).not.toContain("lock");
@@ -74,6 +82,16 @@ describe("runs in processes of their own", () => {
     `);
   });
 
+  it("Ctrl-C before the first step names no command that resumes: there is nothing to go on from", async () => {
+    const out = join(folder, "unstarted");
+    const stopped = cli(["train", recipe, "--out", out]);
+    await vi.waitFor(() => expect(process.listenerCount("SIGINT")).toBeGreaterThan(0), { interval: 1 });
+    process.emit("SIGINT");
+    const { code, out: text } = await stopped;
+    expect([code, existsSync(out)]).toEqual([130, false]);
+    expect(text).not.toContain("go on with");
+  });
+
   it("a run that exists is not overwritten", async () => {
     const out = join(folder, "stopped");
     const again = await cli(["train", recipe, "--out", out]);
@@ -88,7 +106,7 @@ describe("runs in processes of their own", () => {
     expect([none.code, tail(none.out, folder)]).toMatchInlineSnapshot(`
       [
         1,
-        "error There is no run in FOLDER/none to resume. Start one without resume, or name its folder. [E_CHECKPOINT_MISSING]
+        "error There is no run in FOLDER/none to resume. Start one without --resume, or name its folder with --out. [E_CHECKPOINT_MISSING]
       ",
       ]
     `);

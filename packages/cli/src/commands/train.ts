@@ -1,4 +1,12 @@
-import { applyOverrides, BasicError, type CheckpointChoice, type Recipe } from "@basic-mllm/core";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import {
+  applyOverrides,
+  BasicError,
+  type CheckpointChoice,
+  RECIPE_FILE,
+  type Recipe,
+} from "@basic-mllm/core";
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
@@ -93,7 +101,8 @@ export const train = defineCliCommand({
     try {
       terminal.result(args.dry === true ? await dryRun(options) : await trainRun(options));
     } catch (error) {
-      if (error instanceof BasicError && error.code === "E_INTERRUPTED") {
+      const interrupted = error instanceof BasicError && error.code === "E_INTERRUPTED";
+      if (interrupted && args.dry !== true && existsSync(join(out, RECIPE_FILE))) {
         terminal.line(`  go on with: ${resumeCommand(args, repeated("set"), out)}`);
       }
       throw error;
@@ -129,16 +138,29 @@ function withOptions(recipe: Recipe, { backend, seed, steps }: RecipeOptions): R
   return changes.length === 0 ? recipe : applyOverrides(recipe, changes);
 }
 
-/** The command that continues a run; `--set`, `--seed`, `--steps` and `--backend` make its recipe. */
+/** Options that a resumed run is given again: the first three make its recipe, together with `--set`. */
+const KEPT = ["backend", "seed", "steps", "threads", "memory-limit"] as const;
+
+/** The command that continues a run, ready for a shell. */
 function resumeCommand(
-  args: RecipeOptions & { readonly recipe: string },
+  args: Readonly<Record<(typeof KEPT)[number], string | undefined>> & {
+    readonly recipe: string;
+    readonly report: boolean | undefined;
+  },
   sets: readonly string[],
   out: string,
 ): string {
-  const { recipe, seed, steps, backend } = args;
-  const options = Object.entries({ backend, seed, steps }).flatMap(([name, value]) =>
-    value === undefined ? [] : [`--${name} ${value}`],
-  );
-  const quoted = sets.map((set) => `--set '${set}'`);
-  return ["basic-mllm train", recipe, ...options, ...quoted, `--out ${out}`, "--resume"].join(" ");
+  const options = KEPT.flatMap((name) => {
+    const value = args[name];
+    return value === undefined ? [] : [`--${name} ${shellWord(value)}`];
+  });
+  const quoted = sets.map((set) => `--set ${shellWord(set)}`);
+  const report = args.report === false ? ["--no-report"] : [];
+  const command = ["basic-mllm train", shellWord(args.recipe), ...options, ...quoted, ...report];
+  return [...command, `--out ${shellWord(out)}`, "--resume"].join(" ");
+}
+
+/** In quotes where a shell would read something else. */
+function shellWord(text: string): string {
+  return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -10,7 +10,8 @@ export function defaultRunFolder(recipe: { readonly name: string; readonly seed:
 /**
  * Whether a run may use a folder, before anything is read for it.
  *
- * @throws `BasicError` `E_USAGE` where it is a file, or holds a run that is not to be resumed.
+ * @throws `BasicError` `E_USAGE` where it is a file, or holds a run that is not to be resumed; `E_CHECKPOINT_MISSING` where
+ * there is no run to resume.
  */
 export function checkRunFolder(out: string, resume: boolean): void {
   if (existsSync(out) && !statSync(out).isDirectory()) {
@@ -20,7 +21,13 @@ export function checkRunFolder(out: string, resume: boolean): void {
     );
   }
   // A folder that another process uses has its own message, from the lock.
-  if (resume || existsSync(join(out, "lock")) || !existsSync(join(out, RECIPE_FILE))) return;
+  if (existsSync(join(out, "lock")) || existsSync(join(out, RECIPE_FILE)) === resume) return;
+  if (resume) {
+    throw new BasicError(
+      "E_CHECKPOINT_MISSING",
+      `There is no run in ${out} to resume. Start one without --resume, or name its folder with --out.`,
+    );
+  }
   throw new BasicError(
     "E_USAGE",
     `There is a run in ${out} already. Continue it with --resume, choose another folder with --out, or remove it.`,

@@ -162,6 +162,8 @@ export function memoryTable(stages: readonly StageMemory[]): string {
   );
 }
 
+const SMALLER = "Lower batchSize (and raise accumulate), train fewer parts, or raise the limit.";
+
 /**
  * Stops a run that would take more memory than it may. No limit: anything goes.
  *
@@ -183,8 +185,7 @@ export function checkMemoryLimit(stages: readonly StageMemory[], limit: number |
     `Stage "${over.stage}" would take ${bytes(over.resident)}, and the limit is ${bytes(limit)}: ` +
       `${bytes(before)} for the process with data and parameters (${bytes(over.parameters)}), ` +
       `${bytes(over.training)} for gradients, moments and activations, ${bytes(over.saving)} while a checkpoint is ` +
-      "written. " +
-      "Lower batchSize (and raise accumulate), train fewer parts, or raise the limit.",
+      `written. ${before > limit ? `No batchSize fits: raise the limit to more than ${bytes(before)}.` : SMALLER}`,
   );
 }
 
