@@ -1582,7 +1582,8 @@ declare function siglipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig;
 /**
  * Uses a frozen encoder as a source of features, outside the tape.
  *
- * The id is a hash of `name` and of all weights as they are now: make a new source after training the encoder.
+ * The id is made of `name`, a hash of all weights as they are now, and the precision of the backend's products: make a new
+ * source after training the encoder.
  *
  * @param name - What else decides the features: layer, selection, preprocessing.
  */

@@ -1,3 +1,4 @@
+import { createFeatureSource, type Precision, type VisionEncoder } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -55,6 +56,18 @@ describe("precision", () => {
     await start();
     const exact = x.map(Math.fround);
     expect([...product()]).toEqual(exact.flatMap((a) => exact.map((b) => Math.fround(a * b))));
+  });
+
+  it("is part of the id of features, so that a cache never mixes precisions", async () => {
+    const encoder = { parameters: [], width: 4, imageSize: 8 } as unknown as VisionEncoder;
+    const idIn = async (precision: Precision) => {
+      await start({ precision });
+      return (await createFeatureSource(encoder, "layer1")).id;
+    };
+    const exact = await idIn("f32");
+    expect(exact).toMatch(/^layer1-[0-9a-f]{16}$/);
+    expect(await idIn("bf16")).toBe(`${exact}-products1.0078125`);
+    expect(await idIn("f32")).toBe(exact);
   });
 
   it("comes from the option, then from the environment", async () => {

@@ -6,14 +6,26 @@ import type { FeatureSource, HostVisualRows, ImageBatch, VisionEncoder } from ".
 /**
  * Uses a frozen encoder as a source of features, outside the tape.
  *
- * The id is a hash of `name` and of all weights as they are now: make a new source after training the encoder.
+ * The id is made of `name`, a hash of all weights as they are now, and the precision of the backend's products: make a new
+ * source after training the encoder.
  *
  * @param name - What else decides the features: layer, selection, preprocessing.
  */
 export async function createFeatureSource(encoder: VisionEncoder, name: string): Promise<FeatureSource> {
-  const id = `${name}-${await fingerprint(encoder.parameters)}`;
+  const id = `${name}-${await fingerprint(encoder.parameters)}${await roundingOfProducts()}`;
   const { width, imageSize } = encoder;
   return { id, width, imageSize, features: (images) => encodeOnHost(encoder, images) };
+}
+
+/** Exact in float32 only: bfloat16, half and TF32 each make another number of it. */
+const EXACT = 1 + 2 ** -8 + 2 ** -9 + 2 ** -12;
+
+/** What products make of their operands; empty where they keep them. */
+async function roundingOfProducts(): Promise<string> {
+  const product = tf.tidy(() => tf.matMul(tf.tensor2d([[EXACT]]), tf.tensor2d([[1]])));
+  const [value] = await product.data<"float32">();
+  product.dispose();
+  return value === EXACT ? "" : `-products${value}`;
 }
 
 async function encodeOnHost(encoder: VisionEncoder, images: ImageBatch): Promise<HostVisualRows> {
