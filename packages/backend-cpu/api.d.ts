@@ -289,7 +289,7 @@ interface StartOptions {
  * Makes the CPU backend the current tfjs backend and returns its tfjs name. May be called again.
  *
  * @throws BasicError `E_BACKEND_START` when there are no kernels for this platform, the number of threads is no count,
- *   or the CPU lacks the instruction set; `E_BACKEND_CONFLICT` when this process runs on the other engine.
+ *   the CPU lacks the instruction set, or the precision is not known; `E_BACKEND_CONFLICT` when this process runs on the other engine.
  */
 declare function start(options?: StartOptions): Promise<string>;
 

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, TryLockError};
 use std::thread::{Builder, yield_now};
 
 /// Looks at the job number before a thread sleeps: some 50 to 100 microseconds.
@@ -99,8 +99,11 @@ impl Pool {
 
     /// Calls `body(0) .. body(count - 1)`, in any order, and returns when all have ended. Passes a panic on.
     pub fn run(&self, count: usize, body: &(dyn Fn(usize) + Sync)) {
-        let Ok(_busy) = self.busy.try_lock() else {
-            return (0..count).for_each(body);
+        let _busy = match self.busy.try_lock() {
+            Ok(guard) => guard,
+            // A job that panicked: this one is new.
+            Err(TryLockError::Poisoned(poison)) => poison.into_inner(),
+            Err(TryLockError::WouldBlock) => return (0..count).for_each(body),
         };
         let job = Job {
             body,
@@ -193,6 +196,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     #[test]
@@ -241,5 +246,26 @@ mod tests {
             done.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(done.into_inner(), 10);
+    }
+
+    #[test]
+    fn all_threads_work_after_a_panic() {
+        let pool = Pool::new(2).expect("threads");
+        let failing = || pool.run(2, &|_| panic!("a part"));
+        catch_unwind(AssertUnwindSafe(failing)).expect_err("a panic");
+        let begun = AtomicUsize::new(0);
+        let both = AtomicUsize::new(0);
+        // Each part waits for the other one, so one thread alone cannot do them.
+        pool.run(2, &|_| {
+            begun.fetch_add(1, Ordering::SeqCst);
+            let start = Instant::now();
+            while begun.load(Ordering::SeqCst) < 2 && start.elapsed() < Duration::from_secs(20) {
+                yield_now();
+            }
+            if start.elapsed() < Duration::from_secs(20) {
+                both.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        assert_eq!(both.into_inner(), 2);
     }
 }
