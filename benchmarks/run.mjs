@@ -7,7 +7,7 @@ import { parseArgs } from "node:util";
 import { rowsOfRuns, rowsOfTable } from "./accuracy.mjs";
 import { rowsOfProducts } from "./gemm.mjs";
 import { kernelCases } from "./kernels/cases.mjs";
-import { stepCases } from "./peers/cases.mjs";
+import { MOMENTS, stepCases } from "./peers/cases.mjs";
 import { kernelPeerCases } from "./peers/kernel-cases.mjs";
 import { kernelRowsAgainstLibraries } from "./peers/kernels.mjs";
 import { PEER_BUILDS, rowsAgainstTorch } from "./peers/steps.mjs";
@@ -28,6 +28,7 @@ const { values: options, positionals } = parseArgs({
     recipe: { type: "string", default: "quickstart" },
     peer: { type: "string" },
     precision: { type: "string", default: "f32" },
+    moments: { type: "string", default: "float32" },
     case: { type: "string", default: "" },
     steps: { type: "string", default: "7" },
     mode: { type: "string", default: "basic" },
@@ -101,9 +102,19 @@ async function runPeer(rowsOf, setting) {
 
 /** Whole steps beside a peer's. */
 function runPeerSteps() {
-  const { precision } = options;
+  const { precision, moments } = options;
+  if (!MOMENTS.includes(moments)) {
+    throw new Error(`--moments is "${moments}"; give one of ${MOMENTS.join(", ")}.`);
+  }
   const builds = precision === "bf16" ? [...PEER_BUILDS, "autocast"] : PEER_BUILDS;
-  return runPeer(rowsAgainstTorch, { steps: Number(options.steps), builds, precision });
+  return runPeer(rowsAgainstTorch, { steps: countOf("steps"), builds, precision, moments });
+}
+
+/** An option that is a whole number from 0. */
+function countOf(name) {
+  const count = Number(options[name]);
+  if (Number.isInteger(count) && count >= 0) return count;
+  throw new Error(`--${name} is "${options[name]}"; give a whole number.`);
 }
 
 function runRoofline() {
@@ -126,6 +137,7 @@ function caseNames() {
     "gemm",
     "steps",
     "roofline",
+    "accuracy",
     ...stepCases.map(({ name }) => `steps --peer torch --case ${name}`),
     ...kernelPeerCases.map(({ name }) => `kernels --peer torch --case ${name}`),
   ];

@@ -7,20 +7,38 @@ const MODES = { off: "without BASIC", basic: "with BASIC" };
 /** What the peer is where it is PyTorch in bfloat16 too. */
 const AUTOCAST = "autocast";
 
-/** The last row of each case, mode, precision, peer, number of threads and device. */
+/** What makes two rows measurements of the same thing. */
+const SETTING = ["case", "mode", "precision", "moments", "peer", "threads", "device"];
+
+const settingOf = (row) => SETTING.map((field) => row[field]);
+
+/** Rows of steps beside a peer. Older ones do not say what was the only way. */
+function stepRows(rows, kinds) {
+  return rows
+    .filter(({ kind }) => kinds.includes(kind))
+    .map((row) => ({ precision: "f32", moments: "float32", ...row }));
+}
+
+/** The last timed row of each setting. */
 export function peerRows(rows) {
-  const own = rows.filter(({ kind }) => kind === "peer").map((row) => ({ precision: "f32", ...row }));
-  return latest(own, (row) => [row.case, row.mode, row.precision, row.peer, row.threads, row.device]);
+  return latest(stepRows(rows, ["peer"]), settingOf);
+}
+
+/** The last row of each setting that has its memory, timed or not. */
+export function memoryRows(rows) {
+  return latest(stepRows(rows, ["peer", "peer-memory"]), settingOf);
 }
 
 /** Time and memory of a step, ours and the peer's. */
 export function peerTable(rows) {
-  const last = peerRows(rows);
+  const all = stepRows(rows, ["peer", "peer-memory"]);
+  const last = latest(all, (row) => [row.kind, ...settingOf(row)]);
   if (last.length === 0) return NOT_MEASURED;
   const header = [
     "step",
     "losses",
     "products",
+    "moments",
     "threads",
     "peer",
     "ms",
@@ -34,11 +52,12 @@ export function peerTable(rows) {
     row.case,
     MODES[row.mode],
     row.precision,
+    row.moments,
     row.threads,
     row.peer,
-    row.ours_ms.toFixed(0),
-    row.peer_ms.toFixed(0),
-    row.ratio.toFixed(2),
+    row.ours_ms?.toFixed(0) ?? "–",
+    row.peer_ms?.toFixed(0) ?? "–",
+    row.ratio?.toFixed(2) ?? "–",
     row.ours_mb ?? "–",
     row.peer_mb ?? "–",
     row.ours_mb === null || row.peer_mb === null ? "–" : (row.ours_mb / row.peer_mb).toFixed(2),
@@ -59,10 +78,11 @@ export function overheadTable(rows) {
   });
   if (pairs.length === 0) return NOT_MEASURED;
   return table(
-    ["step", "products", "threads", "peer", "BASIC adds", "in the peer"],
+    ["step", "products", "moments", "threads", "peer", "BASIC adds", "in the peer"],
     pairs.map(({ off, basic }) => [
       basic.case,
       basic.precision,
+      basic.moments,
       basic.threads,
       basic.peer,
       more(basic.ours_ms, off.ours_ms),
@@ -72,7 +92,7 @@ export function overheadTable(rows) {
 }
 
 function sameSetting(a, b) {
-  return ["case", "precision", "peer", "threads", "device"].every((field) => a[field] === b[field]);
+  return SETTING.every((field) => field === "mode" || a[field] === b[field]);
 }
 
 /** By how much one time is longer than another. */
@@ -151,7 +171,8 @@ export function peerChart(rows) {
     const y = BAR.top + i * (BAR.height + BAR.gap);
     const width = Math.min(BAR.width, row.ratio * AT_PAR);
     const products = row.peer.endsWith(AUTOCAST) ? "both bf16" : row.precision;
-    const name = `${row.case}, ${MODES[row.mode]}, ${products}, ${row.threads} thr.`;
+    const moments = row.moments === "float32" ? "" : `, ${row.moments} moments`;
+    const name = `${row.case}, ${MODES[row.mode]}, ${products}${moments}, ${row.threads} thr.`;
     return [
       `<text x="${BAR.left - 8}" y="${y + 12}" text-anchor="end">${name}</text>`,
       `<rect x="${BAR.left}" y="${y}" width="${width.toFixed(1)}" height="${BAR.height}" fill="${row.ratio <= 1 ? "#2a7f62" : "#b5483a"}"/>`,

@@ -2,6 +2,7 @@
 // results, the examples, and docs/recipe.schema.json. `--check` fails where a file is stale.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { growthTables } from "./docs-growth.mjs";
 import { kernelPeerTable, overheadTable, peerChart, peerTable, rooflineTable } from "./docs-peers.mjs";
 import { diagnosticsTable, differenceTable, parseRows, resultTables, timingTable } from "./docs-results.mjs";
 import { ablationTables, fieldTables, kernelTable, recipeTable, templateTable } from "./docs-tables.mjs";
@@ -47,6 +48,7 @@ export function renderDocuments({ core, data, recipes }) {
     "step targets": () => stepTargets(results),
     "kernel targets": () => kernelTargets(results),
     "kernels beside libraries": () => kernelPeerTable(results),
+    "cost growth": () => growthTables(results),
     roofline: () => rooflineTable(results),
     "cost of BASIC": () => overheadTable(results),
     library: () => example("library.mjs", "js"),

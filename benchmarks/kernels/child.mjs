@@ -5,10 +5,12 @@ import { start } from "@basic-mllm/backend-cpu";
 import { valueAndGradients } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
+import { median, timeOf } from "../peers/turns.mjs";
 import { openCase } from "./bodies.mjs";
 
-/** Longest time that repetitions may take together. */
+/** Longest time that repetitions may take together, and the least, so that short kernels are repeated more often. */
 const BUDGET_MS = 10_000;
+const LEAST_MS = 300;
 
 const MB = 1e6;
 
@@ -41,20 +43,17 @@ function peak() {
   return status("VmHWM") ?? process.resourceUsage().maxRSS * 1024;
 }
 
-/** One forward and backward pass. @returns Milliseconds, and bytes of the gradients. */
+/** One forward and backward pass. @returns Milliseconds (of CPU time on one thread), and bytes of the gradients. */
 async function runOnce({ loss, parameters }) {
-  const begin = performance.now();
+  const [wall, cpu] = [performance.now(), process.cpuUsage()];
   const { value, gradients } = valueAndGradients(loss, parameters);
   await value.data();
-  const milliseconds = performance.now() - begin;
+  const { user, system } = process.cpuUsage(cpu);
+  const times = { wall_ms: performance.now() - wall, cpu_ms: (user + system) / 1000 };
+  const milliseconds = timeOf(times, threads);
   const bytes = gradients.reduce((total, gradient) => total + gradient.size * 4, 0);
   tf.dispose([value, ...gradients]);
   return { milliseconds, bytes };
-}
-
-function median(values) {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)];
 }
 
 const { threads, repeats, ...chosen } = JSON.parse(process.argv[2]);
@@ -69,7 +68,9 @@ const growth = peak() - before;
 
 const times = [];
 const begin = performance.now();
-while (times.length < repeats && performance.now() - begin < BUDGET_MS) {
+const until = repeats === 0 ? 0 : LEAST_MS;
+const spent = () => performance.now() - begin;
+while ((times.length < repeats || spent() < until) && spent() < BUDGET_MS) {
   times.push((await runOnce(opened)).milliseconds);
 }
 const round = (value) => Math.round(value * 100) / 100;

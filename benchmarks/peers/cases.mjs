@@ -48,3 +48,6 @@ export const stepCases = [
 
 /** `off`: the language loss. `basic`: with direction and distribution, patch weights that sum to 1. */
 export const MODES = ["off", "basic"];
+
+/** How our optimizer may store its moments. PyTorch's are float32. */
+export const MOMENTS = ["float32", "bfloat16", "int8"];

@@ -30,26 +30,29 @@ function openSide(name, { torch, threads }) {
   return new Side(`torch (${name})`, [torch.python, join(folder, "torch_step.py")], { cwd: folder, env });
 }
 
-/** Rows of the chosen cases: one per mode and build of the peer. */
-export async function* rowsAgainstTorch({ filter, threads, steps, builds, precision }) {
+/**
+ * Rows of the chosen cases: one per mode and build of the peer. `moments`: how ours stores those of the optimizer.
+ * Without steps only memory is measured.
+ */
+export async function* rowsAgainstTorch({ filter, steps, ...options }) {
   const chosen = stepCases.filter(({ name }) => name.includes(filter));
   if (chosen.length === 0) throw new Error(`No step case contains "${filter}".`);
   const torch = installTorch();
   for (const stepCase of chosen) {
-    const setting = { torch, threads, steps, builds, stepCase, precision };
-    const times = await timesOf(setting);
+    const setting = { ...options, torch, steps, stepCase };
+    const times = steps > 0 ? await timesOf(setting) : undefined;
     const memory = await memoryOf(setting);
-    yield* rowsOf(setting, times, memory);
+    yield* rowsOf(setting, memory, times);
   }
 }
 
 /** Milliseconds of every timed step, by side and mode. All sides do a step of a mode before the next mode. */
-async function timesOf({ stepCase, threads, steps, builds, torch, precision }) {
+async function timesOf(setting) {
+  const { stepCase, threads, steps, builds, precision } = setting;
   const names = ["ours", ...builds];
-  const sides = Object.fromEntries(names.map((name) => [name, openSide(name, { torch, threads })]));
+  const sides = Object.fromEntries(names.map((name) => [name, openSide(name, setting)]));
   return withSides(sides, async () => {
-    for (const name of names)
-      await sides[name].ask("open", openingOf(name, { stepCase, threads, precision }));
+    for (const name of names) await sides[name].ask("open", openingOf(name, setting));
     const times = Object.fromEntries(names.map((name) => [name, { off: [], basic: [] }]));
     for (let turn = 0; turn < WARM_UP + steps; turn++) {
       for (const mode of MODES) {
@@ -64,8 +67,8 @@ async function timesOf({ stepCase, threads, steps, builds, torch, precision }) {
 }
 
 /** What a side opens: the peer's float32 is what our bfloat16 is compared with, unless the peer has it too. */
-function openingOf(name, { stepCase, threads, precision }) {
-  if (name === "ours") return { case: stepCase, threads, precision };
+function openingOf(name, { stepCase, threads, precision, moments }) {
+  if (name === "ours") return { case: { ...stepCase, moments }, threads, precision };
   return { case: stepCase, threads, autocast: name === "autocast" };
 }
 
@@ -93,44 +96,49 @@ function checkLosses(name, mode, { ours, ...peers }, tolerance) {
 }
 
 /** Peak resident MB of a fresh process while it trains, by side and mode. */
-async function memoryOf({ stepCase, threads, builds, torch, precision }) {
-  const result = {};
-  for (const name of ["ours", ...builds]) {
-    result[name] = {};
-    for (const mode of MODES) {
-      result[name][mode] = await withSides({ side: openSide(name, { torch, threads }) }, async ({ side }) => {
-        await side.ask("open", openingOf(name, { stepCase, threads, precision }));
+async function memoryOf(setting) {
+  const { stepCase, builds, precision } = setting;
+  const names = ["ours", ...builds];
+  const result = Object.fromEntries(names.map((name) => [name, {}]));
+  for (const mode of MODES) {
+    const first = {};
+    for (const name of names) {
+      await withSides({ side: openSide(name, setting) }, async ({ side }) => {
+        await side.ask("open", openingOf(name, setting));
         await side.ask("resetPeak");
-        for (let i = 0; i < MEMORY_STEPS; i++) await side.ask("step", { mode });
-        return (await side.ask("peak")).mb;
+        first[name] = await side.ask("step", { mode });
+        for (let i = 1; i < MEMORY_STEPS; i++) await side.ask("step", { mode });
+        result[name][mode] = (await side.ask("peak")).mb;
       });
     }
+    checkLosses(stepCase.name, mode, first, LOSS_TOLERANCE[precision]);
   }
   return result;
 }
 
-function rowsOf({ stepCase, threads, builds, steps, precision }, times, memory) {
+/** One per mode and build of the peer, of kind "peer", or "peer-memory" where nothing was timed. */
+export function rowsOf({ stepCase, threads, builds, steps, precision, moments }, memory, times) {
   return builds.flatMap((build) =>
-    MODES.map((mode) => {
-      const [ours, peer] = [median(times.ours[mode]), median(times[build][mode])];
-      return {
-        kind: "peer",
-        case: stepCase.name,
-        mode,
-        precision,
-        peer: `torch ${TORCH_VERSION} ${build}`,
-        ours_ms: round(ours),
-        peer_ms: round(peer),
-        ratio: round(ours / peer, 3),
-        ours_mb: Math.round(memory.ours[mode]),
-        peer_mb: Math.round(memory[build][mode]),
-        steps,
-        // Processes that wanted the CPUs meanwhile, ours included: at most `threads` on a quiet machine.
-        load: round(loadavg()[1], 1),
-        threads,
-      };
-    }),
+    MODES.map((mode) => ({
+      kind: times === undefined ? "peer-memory" : "peer",
+      case: stepCase.name,
+      mode,
+      precision,
+      moments,
+      peer: `torch ${TORCH_VERSION} ${build}`,
+      ...(times !== undefined && { ...timeFields(times.ours[mode], times[build][mode]), steps }),
+      ours_mb: Math.round(memory.ours[mode]),
+      peer_mb: Math.round(memory[build][mode]),
+      // Processes that wanted the CPUs meanwhile, ours included: at most `threads` on a quiet machine.
+      load: round(loadavg()[1], 1),
+      threads,
+    })),
   );
+}
+
+function timeFields(own, others) {
+  const [ours, peer] = [median(own), median(others)];
+  return { ours_ms: round(ours), peer_ms: round(peer), ratio: round(ours / peer, 3) };
 }
 
 function round(value, digits = 2) {

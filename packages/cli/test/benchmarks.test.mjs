@@ -2,11 +2,15 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { recipeJsonSchema } from "@basic-mllm/core";
 import { smoke } from "@basic-mllm/recipes";
 import { afterAll, beforeAll, expect, it } from "vitest";
 
 import { rowsOfRuns, rowsOfTable } from "../../../benchmarks/accuracy.mjs";
 import { kernelCases } from "../../../benchmarks/kernels/cases.mjs";
+import { MOMENTS, stepCases } from "../../../benchmarks/peers/cases.mjs";
+import { kernelPeerCases } from "../../../benchmarks/peers/kernel-cases.mjs";
+import { rowsOf } from "../../../benchmarks/peers/steps.mjs";
 import { integers, noise } from "../../../benchmarks/peers/values.mjs";
 import { summarise } from "../../../benchmarks/roofline/rows.mjs";
 import { bytesOf, flopsOf } from "../../../benchmarks/roofline/work.mjs";
@@ -94,8 +98,35 @@ it("take the headline set of an ablation, with the seeds that have a result and 
 });
 
 it("have a name of their own for every kernel case", () => {
-  const names = kernelCases.map(({ name }) => name);
-  expect(new Set(names).size).toBe(names.length);
+  for (const cases of [kernelCases, kernelPeerCases, stepCases]) {
+    const names = cases.map(({ name }) => name);
+    expect(new Set(names).size).toBe(names.length);
+  }
+});
+
+it("know how moments can be stored", () => {
+  const [vlm] = recipeJsonSchema().anyOf;
+  expect(JSON.stringify(vlm)).toContain(`"enum":${JSON.stringify(MOMENTS)}`);
+});
+
+it("say how moments were stored, and that memory alone was measured", () => {
+  const setting = {
+    stepCase: stepCases[0],
+    threads: 1,
+    builds: ["tuned"],
+    precision: "f32",
+    moments: "bfloat16",
+  };
+  const memory = { ours: { off: 300.4, basic: 310 }, tuned: { off: 600, basic: 620 } };
+  const common = { case: "tiny-s1", peer: expect.stringMatching(/ tuned$/), moments: "bfloat16", threads: 1 };
+  const [off, basic] = rowsOf({ ...setting, steps: 0 }, memory);
+  expect(off).toMatchObject({ ...common, kind: "peer-memory", mode: "off", ours_mb: 300, peer_mb: 600 });
+  expect(basic).not.toHaveProperty("ours_ms");
+  const times = { ours: { off: [1, 2, 3], basic: [3] }, tuned: { off: [4], basic: [6] } };
+  expect(rowsOf({ ...setting, steps: 3 }, memory, times)).toMatchObject([
+    { ...common, kind: "peer", ours_ms: 2, peer_ms: 4, ratio: 0.5, steps: 3 },
+    { ...common, kind: "peer", mode: "basic", ratio: 0.5 },
+  ]);
 });
 
 it("give a peer the same first values, spread as asked", () => {

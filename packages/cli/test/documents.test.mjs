@@ -8,6 +8,7 @@ import { describe, expect, it, vi } from "vitest";
 import { summary } from "../../../benchmarks/peers/kernels.mjs";
 import { recipe } from "../../../docs/examples/recipe.js";
 import { renderDocuments } from "../../../scripts/docs.mjs";
+import { growthTables } from "../../../scripts/docs-growth.mjs";
 import { kernelPeerTable, overheadTable, peerChart, peerTable } from "../../../scripts/docs-peers.mjs";
 import { diagnosticsTable, differenceTable, resultTables } from "../../../scripts/docs-results.mjs";
 import { kernelTargets, stepTargets } from "../../../scripts/docs-targets.mjs";
@@ -161,15 +162,15 @@ describe("the tables of results", () => {
       { ...row, mode: "basic", ours_ms: 750, peer_ms: 733.4, ratio: 1.023, ours_mb: 420, peer_mb: 1200 },
     ];
     expect(peerTable(rows)).toMatchInlineSnapshot(`
-      "| step | losses | products | threads | peer | ms | peer's ms | ratio | MB | peer's MB | ratio | device | commit |
-      | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
-      | tiny-s1 | without BASIC | f32 | 1 | torch 2.15.0 tuned | 600 | 667 | 0.90 | 400 | 1000 | 0.40 | a CPU | abc |
-      | tiny-s1 | with BASIC | f32 | 1 | torch 2.15.0 tuned | 750 | 733 | 1.02 | 420 | 1200 | 0.35 | a CPU | abc |"
+      "| step | losses | products | moments | threads | peer | ms | peer's ms | ratio | MB | peer's MB | ratio | device | commit |
+      | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+      | tiny-s1 | without BASIC | f32 | float32 | 1 | torch 2.15.0 tuned | 600 | 667 | 0.90 | 400 | 1000 | 0.40 | a CPU | abc |
+      | tiny-s1 | with BASIC | f32 | float32 | 1 | torch 2.15.0 tuned | 750 | 733 | 1.02 | 420 | 1200 | 0.35 | a CPU | abc |"
     `);
     expect(overheadTable(rows)).toMatchInlineSnapshot(`
-      "| step | products | threads | peer | BASIC adds | in the peer |
-      | --- | --- | --- | --- | --- | --- |
-      | tiny-s1 | f32 | 1 | torch 2.15.0 tuned | 25 % | 10 % |"
+      "| step | products | moments | threads | peer | BASIC adds | in the peer |
+      | --- | --- | --- | --- | --- | --- | --- |
+      | tiny-s1 | f32 | float32 | 1 | torch 2.15.0 tuned | 25 % | 10 % |"
     `);
     const chart = peerChart([...rows, { ...row, mode: "off", peer: "torch stock", ratio: 0.5 }]);
     expect(chart).toContain("tiny-s1, with BASIC, f32, 1 thr.");
@@ -184,10 +185,33 @@ describe("the tables of results", () => {
       "| BASIC adds in f32 (in PyTorch, f32), 1 thread | ≤ 15 % in f32 | 25 % (10 %) |",
     );
     expect(stepTargets(rows)).toContain("| peak memory / tuned PyTorch | ≤ 0.75 | 0.35 | – | – | – |");
-    const empty = [peerTable, overheadTable, stepTargets, kernelPeerTable, kernelTargets].map((show) =>
-      show([]),
+    const tables = [peerTable, overheadTable, stepTargets, kernelPeerTable, kernelTargets, growthTables];
+    expect(new Set(tables.map((show) => show([])))).toEqual(new Set(["not measured yet"]));
+  });
+
+  it("keep moments apart, and memory that was measured alone", () => {
+    const row = { case: "smol-s2", mode: "basic", peer: "torch 2.15.0 tuned", threads: 1, device: "a CPU" };
+    const rows = [
+      { ...row, kind: "peer", ours_ms: 750, peer_ms: 1000, ratio: 0.75, ours_mb: 900, peer_mb: 1000 },
+      { ...row, kind: "peer", moments: "bfloat16", ours_ms: 9, peer_ms: 1, ratio: 9, ours_mb: 1, peer_mb: 1 },
+      { ...row, kind: "peer-memory", moments: "bfloat16", ours_mb: 450, peer_mb: 1000 },
+      { ...row, kind: "peer-memory", moments: "float32", ours_mb: 700, peer_mb: 1000 },
+    ].map((one) => ({ ...one, commit: "abc" }));
+    expect(peerTable(rows)).toMatchInlineSnapshot(`
+      "| step | losses | products | moments | threads | peer | ms | peer's ms | ratio | MB | peer's MB | ratio | device | commit |
+      | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+      | smol-s2 | with BASIC | f32 | float32 | 1 | torch 2.15.0 tuned | 750 | 1000 | 0.75 | 900 | 1000 | 0.90 | a CPU | abc |
+      | smol-s2 | with BASIC | f32 | bfloat16 | 1 | torch 2.15.0 tuned | 9 | 1 | 9.00 | 1 | 1 | 1.00 | a CPU | abc |
+      | smol-s2 | with BASIC | f32 | bfloat16 | 1 | torch 2.15.0 tuned | – | – | – | 450 | 1000 | 0.45 | a CPU | abc |
+      | smol-s2 | with BASIC | f32 | float32 | 1 | torch 2.15.0 tuned | – | – | – | 700 | 1000 | 0.70 | a CPU | abc |"
+    `);
+    const targets = stepTargets(rows);
+    expect(targets).toContain("| time in f32 / tuned PyTorch in f32, 1 thread | ≤ 0.85 | – | – | – | 0.75 |");
+    expect(targets).toContain("| peak memory / tuned PyTorch | ≤ 0.75 | – | – | – | 0.70 |");
+    expect(targets).toContain(
+      "| peak memory with bfloat16 moments / tuned PyTorch | ≤ 0.50 | – | – | – | 0.45 |",
     );
-    expect(new Set(empty)).toEqual(new Set(["not measured yet"]));
+    expect(peerChart(rows)).toContain("smol-s2, with BASIC, f32, bfloat16 moments, 1 thr.");
   });
 
   it("show kernels beside libraries", () => {
@@ -217,5 +241,47 @@ describe("the tables of results", () => {
       | products in bf16 / oneDNN from and to f32, as here | – | – | – | – |
       | attention, forward and backward / SDPA | ≤ 0.80 | – | – | – |"
     `);
+  });
+
+  it("show how cost grows with rows and vocabulary", () => {
+    const row = { kind: "timing", mode: "forward", threads: 1, device: "a CPU" };
+    const rows = [2000, 32_000, 128_000].flatMap((words) =>
+      [128, 512, 2048].map((count) => ({
+        ...row,
+        case: `linear-kl/V=${words}/R=${count}`,
+        ours_ms: 1 + (words * count) / 1e5,
+        ours_mb: count / 100 + 0.5,
+        results_mb: count / 200,
+      })),
+    );
+    const attention = [128, 512, 2048].map((count) => ({
+      ...row,
+      case: `attention/R=${count}`,
+      ours_ms: count ** 2 / 1e4,
+      ours_mb: 2,
+      results_mb: 1,
+    }));
+    const step = { ...row, case: "quickstart/align", mode: "train", ours_ms: 3, ours_mb: null };
+    const older = { ...rows[0], ours_ms: 99 };
+    expect(growthTables([older, ...rows, ...attention, step])).toMatchInlineSnapshot(`
+      "a CPU, 1 thread
+
+      | kernel | vocabulary | ms at rows 128 | rows × 4 | rows × 16 | time per row, 2048 / 512 | own MB at rows 128, 512, 2048 |
+      | --- | --- | --- | --- | --- | --- | --- |
+      | linear-kl | 2000 | 3.6 | × 3.2 | × 12 | 0.93 | 1.1, 3.1, 10.7 |
+      | linear-kl | 32000 | 42.0 | × 3.9 | × 16 | 1.00 | 1.1, 3.1, 10.7 |
+      | linear-kl | 128000 | 164.8 | × 4 | × 16 | 1.00 | 1.1, 3.1, 10.7 |
+      | attention (per pair of rows) | – | 1.6 | × 16 | × 256 | 1.00 | 1.0, 1.0, 1.0 |
+
+      | kernel | rows | ms at vocabulary 2000 | vocabulary × 16 | vocabulary × 64 | time per word, 128000 / 32000 | own MB at vocabulary 2000, 32000, 128000 |
+      | --- | --- | --- | --- | --- | --- | --- |
+      | linear-kl | 128 | 3.6 | × 12 | × 46 | 0.98 | 1.1, 1.1, 1.1 |
+      | linear-kl | 512 | 11.2 | × 15 | × 58 | 1.00 | 3.1, 3.1, 3.1 |
+      | linear-kl | 2048 | 42.0 | × 16 | × 62 | 1.00 | 10.7, 10.7, 10.7 |"
+    `);
+    expect(growthTables([...attention.slice(0, 2), ...rows.slice(0, 2)])).toBe("not measured yet");
+    expect(growthTables([...attention, rows[1]])).toContain(
+      "| linear-kl | 2000 | – | – | – | – | –, 3.1, – |",
+    );
   });
 });
