@@ -8,7 +8,8 @@ import { rowsOfRuns, rowsOfTable } from "./accuracy.mjs";
 import { rowsOfProducts } from "./gemm.mjs";
 import { kernelCases } from "./kernels/cases.mjs";
 import { MOMENTS, stepCases } from "./peers/cases.mjs";
-import { kernelPeerCases } from "./peers/kernel-cases.mjs";
+import { rowsAgainstJavascript } from "./peers/javascript.mjs";
+import { javascriptCases, kernelPeerCases } from "./peers/kernel-cases.mjs";
 import { kernelRowsAgainstLibraries } from "./peers/kernels.mjs";
 import { PEER_BUILDS, rowsAgainstTorch } from "./peers/steps.mjs";
 import { rooflineRows } from "./roofline/rows.mjs";
@@ -45,6 +46,12 @@ function build(name) {
   if (!options.build) return;
   const args = ["turbo", "run", "build", "--output-logs=errors-only", `--filter=@basic-mllm/${name}`];
   execFileSync("npx", args, { cwd: root, stdio: ["ignore", 2, 2] });
+}
+
+function buildWasm() {
+  if (!options.build) return;
+  const script = join(root, "packages/backend-cpu/scripts/build-wasm.mjs");
+  execFileSync(process.execPath, [script], { cwd: root, stdio: ["ignore", 2, 2] });
 }
 
 /** Allocations that come from the system and go back to it, so that resident memory shows them (glibc). */
@@ -89,12 +96,26 @@ function runProducts() {
   for (const row of rows) report("gemm", { kind: "rate", ...row, ...provenance(threads ?? 1) }, options);
 }
 
-/** `rowsOf` beside a peer, once for each number of threads. */
-async function runPeer(rowsOf, setting) {
-  if (options.peer !== "torch") throw new Error(`There is no peer "${options.peer}"; there is torch.`);
+/** Peers of whole steps and of kernels: rows of one number of threads, and which numbers there are unless given. */
+const PEERS = {
+  steps: { torch: { rowsOf: rowsAgainstTorch, threads: "1,2" } },
+  kernels: {
+    torch: { rowsOf: kernelRowsAgainstLibraries, threads: "1,2" },
+    tfjs: { rowsOf: rowsAgainstJavascript, threads: "1" },
+  },
+};
+
+/** Rows beside a peer, for each number of threads. */
+async function runPeer(what, setting = {}) {
+  const peer = PEERS[what][options.peer];
+  if (peer === undefined) {
+    const known = Object.keys(PEERS[what]).join(", ");
+    throw new Error(`${what} have no peer "${options.peer}"; there is ${known}.`);
+  }
   build("backend-cpu");
-  for (const count of (options.threads ?? "1,2").split(",").map(Number)) {
-    for await (const row of rowsOf({ ...setting, filter: options.case, threads: count })) {
+  if (options.peer === "tfjs") buildWasm();
+  for (const count of (options.threads ?? peer.threads).split(",").map(Number)) {
+    for await (const row of peer.rowsOf({ ...setting, filter: options.case, threads: count })) {
       report("peers", { ...row, ...provenance(count) }, options);
     }
   }
@@ -107,7 +128,7 @@ function runPeerSteps() {
     throw new Error(`--moments is "${moments}"; give one of ${MOMENTS.join(", ")}.`);
   }
   const builds = precision === "bf16" ? [...PEER_BUILDS, "autocast"] : PEER_BUILDS;
-  return runPeer(rowsAgainstTorch, { steps: countOf("steps"), builds, precision, moments });
+  return runPeer("steps", { steps: countOf("steps"), builds, precision, moments });
 }
 
 /** An option that is a whole number from 0. */
@@ -140,6 +161,7 @@ function caseNames() {
     "accuracy",
     ...stepCases.map(({ name }) => `steps --peer torch --case ${name}`),
     ...kernelPeerCases.map(({ name }) => `kernels --peer torch --case ${name}`),
+    ...javascriptCases.map(({ name }) => `kernels --peer tfjs --case ${name}`),
   ];
 }
 
@@ -150,7 +172,7 @@ try {
   else if (filter === "roofline") runRoofline();
   else if (filter === "steps" && options.peer !== undefined) await runPeerSteps();
   else if (filter === "steps") await runSteps();
-  else if (filter === "kernels" && options.peer !== undefined) await runPeer(kernelRowsAgainstLibraries, {});
+  else if (filter === "kernels" && options.peer !== undefined) await runPeer("kernels");
   else if (filter === "gemm") runProducts();
   else if (chosen.length === 0)
     throw new Error(`No case contains "${filter}". \`npm run bench -- --list\` has all.`);

@@ -108,12 +108,18 @@ export function kernelPeerRows(rows) {
 
 /** Products and attention, ours and each library's. */
 export function kernelPeerTable(rows) {
-  const last = kernelPeerRows(rows);
+  return librariesTable(kernelPeerRows(rows));
+}
+
+/** Our time, GFLOP/s, and each library's time. `extra`: further columns, a value of a row each. */
+function librariesTable(last, extra = {}) {
   if (last.length === 0) return NOT_MEASURED;
+  const times = ["ms", "GFLOP/s", "libraries' ms", "ratio to the fastest"];
   return table(
-    ["kernel", "threads", "ms", "GFLOP/s", "libraries' ms", "ratio to the fastest", "device", "commit"],
+    ["kernel", ...Object.keys(extra), "threads", ...times, "device", "commit"],
     last.map((row) => [
       row.case,
+      ...Object.values(extra).map((cellOf) => cellOf(row)),
       row.threads,
       row.ours_ms.toPrecision(3),
       row.ours_gflops.toFixed(0),
@@ -125,6 +131,17 @@ export function kernelPeerTable(rows) {
       row.commit,
     ]),
   );
+}
+
+/** The last row of each product beside other JavaScript engines, by our engine, number of threads and device. */
+export function javascriptRows(rows) {
+  const own = rows.filter(({ kind }) => kind === "javascript-peer");
+  return latest(own, (row) => [row.case, row.engine, row.threads, row.device]);
+}
+
+/** Products as native kernels and as WebAssembly, beside other JavaScript engines. */
+export function javascriptTable(rows) {
+  return librariesTable(javascriptRows(rows), { engine: ({ engine }) => engine });
 }
 
 /** Share of a step below which a kernel is left out. */

@@ -1,5 +1,5 @@
 // What the CPU backend was to reach, and what was measured: from the rows of benchmarks/results/peers.jsonl.
-import { kernelPeerRows, memoryRows, more, peerRows } from "./docs-peers.mjs";
+import { javascriptRows, kernelPeerRows, memoryRows, more, peerRows } from "./docs-peers.mjs";
 import { NOT_MEASURED } from "./docs-results.mjs";
 import { table } from "./docs-tables.mjs";
 
@@ -81,39 +81,78 @@ function threadText(threads) {
   return threads === 1 ? "1 thread" : `${threads} threads`;
 }
 
-/** Kernels beside libraries: the middle and the worst ratio over shapes. */
+const isProduct = (precision) => (row) => row.case.startsWith("gemm/") && row.case.endsWith(precision);
+const isAttention = (row) => row.case.startsWith("attention/");
+
+/** A product by our engine, of operands that lie as they are or that are transposed. */
+const isPlain = (row) => row.case.includes("/NN/");
+const by = (engine) => (row) => row.engine === engine;
+const plainBy = (engine) => (row) => row.engine === engine && isPlain(row);
+const transposedBy = (engine) => (row) => row.engine === engine && !isPlain(row);
+
+/** Kernels of one thread beside libraries: most that the ratio was to be, which rows, and the library. */
+const KERNELS = [
+  { name: "products in f32 / OpenBLAS", target: "≤ 1.05", of: isProduct("f32"), library: "openblas" },
+  { name: "products in f32 / MKL", target: "–", of: isProduct("f32"), library: "mkl" },
+  {
+    name: "products in bf16 / oneDNN on bf16 arrays",
+    target: "≤ 1.05",
+    of: isProduct("bf16"),
+    library: "onednn bf16",
+  },
+  {
+    name: "products in bf16 / oneDNN from and to f32, as here",
+    target: "–",
+    of: isProduct("bf16"),
+    library: "onednn bf16 from f32",
+  },
+  { name: "attention, forward and backward / SDPA", target: "≤ 0.80", of: isAttention, library: "sdpa" },
+];
+
+/** Products of one thread beside other JavaScript engines. */
+const ENGINES = [
+  { name: "products in f32 / onnxruntime-node", target: "–", of: by("native"), library: "onnxruntime" },
+  { name: "products in f32 / tfjs wasm", target: "–", of: by("native"), library: "tfjs wasm" },
+  { name: "products in f32 / tfjs cpu", target: "–", of: by("native"), library: "tfjs cpu" },
+  {
+    name: "products in WebAssembly, NN / tfjs wasm, which has packed the weights",
+    target: "≤ 1.00",
+    of: plainBy("wasm"),
+    library: "tfjs wasm",
+  },
+  {
+    name: "products in WebAssembly, NN, new weights / tfjs wasm",
+    target: "≤ 1.00",
+    of: plainBy("wasm, new weights"),
+    library: "tfjs wasm, new weights",
+  },
+  {
+    name: "products in WebAssembly, NT and TN / tfjs wasm",
+    target: "≤ 0.20",
+    of: transposedBy("wasm"),
+    library: "tfjs wasm",
+  },
+];
+
+/** Kernels beside libraries, and beside other JavaScript engines: the middle and the worst ratio over shapes. */
 export function kernelTargets(rows) {
-  const last = kernelPeerRows(rows);
-  if (last.length === 0) return NOT_MEASURED;
-  const line = (title, target, test, ratio) => {
-    const found = last.filter((row) => row.threads === 1 && test(row.case));
-    const ratios = found.map(ratio).toSorted((a, b) => a - b);
-    const cells =
-      ratios.length === 0
-        ? ["–", "–", "–"]
-        : [ratios.length, ratios[Math.floor((ratios.length - 1) / 2)].toFixed(2), ratios.at(-1).toFixed(2)];
-    return [title, target, ...cells];
-  };
-  const beside = (library) => (row) => row.ours_ms / row.peers_ms[library];
-  const isProduct = (precision) => (name) => name.startsWith("gemm/") && name.endsWith(precision);
+  const [kernels, engines] = [kernelPeerRows(rows), javascriptRows(rows)];
+  if (kernels.length === 0 && engines.length === 0) return NOT_MEASURED;
   return table(
     ["time of one thread", "to reach", "shapes", "median", "worst"],
     [
-      line("products in f32 / OpenBLAS", "≤ 1.05", isProduct("f32"), beside("openblas")),
-      line("products in f32 / MKL", "–", isProduct("f32"), beside("mkl")),
-      line("products in bf16 / oneDNN on bf16 arrays", "≤ 1.05", isProduct("bf16"), beside("onednn bf16")),
-      line(
-        "products in bf16 / oneDNN from and to f32, as here",
-        "–",
-        isProduct("bf16"),
-        beside("onednn bf16 from f32"),
-      ),
-      line(
-        "attention, forward and backward / SDPA",
-        "≤ 0.80",
-        (name) => name.startsWith("attention/"),
-        beside("sdpa"),
-      ),
+      ...KERNELS.map((figure) => kernelLine(kernels, figure)),
+      ...ENGINES.map((figure) => kernelLine(engines, figure)),
     ],
   );
+}
+
+function kernelLine(rows, { name, target, of, library }) {
+  const ratios = rows
+    .filter((row) => row.threads === 1 && of(row))
+    .map((row) => row.ours_ms / row.peers_ms[library])
+    .toSorted((a, b) => a - b);
+  if (ratios.length === 0) return [name, target, "–", "–", "–"];
+  const middle = ratios[Math.floor((ratios.length - 1) / 2)];
+  return [name, target, ratios.length, middle.toFixed(2), ratios.at(-1).toFixed(2)];
 }

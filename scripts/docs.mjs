@@ -3,7 +3,14 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { growthTables } from "./docs-growth.mjs";
-import { kernelPeerTable, overheadTable, peerChart, peerTable, rooflineTable } from "./docs-peers.mjs";
+import {
+  javascriptTable,
+  kernelPeerTable,
+  overheadTable,
+  peerChart,
+  peerTable,
+  rooflineTable,
+} from "./docs-peers.mjs";
 import { diagnosticsTable, differenceTable, parseRows, resultTables, timingTable } from "./docs-results.mjs";
 import { ablationTables, fieldTables, kernelTable, recipeTable, templateTable } from "./docs-tables.mjs";
 import { kernelTargets, stepTargets } from "./docs-targets.mjs";
@@ -48,6 +55,7 @@ export function renderDocuments({ core, data, recipes }) {
     "step targets": () => stepTargets(results),
     "kernel targets": () => kernelTargets(results),
     "kernels beside libraries": () => kernelPeerTable(results),
+    "products beside JavaScript engines": () => javascriptTable(results),
     "cost growth": () => growthTables(results),
     roofline: () => rooflineTable(results),
     "cost of BASIC": () => overheadTable(results),

@@ -49,6 +49,14 @@ const attentionCases = ATTENTION.map(([samples, heads, rows, width]) => ({
 /** Products by precision, and attention forward and backward. */
 export const kernelPeerCases = [...productCases, ...attentionCases];
 
+/** A product of more FLOPs takes a JavaScript engine seconds. */
+const MOST_FLOPS = 2e9;
+
+/** The float32 products that other JavaScript engines get through. */
+export const javascriptCases = productCases.filter(
+  (one) => one.precision === "f32" && flopsOfCase(one) <= MOST_FLOPS,
+);
+
 /** FLOPs of the products of a case, without those of pairs that a causal mask hides. */
 export function flopsOfCase({ kernel, sizes }) {
   if (kernel === "product") return 2 * sizes.reduce((product, size) => product * size, 1);

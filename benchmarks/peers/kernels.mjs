@@ -38,7 +38,7 @@ export async function* kernelRowsAgainstLibraries({ filter, threads }) {
 async function rowOf(kernelCase, { ours, libraries }, threads) {
   const { results: own } = await ours.ask("open", { case: kernelCase, threads });
   const { results: peers } = await libraries.ask("open", { case: kernelCase, threads });
-  for (const [library, results] of Object.entries(peers)) check(kernelCase, own, library, results);
+  for (const [library, results] of Object.entries(peers)) checkResults(kernelCase, own, library, results);
   const flops = flopsOfCase(kernelCase);
   const repeats = Math.max(1, Math.round(ROUND_FLOPS / flops));
   const times = Object.fromEntries(["ours", ...Object.keys(peers)].map((name) => [name, []]));
@@ -52,7 +52,7 @@ async function rowOf(kernelCase, { ours, libraries }, threads) {
 }
 
 /** Both sides must compute the same, or their times mean nothing. */
-function check({ name, precision }, own, library, results) {
+export function checkResults({ name, precision }, own, library, results) {
   for (const [i, value] of results.entries()) {
     if (Math.abs(own[i] - value) <= TOLERANCE[precision] * Math.abs(value)) continue;
     throw new Error(`${name}: result ${i} has the mean square ${own[i]} here and ${value} in ${library}.`);

@@ -2,7 +2,7 @@
 import { start } from "@basic-mllm/backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 
-import { serve } from "./serve.mjs";
+import { meanSquare, serve, timeRuns } from "./serve.mjs";
 import { noise } from "./values.mjs";
 
 const zeros = (length) => new Float32Array(length);
@@ -45,22 +45,13 @@ function openAttention(native, { sizes: [samples, heads, rows, width] }) {
 const OPEN = { product: openProduct, attention: openAttention };
 let opened;
 
-/** Mean of the squares of each result: what the sides compare. */
-const meanSquares = (arrays) =>
-  arrays.map((values) => values.reduce((sum, x) => sum + x * x, 0) / values.length);
-
 await serve({
   async open({ case: chosen, threads }) {
     await start({ threads, precision: chosen.precision });
     const { native } = tf.backend();
     opened = OPEN[chosen.kernel](native, chosen);
     opened.run();
-    return { results: meanSquares(opened.results()) };
+    return { results: opened.results().map(meanSquare) };
   },
-  time({ repeats }) {
-    const [wall, cpu] = [performance.now(), process.cpuUsage()];
-    for (let i = 0; i < repeats; i++) opened.run();
-    const { user, system } = process.cpuUsage(cpu);
-    return { wall_ms: (performance.now() - wall) / repeats, cpu_ms: (user + system) / 1000 / repeats };
-  },
+  time: ({ repeats }) => timeRuns(opened.run, repeats),
 });

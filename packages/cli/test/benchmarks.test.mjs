@@ -9,7 +9,10 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { rowsOfRuns, rowsOfTable } from "../../../benchmarks/accuracy.mjs";
 import { kernelCases } from "../../../benchmarks/kernels/cases.mjs";
 import { MOMENTS, stepCases } from "../../../benchmarks/peers/cases.mjs";
-import { kernelPeerCases } from "../../../benchmarks/peers/kernel-cases.mjs";
+import { engineRows } from "../../../benchmarks/peers/javascript.mjs";
+import { flopsOfCase, javascriptCases, kernelPeerCases } from "../../../benchmarks/peers/kernel-cases.mjs";
+import { openOnnxProduct } from "../../../benchmarks/peers/onnx.mjs";
+import { timeRuns } from "../../../benchmarks/peers/serve.mjs";
 import { rowsOf } from "../../../benchmarks/peers/steps.mjs";
 import { integers, noise } from "../../../benchmarks/peers/values.mjs";
 import { summarise } from "../../../benchmarks/roofline/rows.mjs";
@@ -102,6 +105,72 @@ it("have a name of their own for every kernel case", () => {
     const names = cases.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
   }
+});
+
+it("give JavaScript engines float32 products that they get through, of all kinds of operands", () => {
+  expect(javascriptCases.every(({ name }) => /^gemm\/.*\/f32$/.test(name))).toBe(true);
+  expect(new Set(javascriptCases.map(({ operands }) => operands))).toEqual(new Set(["NN", "NT", "TN"]));
+  expect(Math.max(...javascriptCases.map(flopsOfCase))).toBeLessThan(2e9);
+});
+
+it("compare each of our engines with those that ran", () => {
+  const [product] = javascriptCases;
+  const times = {
+    native: [1, 3, 2],
+    wasm: [10, 10, 12],
+    "wasm, new weights": [11, 11, 11],
+    onnxruntime: [4, 4, 4],
+    "tfjs wasm": [20, 20, 20],
+    "tfjs wasm, new weights": [22, 22, 22],
+    "tfjs cpu": [100, 100, 100],
+  };
+  expect(engineRows(product, times)).toMatchObject([
+    { kind: "javascript-peer", engine: "native", case: product.name, peer: "onnxruntime", ratio: 0.5 },
+    { engine: "wasm", ours_ms: 10, peers_ms: { "tfjs wasm": 20, "tfjs cpu": 100 }, ratio: 0.5 },
+    { engine: "wasm, new weights", peers_ms: { "tfjs wasm, new weights": 22 }, ratio: 0.5 },
+  ]);
+  const { native, onnxruntime } = times;
+  expect(engineRows(product, { native, onnxruntime }).map(({ engine }) => engine)).toEqual(["native"]);
+});
+
+it("write a product as an ONNX model that onnxruntime computes", async () => {
+  const a = [
+    { values: Float32Array.of(1, 2, 3, 4, 5, 6), shape: [2, 3] },
+    { values: Float32Array.of(1, 4, 2, 5, 3, 6), shape: [3, 2] },
+  ];
+  const b = [
+    { values: Float32Array.of(1, 0, 2, 1, 0, 3), shape: [3, 2] },
+    { values: Float32Array.of(1, 2, 0, 0, 1, 3), shape: [2, 3] },
+  ];
+  for (const [i, j] of ["00", "01", "10", "11"]) {
+    const product = {
+      sizes: [2, 2, 3],
+      a: a[i],
+      b: b[j],
+      transposeA: i === "1",
+      transposeB: j === "1",
+    };
+    const { run, result } = await openOnnxProduct(product, 1);
+    await run();
+    expect([...(await result())], `transposed: ${i} ${j}`).toEqual([5, 11, 14, 23]);
+  }
+  // Sizes of more than one byte.
+  const long = { values: new Float32Array(300).fill(1), shape: [300, 1] };
+  const { result } = await openOnnxProduct(
+    { sizes: [300, 300, 1], a: long, b: { ...long, shape: [1, 300] } },
+    1,
+  );
+  expect((await result()).length).toBe(90_000);
+});
+
+it("wait for what a kernel promises, and tell each call its number", async () => {
+  const calls = [];
+  const { wall_ms: milliseconds } = await timeRuns((i) => {
+    calls.push(i);
+    return new Promise((resolve) => setTimeout(resolve, 5));
+  }, 3);
+  expect(calls).toEqual([0, 1, 2]);
+  expect(milliseconds).toBeGreaterThan(4);
 });
 
 it("know how moments can be stored", () => {

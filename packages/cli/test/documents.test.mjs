@@ -5,11 +5,18 @@ import * as core from "@basic-mllm/core";
 import * as data from "@basic-mllm/data";
 import * as recipes from "@basic-mllm/recipes";
 import { describe, expect, it, vi } from "vitest";
+import { engineRows } from "../../../benchmarks/peers/javascript.mjs";
 import { summary } from "../../../benchmarks/peers/kernels.mjs";
 import { recipe } from "../../../docs/examples/recipe.js";
 import { renderDocuments } from "../../../scripts/docs.mjs";
 import { growthTables } from "../../../scripts/docs-growth.mjs";
-import { kernelPeerTable, overheadTable, peerChart, peerTable } from "../../../scripts/docs-peers.mjs";
+import {
+  javascriptTable,
+  kernelPeerTable,
+  overheadTable,
+  peerChart,
+  peerTable,
+} from "../../../scripts/docs-peers.mjs";
 import { diagnosticsTable, differenceTable, resultTables } from "../../../scripts/docs-results.mjs";
 import { kernelTargets, stepTargets } from "../../../scripts/docs-targets.mjs";
 import { commands } from "../src/commands/index.js";
@@ -185,7 +192,15 @@ describe("the tables of results", () => {
       "| BASIC adds in f32 (in PyTorch, f32), 1 thread | ≤ 15 % in f32 | 25 % (10 %) |",
     );
     expect(stepTargets(rows)).toContain("| peak memory / tuned PyTorch | ≤ 0.75 | 0.35 | – | – | – |");
-    const tables = [peerTable, overheadTable, stepTargets, kernelPeerTable, kernelTargets, growthTables];
+    const tables = [
+      peerTable,
+      overheadTable,
+      stepTargets,
+      kernelPeerTable,
+      kernelTargets,
+      javascriptTable,
+      growthTables,
+    ];
     expect(new Set(tables.map((show) => show([])))).toEqual(new Set(["not measured yet"]));
   });
 
@@ -239,7 +254,45 @@ describe("the tables of results", () => {
       | products in f32 / MKL | – | 2 | 0.50 | 0.50 |
       | products in bf16 / oneDNN on bf16 arrays | ≤ 1.05 | – | – | – |
       | products in bf16 / oneDNN from and to f32, as here | – | – | – | – |
-      | attention, forward and backward / SDPA | ≤ 0.80 | – | – | – |"
+      | attention, forward and backward / SDPA | ≤ 0.80 | – | – | – |
+      | products in f32 / onnxruntime-node | – | – | – | – |
+      | products in f32 / tfjs wasm | – | – | – | – |
+      | products in f32 / tfjs cpu | – | – | – | – |
+      | products in WebAssembly, NN / tfjs wasm, which has packed the weights | ≤ 1.00 | – | – | – |
+      | products in WebAssembly, NN, new weights / tfjs wasm | ≤ 1.00 | – | – | – |
+      | products in WebAssembly, NT and TN / tfjs wasm | ≤ 0.20 | – | – | – |"
+    `);
+  });
+
+  it("show products beside other JavaScript engines", () => {
+    const rows = ["NN", "TN"].flatMap((operands) =>
+      engineRows(
+        { name: `gemm/64x128x128/${operands}/f32`, kernel: "product", sizes: [64, 128, 128] },
+        {
+          native: [1],
+          wasm: [10],
+          "wasm, new weights": [11],
+          onnxruntime: [2],
+          "tfjs wasm": operands === "NN" ? [8] : [80],
+          "tfjs wasm, new weights": [22],
+          "tfjs cpu": [100],
+        },
+      ).map((row) => ({ ...row, threads: 1, device: "a CPU", commit: "abc" })),
+    );
+    expect(javascriptTable(rows).split("\n").slice(0, 5).join("\n")).toMatchInlineSnapshot(`
+      "| kernel | engine | threads | ms | GFLOP/s | libraries' ms | ratio to the fastest | device | commit |
+      | --- | --- | --- | --- | --- | --- | --- | --- | --- |
+      | gemm/64x128x128/NN/f32 | native | 1 | 1.00 | 2 | onnxruntime 2.00, tfjs wasm 8.00, tfjs cpu 100 | 0.50 | a CPU | abc |
+      | gemm/64x128x128/NN/f32 | wasm | 1 | 10.0 | 0 | tfjs wasm 8.00, tfjs cpu 100 | 1.25 | a CPU | abc |
+      | gemm/64x128x128/NN/f32 | wasm, new weights | 1 | 11.0 | 0 | tfjs wasm, new weights 22.0 | 0.50 | a CPU | abc |"
+    `);
+    expect(kernelTargets(rows).split("\n").slice(7).join("\n")).toMatchInlineSnapshot(`
+      "| products in f32 / onnxruntime-node | – | 2 | 0.50 | 0.50 |
+      | products in f32 / tfjs wasm | – | 2 | 0.01 | 0.13 |
+      | products in f32 / tfjs cpu | – | 2 | 0.01 | 0.01 |
+      | products in WebAssembly, NN / tfjs wasm, which has packed the weights | ≤ 1.00 | 1 | 1.25 | 1.25 |
+      | products in WebAssembly, NN, new weights / tfjs wasm | ≤ 1.00 | 1 | 0.50 | 0.50 |
+      | products in WebAssembly, NT and TN / tfjs wasm | ≤ 0.20 | 1 | 0.13 | 0.13 |"
     `);
   });
 
