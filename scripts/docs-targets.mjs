@@ -35,6 +35,7 @@ export function stepTargets(rows) {
   const lines = [
     ...TIMES.flatMap((time) => THREADS.map((threads) => timeLine(last, time, threads))),
     ...["f32", "bf16"].flatMap((precision) => THREADS.map((threads) => costLine(last, precision, threads))),
+    ...["f32", "bf16"].map((precision) => speedupLine(last, precision)),
     ...Object.keys(MEMORY).map((moments) => memoryLine(measured, moments)),
   ];
   return table(["figure", "to reach", ...STEPS], lines);
@@ -66,6 +67,17 @@ function costLine(rows, precision, threads) {
     return `${more(basic.ours_ms, off.ours_ms)} (${more(basic.peer_ms, off.peer_ms)})`;
   });
   return [`BASIC adds in ${precision} (in PyTorch, f32), ${threadText(threads)}`, "≤ 15 % in f32", ...cells];
+}
+
+/** How many times faster two threads are than one, here and in tuned PyTorch: CPU time of one, the clock of two. */
+function speedupLine(rows, precision) {
+  const cells = STEPS.map((step) => {
+    const of = (threads) => find(rows, { case: step, mode: "basic", precision, build: "tuned", threads });
+    const [one, two] = THREADS.map(of);
+    if (one === undefined || two === undefined) return "–";
+    return `${(one.ours_ms / two.ours_ms).toFixed(2)} (${(one.peer_ms / two.peer_ms).toFixed(2)})`;
+  });
+  return [`2 threads / 1 thread in ${precision} (PyTorch, f32)`, "≥ 1.85 ×", ...cells];
 }
 
 function memoryLine(rows, moments) {

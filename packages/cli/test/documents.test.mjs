@@ -191,6 +191,10 @@ describe("the tables of results", () => {
     expect(stepTargets(rows)).toContain(
       "| BASIC adds in f32 (in PyTorch, f32), 1 thread | ≤ 15 % in f32 | 25 % (10 %) |",
     );
+    const faster = rows.map((one) => ({ ...one, threads: 2, ours_ms: 400, peer_ms: 500 }));
+    expect(stepTargets([...rows, ...faster])).toContain(
+      "| 2 threads / 1 thread in f32 (PyTorch, f32) | ≥ 1.85 × | 1.88 (1.47) | – | – | – |",
+    );
     expect(stepTargets(rows)).toContain("| peak memory / tuned PyTorch | ≤ 0.75 | 0.35 | – | – | – |");
     const tables = [
       peerTable,
