@@ -120,6 +120,15 @@ pub fn linear_kl(inputs: Inputs, out: Outputs) {
     });
 }
 
+/// What logits become.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Nothing,
+    Exponentials,
+    /// Those of v to `p - q`: for a span of all words.
+    Differences,
+}
+
 /// Some rows of v and, behind them, those of r.
 struct Block<'a> {
     words: Words<'a>,
@@ -132,7 +141,7 @@ impl Block<'_> {
     fn without_slope(&mut self, logits: &mut [f32]) {
         for span in self.words.spans(self.cut) {
             self.words.logits(&span, self.x, logits, self.cut.stride());
-            self.exponentials(logits, span.len(), None);
+            self.exponentials(logits, span.len(), Stored::Nothing, &mut []);
         }
     }
 
@@ -143,68 +152,58 @@ impl Block<'_> {
             // All words at once: the difference of the probabilities needs one product, not two.
             let all = 0..words.count;
             words.logits(&all, self.x, logits, stride);
-            self.exponentials(logits, words.count, Some(&mut []));
-            self.differences(logits, stride, words.count);
+            self.exponentials(logits, words.count, Stored::Differences, &mut []);
             return words.weighted(&all, logits, stride, slope, false);
         }
         let sums = &mut sums[..self.x.len()];
         for span in words.spans(self.cut) {
             words.logits(&span, self.x, logits, stride);
             let earlier: &mut [f32] = if span.start > 0 { &mut *sums } else { &mut [] };
-            self.exponentials(logits, span.len(), Some(earlier));
+            self.exponentials(logits, span.len(), Stored::Exponentials, earlier);
             words.weighted(&span, logits, stride, sums, span.start > 0);
         }
-        self.differences(sums, width, width);
-        slope.copy_from_slice(&sums[..slope.len()]);
+        let (of_v, of_r) = sums.split_at_mut(slope.len());
+        let rows = of_v.chunks_exact_mut(width).zip(of_r.chunks_exact(width));
+        for ((v, r), state) in rows.zip(&self.states) {
+            // SAFETY: both rows have one length; dispatched by what the CPU has.
+            unsafe { difference(v, r, state.totals.map(Total::inverse)) };
+        }
+        slope.copy_from_slice(of_v);
     }
 
-    /// Logits of `count` words to exponentials relative to the largest so far, which are stored if there are `sums`:
-    /// earlier ones, weighted with words, or nothing.
-    fn exponentials(&mut self, logits: &mut [f32], count: usize, sums: Option<&mut [f32]>) {
+    /// Takes logits of `count` words into the states, relative to the largest so far, and stores what is wanted of
+    /// them in place. `sums` are earlier exponentials, weighted with words, or empty.
+    fn exponentials(&mut self, logits: &mut [f32], count: usize, wanted: Stored, sums: &mut [f32]) {
         let (rows, width, stride) = (self.states.len(), self.words.width, self.cut.stride());
-        let stored = sums.is_some();
-        let sums = Shared::new(sums.unwrap_or_default());
-        let (logits, states) = (Shared::new(logits), Shared::new(&mut self.states));
+        let (logits, sums, states) = (
+            Shared::new(logits),
+            Shared::new(sums),
+            Shared::new(&mut self.states),
+        );
         for_rows(rows, 2 * count, |task| {
             for i in task {
                 let places = [i, rows + i];
-                // SAFETY: tasks own disjoint rows.
-                let ([v, r], state) = unsafe {
-                    let logits = places.map(|row| logits.part(row * stride, count));
-                    (logits, &mut states.part(i, 1)[0])
-                };
-                // SAFETY: the rows have one length; dispatched by what the CPU has.
+                // SAFETY: tasks own disjoint rows, of one length; dispatched by what the CPU has.
                 unsafe {
-                    let factors =
-                        state.raise([largest(v, state.totals[0].most), largest(r, state.totals[1].most)]);
+                    let state = &mut states.part(i, 1)[0];
+                    let [v, r] = places.map(|row| logits.part(row * stride, count));
+                    let [most_v, most_r] = state.totals.map(|total| total.most);
+                    let factors = state.raise([largest(v, most_v), largest(r, most_r)]);
                     for (row, factor) in places.into_iter().zip(factors) {
                         if sums.length() > 0 && factor != 1.0 {
                             scale(sums.part(row * width, width), factor);
                         }
                     }
                     pair_exponentials(Pair {
-                        v,
-                        r,
+                        v: &mut *v,
+                        r: &mut *r,
                         totals: &mut state.totals,
                         cross: &mut state.cross,
-                        stored,
+                        stored: wanted != Stored::Nothing,
                     });
-                }
-            }
-        });
-    }
-
-    /// What is linear in exponentials of v, for each row, to what it is for `p - q`.
-    fn differences(&self, values: &mut [f32], stride: usize, length: usize) {
-        let rows = self.states.len();
-        let values = Shared::new(values);
-        for_rows(rows, length, |task| {
-            for i in task {
-                let by = self.states[i].totals.map(Total::inverse);
-                // SAFETY: tasks own disjoint rows of one length.
-                unsafe {
-                    let [v, r] = [i, rows + i].map(|row| values.part(row * stride, length));
-                    difference(v, r, by);
+                    if wanted == Stored::Differences {
+                        difference(v, r, state.totals.map(Total::inverse));
+                    }
                 }
             }
         });
