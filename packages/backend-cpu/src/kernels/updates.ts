@@ -22,9 +22,10 @@ export function registerUpdates(): void {
     backend: BACKEND_NAME,
     run: ({ inputs: { sum, term }, backend }) =>
       backend.orRelease(() => {
-        const target = backend.isShared(sum) ? copyOf(backend, sum) : backend.alias(sum);
+        const shared = backend.isShared(sum);
+        const target = shared ? copyOf(backend, sum) : sum;
         backend.native.accumulate(backend.floats(term), backend.floats(target));
-        return target;
+        return shared ? target : backend.alias(sum);
       }),
   });
   implement(squaredNorm, ({ native, all, out }) => {
