@@ -112,6 +112,8 @@ interface KernelImplementation<Name extends string, Attrs extends Attributes, Ba
         inputs: Inputs<Name, tf.TensorInfo>;
         attrs: Attrs;
         backend: Backend;
+        /** What the contract infers, where that has been done already. */
+        outputShapes?: readonly (readonly number[])[];
     }) => tf.TensorInfo | tf.TensorInfo[];
 }
 /**

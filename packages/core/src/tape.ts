@@ -26,9 +26,22 @@ export class Tape {
     this.recorder = { push: (node) => this.#push(node) };
   }
 
+  /** Records a call, and saves what its gradient needs only where the call depends on a parameter. */
+  record(node: Omit<TapeNode, "saved" | "gradient">, save: () => Pick<TapeNode, "saved" | "gradient">): void {
+    for (const { id } of node.outputs) this.#made.add(id);
+    if (!this.#isDependent(node)) return;
+    for (const { id } of node.outputs) this.#dependent.add(id);
+    this.#nodes.push({ ...node, ...save() });
+  }
+
+  #isDependent({ inputs }: Pick<TapeNode, "inputs">): boolean {
+    for (const name in inputs) if (this.#dependent.has((inputs[name] as tf.Tensor).id)) return true;
+    return false;
+  }
+
   #push(node: TapeNode): number {
     for (const { id } of node.outputs) this.#made.add(id);
-    if (Object.values(node.inputs).some(({ id }) => this.#dependent.has(id))) {
+    if (this.#isDependent(node)) {
       for (const { id } of node.outputs) this.#dependent.add(id);
       this.#nodes.push(node);
     } else {

@@ -31,8 +31,8 @@ export function implement<Name extends string, Attrs extends Attributes>(
   implementKernel<Name, Attrs, CpuBackend>({
     contract,
     backend: BACKEND_NAME,
-    run: ({ inputs, attrs, backend }) => {
-      const outputs = contract.infer(shapesOf(inputs), attrs).map((shape) => backend.allocate(shape));
+    run: ({ inputs, attrs, backend, outputShapes = contract.infer(shapesOf(inputs), attrs) }) => {
+      const outputs = outputShapes.map((shape) => backend.allocate(shape));
       const call: Call<Name, Attrs> = {
         native: backend.native,
         attrs,

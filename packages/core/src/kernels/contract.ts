@@ -85,6 +85,8 @@ export interface KernelImplementation<Name extends string, Attrs extends Attribu
     inputs: Inputs<Name, tf.TensorInfo>;
     attrs: Attrs;
     backend: Backend;
+    /** What the contract infers, where that has been done already. */
+    outputShapes?: readonly (readonly number[])[];
   }) => tf.TensorInfo | tf.TensorInfo[];
 }
 
@@ -123,27 +125,36 @@ export function registerContractGradient<Name extends string, Attrs extends Attr
   contract: KernelContract<Name, Attrs>,
 ): void {
   registerStockGradients();
-  const { gradient } = contract;
-  if (gradient === null || findGradient(contract.name) !== undefined) return;
+  if (contract.gradient === null || findGradient(contract.name) !== undefined) return;
   const { inputs, outputs } = contract.save;
   tf.registerGradient({
     kernelName: contract.name,
     inputsToSave: [...inputs],
     outputsToSave: [...outputs],
-    gradFunc: (dy, saved, attrs) => {
-      const named = Object.fromEntries(inputs.map((name, i) => [name, saved[i]]));
-      // Before the thunks: tfjs runs each thunk in its own tidy, which would dispose a shared result.
-      const gradients = gradient(
-        Array.isArray(dy) ? dy : [dy],
-        { inputs: named as Partial<Inputs<Name, tf.Tensor>>, outputs: saved.slice(inputs.length) },
-        attrs as unknown as Attrs,
-        inputsThatNeedGradient(contract.differentiable),
-      );
-      return Object.fromEntries(
-        contract.inputs.map((name) => [name, () => gradientOf(contract.name, name, gradients[name])]),
-      );
-    },
+    gradFunc: (dy, saved, attrs) =>
+      gradientThunks(contract, Array.isArray(dy) ? dy : [dy], saved, attrs as unknown as Attrs),
   });
+}
+
+/** One thunk per input, as tfjs wants them. `saved` are the inputs, then the outputs, that the contract saves. */
+export function gradientThunks<Name extends string, Attrs extends Attributes>(
+  contract: KernelContract<Name, Attrs>,
+  dys: readonly tf.Tensor[],
+  saved: readonly tf.Tensor[],
+  attrs: Attrs,
+): Record<string, () => tf.Tensor> {
+  const { inputs } = contract.save;
+  const named = Object.fromEntries(inputs.map((name, i) => [name, saved[i]]));
+  // Before the thunks: tfjs runs each thunk in its own tidy, which would dispose a shared result.
+  const gradients = contract.gradient?.(
+    dys,
+    { inputs: named as Partial<Inputs<Name, tf.Tensor>>, outputs: saved.slice(inputs.length) },
+    attrs,
+    inputsThatNeedGradient(contract.differentiable),
+  );
+  return Object.fromEntries(
+    contract.inputs.map((name) => [name, () => gradientOf(contract.name, name, gradients?.[name])]),
+  );
 }
 
 function gradientOf(kernel: string, input: string, gradient: tf.Tensor | undefined): tf.Tensor {
