@@ -166,7 +166,7 @@ it("uses a large block of the next class rather than a new one", () => {
   expect(pool.take(48)).not.toBe(small);
 });
 
-it("frees what has been idle the longest before memory grows an eighth beyond what tensors needed", () => {
+it("frees what has been idle the longest before memory grows a fifth beyond what tensors needed", () => {
   const source = countingSource();
   const pool = new BlockPool(source);
   const sizes = [2 ** 16, 2 ** 17, 2 ** 18].map((length) => pool.take(length));
@@ -191,7 +191,7 @@ it("keeps small blocks, whatever memory grows to", () => {
   expect(pool.take(1000)).toBe(small);
 });
 
-it("keeps memory within what tensors need and an eighth, and counts it right", () => {
+it("keeps memory within what tensors need and a fifth, and counts it right", () => {
   const requests = fc.array(fc.tuple(fc.integer({ min: 1, max: 2 ** 19 }), fc.nat()), { maxLength: 80 });
   fc.assert(
     fc.property(requests, (steps) => {
@@ -206,7 +206,7 @@ it("keeps memory within what tensors need and an eighth, and counts it right", (
         const { liveBytes, heldBytes } = pool.use();
         mostLive = Math.max(mostLive, liveBytes);
         expect(source.bytes).toBe(liveBytes + heldBytes);
-        expect(source.bytes).toBeLessThanOrEqual(1.125 * mostLive + small);
+        expect(source.bytes).toBeLessThanOrEqual(1.2 * mostLive + small);
         if (pick % 3 > 0) for (const given of live.splice(pick % live.length, pick % 4)) pool.give(given);
       }
       for (const block of live) pool.give(block);

@@ -33,7 +33,7 @@ const DEFAULT_HELD_BYTES = 2 ** 31;
 /** Elements from which on a block is worth freeing for another one, or using for a tensor of the class below. */
 const LARGE = 2 ** 14;
 /** Memory may be this many times what tensors have needed at most, before blocks of other sizes are freed. */
-const SLACK = 1.125;
+const SLACK = 1.2;
 
 /**
  * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
