@@ -148,7 +148,7 @@ impl Block<'_> {
     /// Also the divergence's gradient; `sums` has room for two of it where there are several spans.
     fn with_slope(&mut self, logits: &mut [f32], sums: &mut [f32], slope: &mut [f32]) {
         let (words, width, stride) = (self.words, self.words.width, self.cut.stride());
-        if self.cut.span == words.count {
+        if self.cut.span >= words.count {
             // All words at once: the difference of the probabilities needs one product, not two.
             let all = 0..words.count;
             words.logits(&all, self.x, logits, stride);

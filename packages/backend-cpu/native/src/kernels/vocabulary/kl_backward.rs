@@ -19,6 +19,10 @@ pub fn linear_kl_backward(inputs: Inputs, saved: Saved, dv: &mut [f32], dr: &mut
     let (words, rows, width) = (inputs.words(), inputs.a.len(), inputs.sizes[0]);
     let cut = words.cut(rows, 2, inputs.chunk_bytes);
     let stride = cut.stride();
+    if words.count == 0 {
+        dv.fill(0.0);
+        return dr.fill(0.0);
+    }
     let of_rows = 2 * cut.rows * width;
     with_scratch(of_rows + 2 * cut.rows * stride, |scratch| {
         let (x, logits) = scratch.split_at_mut(of_rows);

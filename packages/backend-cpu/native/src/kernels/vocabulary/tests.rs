@@ -10,11 +10,20 @@ fn wave(n: usize, step: f32) -> Vec<f32> {
 
 /// Loss, log-sum-exp, slope; and both gradients for a loss gradient of 1.
 fn cross_entropies(count: usize, chunk_bytes: usize, softcap: f32) -> [Vec<f32>; 5] {
+    cross_entropies_of(count, chunk_bytes, softcap, |i| {
+        if i % 5 == 0 { -100 } else { i * 18 }
+    })
+}
+
+fn cross_entropies_of(
+    count: usize,
+    chunk_bytes: usize,
+    softcap: f32,
+    label: impl Fn(i32) -> i32,
+) -> [Vec<f32>; 5] {
     let (rows, width) = (37, 19);
     let (x, weight) = (wave(rows * width, 0.37), wave(count * width, 0.11));
-    let labels: Vec<i32> = (0..rows as i32)
-        .map(|i| if i % 5 == 0 { -100 } else { i * 18 })
-        .collect();
+    let labels: Vec<i32> = (0..rows as i32).map(label).collect();
     let inputs = Inputs {
         x: &x,
         weight: &weight,
@@ -151,4 +160,12 @@ fn blocks_of_wide_rows_are_short() {
         width: 4096,
     };
     assert_eq!(words.cut(10_000, 1, 1 << 24).rows, 256);
+}
+
+#[test]
+fn without_words_nothing_is_read() {
+    let [_, _, _, _, slope, dv, dr] = divergences(0, 1 << 24);
+    assert!([slope, dv, dr].iter().flatten().all(|&value| value == 0.0));
+    let [_, _, slope, ..] = cross_entropies_of(0, 1 << 24, 0.0, |_| -100);
+    assert!(slope.iter().all(|&value| value == 0.0));
 }
