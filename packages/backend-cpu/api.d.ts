@@ -161,7 +161,7 @@ interface PoolUse {
 type BlockSource = Pick<NativeBindings, "allocateBlock" | "freeBlock">;
 /**
  * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
- * Where memory would grow beyond what it has been, blocks that have been idle the longest are freed first.
+ * Before memory grows a fifth beyond what tensors have needed, blocks that have been idle the longest are freed.
  * The garbage collector has no part in it.
  */
 declare class BlockPool {
@@ -289,7 +289,8 @@ interface StartOptions {
  * Makes the CPU backend the current tfjs backend and returns its tfjs name. May be called again.
  *
  * @throws BasicError `E_BACKEND_START` when there are no kernels for this platform, the number of threads is no count,
- *   the CPU lacks the instruction set, or the precision is not known; `E_BACKEND_CONFLICT` when this process runs on the other engine.
+ *   the CPU lacks the instruction set, or the precision is not known; `E_BACKEND_CONFLICT` when this process runs on the
+ *   other engine.
  */
 declare function start(options?: StartOptions): Promise<string>;
 

@@ -37,7 +37,7 @@ const SLACK = 1.2;
 
 /**
  * Native memory for tensors. Blocks come in size classes, go back when a tensor is disposed, and are used again.
- * Where memory would grow beyond what it has been, blocks that have been idle the longest are freed first.
+ * Before memory grows a fifth beyond what tensors have needed, blocks that have been idle the longest are freed.
  * The garbage collector has no part in it.
  */
 export class BlockPool {
@@ -110,7 +110,8 @@ export class BlockPool {
     const most = Math.max(this.#peakLive, this.#liveBytes + bytes) * SLACK;
     for (const block of this.#idle) {
       if (total() <= most) break;
-      this.#free.set(block.whole.length, without(this.#free.get(block.whole.length), block));
+      // The first of its class as well: blocks are taken from the end.
+      this.#free.get(block.whole.length)?.shift();
       this.#idle.delete(block);
       this.#heldBytes -= bytesOf(block);
       this.#native.freeBlock(block.whole);
@@ -162,10 +163,6 @@ export class BlockPool {
 
 function bytesOf(block: Block): number {
   return block.whole.length * BYTES;
-}
-
-function without(blocks: readonly Block[] | undefined, block: Block): Block[] {
-  return (blocks ?? []).filter((other) => other !== block);
 }
 
 function tooManyElements(length: number): BasicError {

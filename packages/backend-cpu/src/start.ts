@@ -33,7 +33,8 @@ export interface StartOptions {
  * Makes the CPU backend the current tfjs backend and returns its tfjs name. May be called again.
  *
  * @throws BasicError `E_BACKEND_START` when there are no kernels for this platform, the number of threads is no count,
- *   the CPU lacks the instruction set, or the precision is not known; `E_BACKEND_CONFLICT` when this process runs on the other engine.
+ *   the CPU lacks the instruction set, or the precision is not known; `E_BACKEND_CONFLICT` when this process runs on the
+ *   other engine.
  */
 export async function start(options: StartOptions = {}): Promise<string> {
   const threads = resolveThreads(options.threads);

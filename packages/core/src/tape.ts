@@ -26,12 +26,20 @@ export class Tape {
     this.recorder = { push: (node) => this.#push(node) };
   }
 
-  /** Records a call, and saves what its gradient needs only where the call depends on a parameter. */
-  record(node: Omit<TapeNode, "saved" | "gradient">, save: () => Pick<TapeNode, "saved" | "gradient">): void {
+  /**
+   * Records a call, and saves what its gradient needs only where the call depends on a parameter.
+   *
+   * @returns Whether it does.
+   */
+  record(
+    node: Omit<TapeNode, "saved" | "gradient">,
+    save: () => Pick<TapeNode, "saved" | "gradient">,
+  ): boolean {
     for (const { id } of node.outputs) this.#made.add(id);
-    if (!this.#isDependent(node)) return;
+    if (!this.#isDependent(node)) return false;
     for (const { id } of node.outputs) this.#dependent.add(id);
     this.#nodes.push({ ...node, ...save() });
+    return true;
   }
 
   #isDependent({ inputs }: Pick<TapeNode, "inputs">): boolean {
@@ -40,13 +48,7 @@ export class Tape {
   }
 
   #push(node: TapeNode): number {
-    for (const { id } of node.outputs) this.#made.add(id);
-    if (this.#isDependent(node)) {
-      for (const { id } of node.outputs) this.#dependent.add(id);
-      this.#nodes.push(node);
-    } else {
-      disposeAll(node.saved);
-    }
+    if (!this.record(node, () => node)) disposeAll(node.saved);
     return this.#nodes.length;
   }
 

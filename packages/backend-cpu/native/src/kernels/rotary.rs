@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::support::{Shared, block, tasks};
-use super::vector::Vector;
+use super::vector::{Vector, load_some, store_some};
 use crate::with_vectors;
 
 /// Rows of a task.
@@ -188,30 +188,6 @@ unsafe fn turn<V: Vector>(rows: Turn) {
             if head_width > 2 * half {
                 y[2 * half..].copy_from_slice(&x[2 * half..]);
             }
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn load_some<V: Vector>(from: *const f32, n: usize) -> V {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if n == V::LANES {
-            V::load(from)
-        } else {
-            V::load_part(from, n)
-        }
-    }
-}
-
-#[inline(always)]
-unsafe fn store_some<V: Vector>(vector: V, to: *mut f32, n: usize) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if n == V::LANES {
-            vector.store(to)
-        } else {
-            vector.store_part(to, n)
         }
     }
 }

@@ -48,6 +48,38 @@ pub trait Vector: Copy {
     unsafe fn transpose(from: Rows<*const f32>, size: [usize; 2], to: Rows<*mut f32>, stored: usize);
 }
 
+/// The first `n` lanes from memory, which may be all; the others are 0.
+///
+/// # Safety
+/// As [`Vector`].
+#[inline(always)]
+pub unsafe fn load_some<V: Vector>(from: *const f32, n: usize) -> V {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == V::LANES {
+            V::load(from)
+        } else {
+            V::load_part(from, n)
+        }
+    }
+}
+
+/// The inverse of [`load_some`].
+///
+/// # Safety
+/// As [`Vector`].
+#[inline(always)]
+pub unsafe fn store_some<V: Vector>(vector: V, to: *mut f32, n: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if n == V::LANES {
+            vector.store(to);
+        } else {
+            vector.store_part(to, n);
+        }
+    }
+}
+
 /// First element of a matrix, and the distance between its rows.
 #[derive(Clone, Copy)]
 pub struct Rows<P> {

@@ -11,10 +11,9 @@ mod softmax;
 
 use std::ops::Range;
 
-use super::support::{Columns, Shared, tasks};
-use crate::gemm::{Factor, Product};
+use super::support::{block, tasks};
 use crate::math::tanh;
-use crate::matmul::{Size, Strides, row_major, transposed};
+use crate::matmul::{Size, gemm, row_major, transposed};
 use crate::multiversion;
 
 /// Words of the longest vocabulary that is one span, and of a span of longer ones.
@@ -31,6 +30,10 @@ const GAP: usize = 16;
 const TASK: usize = 8;
 /// Multiply-adds that take as long as the pass over a logit.
 const PASS: usize = 24;
+
+/// Factors of what an output held and of a product: it replaces that, or is added to it.
+const REPLACE: (f32, f32) = (0.0, 1.0);
+const ADD: (f32, f32) = (1.0, 1.0);
 
 /// Words as rows of an embedding table or head.
 #[derive(Clone, Copy)]
@@ -87,7 +90,14 @@ impl<'a> Words<'a> {
             k: self.width,
         };
         let table = (self.of(words), transposed(self.width));
-        multiply(size, (x, row_major(self.width)), table, (out, stride), false);
+        gemm(
+            size,
+            (x, row_major(self.width)),
+            table,
+            (out, stride),
+            REPLACE,
+            true,
+        );
     }
 
     /// `out_i = sum over words of weights[i, w] word w (+ out_i)` for `[M, D]` rows of out; weights `stride` apart.
@@ -98,7 +108,15 @@ impl<'a> Words<'a> {
             k: words.len(),
         };
         let table = (self.of(words), row_major(self.width));
-        multiply(size, (weights, row_major(stride)), table, (out, self.width), add);
+        let scale = if add { ADD } else { REPLACE };
+        gemm(
+            size,
+            (weights, row_major(stride)),
+            table,
+            (out, self.width),
+            scale,
+            true,
+        );
     }
 
     /// `out_w = sum over rows of weights[i, w] x_i (+ out_w)` for the words of a span; out is as large as the table.
@@ -117,35 +135,23 @@ impl<'a> Words<'a> {
         };
         let out = &mut out[words.start * self.width..words.end * self.width];
         let weights = (weights.0, transposed(weights.1));
-        multiply(size, weights, (x, row_major(self.width)), (out, self.width), add);
+        let scale = if add { ADD } else { REPLACE };
+        gemm(
+            size,
+            weights,
+            (x, row_major(self.width)),
+            (out, self.width),
+            scale,
+            true,
+        );
     }
-}
-
-/// `c = a b (+ c)` on all threads; rows of c lie `width` apart.
-fn multiply(
-    size: Size,
-    a: (&[f32], Strides),
-    (b, strides): (&[f32], Strides),
-    (c, width): (&mut [f32], usize),
-    add: bool,
-) {
-    let product = Product {
-        add,
-        ..Product::new(size, a, Factor::Floats(b, strides))
-    };
-    let columns = Columns {
-        out: Shared::new(c),
-        start: 0,
-        width,
-    };
-    // SAFETY: this call owns c.
-    unsafe { product.write(columns, true) };
 }
 
 /// Calls `body` with groups of rows, each with `logits` to pass over, on all threads.
 fn for_rows(rows: usize, logits: usize, body: impl Fn(Range<usize>) + Sync + Send) {
     tasks(rows.div_ceil(TASK), rows * logits * PASS, |task| {
-        body(task * TASK..((task + 1) * TASK).min(rows));
+        let (start, count) = block(task, TASK, rows);
+        body(start..start + count);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Passes over rows of logits.
 
-use crate::kernels::vector::Vector;
+use crate::kernels::vector::{Vector, load_some, store_some};
 use crate::with_vectors;
 
 /// Words that are summed in float32 before their sum is added in float64.
@@ -108,21 +108,14 @@ unsafe fn exponentials_of<V: Vector>(row: &mut [f32], softcap: f32, total: &mut 
     // SAFETY: the vectors' own features are the caller's promise.
     unsafe {
         let most = V::splat(total.most);
-        let (one, uncapped) = (V::splat(1.0), V::splat(1.0 / softcap));
         for chunk in row.chunks_mut(CHUNK) {
             let mut sum = V::splat(0.0);
             for_vectors!(V, chunk.len(), |at, n| {
                 let cell = chunk.as_mut_ptr().add(at);
-                let logit = load::<V>(cell, n);
+                let logit = load_some::<V>(cell, n);
                 let value = logit.sub(most).exp();
                 sum = sum.add(existing(value, n));
-                let stored = if softcap > 0.0 {
-                    let bounded = logit.mul(uncapped);
-                    value.mul(one.sub(bounded.mul(bounded)))
-                } else {
-                    value
-                };
-                store(stored, cell, n);
+                store_some(times_slope(value, logit, softcap), cell, n);
             });
             total.sum += reduce(sum);
         }
@@ -157,14 +150,14 @@ unsafe fn pair_exponentials_of<V: Vector>(pair: Pair) {
             let (mut sum_v, mut sum_r, mut cross) = (zero, zero, zero);
             for_vectors!(V, v.len(), |at, n| {
                 let (v, r) = (v.as_mut_ptr().add(at), r.as_mut_ptr().add(at));
-                let (below_v, below_r) = (load::<V>(v, n).sub(most_v), load::<V>(r, n).sub(most_r));
+                let (below_v, below_r) = (load_some::<V>(v, n).sub(most_v), load_some::<V>(r, n).sub(most_r));
                 let (value_v, value_r) = (below_v.exp(), existing(below_r.exp(), n));
                 sum_v = sum_v.add(existing(value_v, n));
                 sum_r = sum_r.add(value_r);
                 cross = value_r.fma(below_r.sub(below_v), cross);
                 if pair.stored {
-                    store(value_v, v, n);
-                    store(value_r, r, n);
+                    store_some(value_v, v, n);
+                    store_some(value_r, r, n);
                 }
             });
             pair.totals[0].sum += reduce(sum_v);
@@ -189,8 +182,8 @@ unsafe fn difference_of<V: Vector>(v: &mut [f32], r: &[f32], by: [f32; 2]) {
         let [by_v, by_r] = by.map(|by| V::splat(by));
         for_vectors!(V, v.len(), |at, n| {
             let cell = v.as_mut_ptr().add(at);
-            let r = load::<V>(r.as_ptr().add(at), n).mul(by_r);
-            store(load::<V>(cell, n).mul(by_v).sub(r), cell, n);
+            let r = load_some::<V>(r.as_ptr().add(at), n).mul(by_r);
+            store_some(load_some::<V>(cell, n).mul(by_v).sub(r), cell, n);
         });
     }
 }
@@ -210,7 +203,7 @@ unsafe fn scale_of<V: Vector>(row: &mut [f32], factor: f32) {
         let factor = V::splat(factor);
         for_vectors!(V, row.len(), |at, n| {
             let cell = row.as_mut_ptr().add(at);
-            store(load::<V>(cell, n).mul(factor), cell, n);
+            store_some(load_some::<V>(cell, n).mul(factor), cell, n);
         });
     }
 }
@@ -229,18 +222,11 @@ unsafe fn probabilities_of<V: Vector>(row: &mut [f32], softcap: f32, lse: f32, s
     // SAFETY: the vectors' own features are the caller's promise.
     unsafe {
         let (lse, scale) = (V::splat(lse), V::splat(scale));
-        let (one, uncapped) = (V::splat(1.0), V::splat(1.0 / softcap));
         for_vectors!(V, row.len(), |at, n| {
             let cell = row.as_mut_ptr().add(at);
-            let logit = load::<V>(cell, n);
+            let logit = load_some::<V>(cell, n);
             let value = logit.sub(lse).exp().mul(scale);
-            let value = if softcap > 0.0 {
-                let bounded = logit.mul(uncapped);
-                value.mul(one.sub(bounded.mul(bounded)))
-            } else {
-                value
-            };
-            store(value, cell, n);
+            store_some(times_slope(value, logit, softcap), cell, n);
         });
     }
 }
@@ -272,37 +258,26 @@ unsafe fn divergence_gradients_of<V: Vector>(v: &mut [f32], r: &mut [f32], of: D
         let [lse_v, lse_r] = [of.lse_v, of.lse_r].map(|x| V::splat(x));
         for_vectors!(V, v.len(), |at, n| {
             let (v, r) = (v.as_mut_ptr().add(at), r.as_mut_ptr().add(at));
-            let (log_v, log_r) = (load::<V>(v, n).sub(lse_v), load::<V>(r, n).sub(lse_r));
+            let (log_v, log_r) = (load_some::<V>(v, n).sub(lse_v), load_some::<V>(r, n).sub(lse_r));
             let target = log_r.exp();
-            store(scale.mul(log_v.exp().sub(target)), v, n);
+            store_some(scale.mul(log_v.exp().sub(target)), v, n);
             if refined {
-                store(scale.mul(target).mul(log_r.sub(log_v).sub(kl)), r, n);
+                store_some(scale.mul(target).mul(log_r.sub(log_v).sub(kl)), r, n);
             }
         });
     }
 }
 
+/// `value` times the slope of the cap at a capped logit; a `softcap` of 0 is none.
 #[inline(always)]
-unsafe fn load<V: Vector>(from: *const f32, n: usize) -> V {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if n == V::LANES {
-            V::load(from)
-        } else {
-            V::load_part(from, n)
-        }
+unsafe fn times_slope<V: Vector>(value: V, logit: V, softcap: f32) -> V {
+    if softcap <= 0.0 {
+        return value;
     }
-}
-
-#[inline(always)]
-unsafe fn store<V: Vector>(vector: V, to: *mut f32, n: usize) {
-    // SAFETY: the caller's promise.
+    // SAFETY: the vectors' own features are the caller's promise.
     unsafe {
-        if n == V::LANES {
-            vector.store(to);
-        } else {
-            vector.store_part(to, n);
-        }
+        let bounded = logit.mul(V::splat(1.0 / softcap));
+        value.mul(V::splat(1.0).sub(bounded.mul(bounded)))
     }
 }
 
