@@ -152,11 +152,12 @@ export function rooflineTable(rows) {
   const own = rows.filter(({ kind }) => kind === "roofline");
   const last = latest(own, (row) => [row.case, row.mode, row.kernel, row.device]);
   if (last.length === 0) return NOT_MEASURED;
-  const settings = latest(last, (row) => [row.case, row.mode, row.device]);
+  const settings = latest(own, (row) => [row.case, row.mode, row.device]);
   return settings
     .map((setting) => {
+      // Of the newest commit alone: an older one may have called other kernels.
       const mine = last.filter((row) =>
-        ["case", "mode", "device"].every((field) => row[field] === setting[field]),
+        ["case", "mode", "device", "commit"].every((field) => row[field] === setting[field]),
       );
       const { peak_gflops: flops, peak_gbs: bytes, device, commit } = setting;
       const body = mine
