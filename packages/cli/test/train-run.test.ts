@@ -3,6 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { BasicError } from "@basic-mllm/core";
+import { openSafetensors } from "@basic-mllm/weights";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { loadRecipe } from "../src/session/load-recipe.js";
@@ -153,6 +154,29 @@ describe("the folder of a run", () => {
     const lines = (await readFile(join(folder, "weighed/blind/metrics.jsonl"), "utf8")).trimEnd().split("\n");
     const { parts, weighted } = JSON.parse(lines.filter((line) => line.includes('"train"')).at(-1) ?? "");
     expect(weighted.language).toBeCloseTo(parts.language / 2, 6);
+  });
+
+  it("trains the baseline on words alone, in the stages that train more than the projector", async () => {
+    const out = join(folder, "words/blind");
+    await trainHere("words", { report: false });
+    const { stages } = JSON.parse(await readFile(join(out, "recipe.json"), "utf8"));
+    expect(Object.keys(stages)).toEqual(["finetune"]);
+    const projector = async (run: string): Promise<number[]> => {
+      const weights = openSafetensors(join(run, "model/model.safetensors"));
+      const values = weights.floats("multi_modal_projector.linear_2.bias");
+      weights.close();
+      return [...values];
+    };
+    expect((await projector(out)).every((value) => value === 0)).toBe(true);
+    expect((await projector(join(out, ".."))).every((value) => value === 0)).toBe(false);
+  });
+
+  it("takes the language model as it came for a baseline where only the projector trains", async () => {
+    const recipe = await loadRecipe(file, ['stages.finetune.train=["projector"]']);
+    await trainHere("projector", { recipe, report: false });
+    const { blind } = JSON.parse(await readFile(join(folder, "projector/evaluation.json"), "utf8"));
+    expect(blind).toMatchObject({ color: expect.any(Number), vqa: expect.any(Number) });
+    expect(existsSync(join(folder, "projector/blind"))).toBe(false);
   });
 
   it("goes on after a damaged checkpoint of the baseline with --resume --previous", async () => {

@@ -17,6 +17,7 @@ export {
   parseSamples,
   type Sample,
   type Turn,
+  withoutPictures,
 } from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
 export {
@@ -30,7 +31,6 @@ export {
 } from "./templates.js";
 export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
 export {
-  blind,
   type ChannelStatistics,
   type ImageShape,
   standardised,

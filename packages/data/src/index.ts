@@ -31,6 +31,7 @@ export {
   parseSamples,
   type Sample,
   type Turn,
+  withoutPictures,
 } from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
 export {
@@ -51,7 +52,6 @@ export {
   validateDataset,
 } from "./validate.js";
 export {
-  blind,
   type ChannelStatistics,
   type ImageShape,
   standardised,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { rejection } from "../test/rejection.js";
-import { parseRecords, parseSamples } from "./samples.js";
+import { parseRecords, parseSamples, withoutPictures } from "./samples.js";
 
 const record = {
   id: "7",
@@ -80,5 +80,20 @@ describe("parseSamples", () => {
     expect(await rejection(() => parseSamples(text, "data.jsonl"))).toMatch(
       /^data\.jsonl, line 2: not valid JSON: .* Repair the file\. \[E_DATA_FORMAT\]$/,
     );
+  });
+});
+
+describe("withoutPictures", () => {
+  it("keeps the words and all else of a sample", () => {
+    const [sample] = parseSamples(
+      JSON.stringify([{ ...record, metadata: { question: "name" } }]),
+      "data.json",
+    );
+    const words = [
+      { from: "human", value: "what is it?" },
+      { from: "gpt", value: "a lion" },
+    ];
+    const expected = { id: "7", images: [], conversations: words, metadata: { question: "name" } };
+    expect(sample && withoutPictures(sample)).toEqual(expected);
   });
 });

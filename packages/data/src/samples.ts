@@ -19,6 +19,15 @@ export interface Sample {
   readonly metadata: Readonly<Record<string, unknown>>;
 }
 
+/** The conversation alone: what a model reads that never sees a picture. */
+export function withoutPictures(sample: Sample): Sample {
+  const conversations = sample.conversations.map(({ from, value }) => ({
+    from,
+    value: value.replaceAll(IMAGE_PLACEHOLDER, "").trim(),
+  }));
+  return { ...sample, images: [], conversations };
+}
+
 /**
  * Parses a LLaVA data set: a JSON array, or one JSON record a line.
  *

@@ -36,16 +36,3 @@ export function standardised(store: VisualStore, { mean, std }: ChannelStatistic
     },
   };
 }
-
-/** The same store with every value 0: what a model can do without seeing. */
-export function blind(store: VisualStore): VisualStore {
-  return {
-    shape: (image) => store.shape(image),
-    read: async (images) => {
-      const read = await store.read(images);
-      return "pixels" in read
-        ? { ...read, pixels: new Float32Array(read.pixels.length) }
-        : { ...read, values: new Float32Array(read.values.length) };
-    },
-  };
-}

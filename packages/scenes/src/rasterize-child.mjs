@@ -1,16 +1,19 @@
 // @ts-check
 // Draws SVGs in a process of its own: resvg aborts the whole process on some drawings.
 //
-// node rasterize-child.mjs JOBS OUT FIRST
+// node rasterize-child.mjs JOBS OUT FIRST STEP SIZES CELL
 //   JOBS   one JSON line for each concept: its SVGs, one for each style
 //   OUT    raw pixels of all concepts, written at the place of each concept
 //   FIRST  line to start with
+//   STEP   from line to line: other processes draw those between
+//   SIZES  widths of the drawings, with commas
+//   CELL   side of the square that each is put into
 // Prints the number of each line before it is drawn, `skip N reason` where drawing failed, and `stop CODE message`
 // where OUT cannot be written: a drawing that could be made is never left out.
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { Resvg } from "@resvg/resvg-js";
 
-const [jobs = "", out = "", first = "0", sizesText = "", cellText = ""] = process.argv.slice(2);
+const [jobs = "", out = "", first = "0", step = "1", sizesText = "", cellText = ""] = process.argv.slice(2);
 const sizes = sizesText.split(",").map(Number);
 const cell = Number(cellText);
 const lines = readFileSync(jobs, "utf8").split("\n");
@@ -42,7 +45,7 @@ function write(block, position) {
   }
 }
 
-for (let index = Number(first); index < lines.length; index++) {
+for (let index = Number(first); index < lines.length; index += Number(step)) {
   const line = lines[index];
   if (!line) continue;
   writeSync(1, `${index}\n`);

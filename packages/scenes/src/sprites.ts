@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, open, readFile, rm, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { availableParallelism, homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
@@ -22,6 +22,9 @@ import {
 } from "./sprite-sheet.js";
 
 const FORMAT = 1;
+
+/** Drawing processes, at most: each holds the drawings of all concepts. */
+const MOST_PROCESSES = 4;
 
 /** Called while sprites are drawn. */
 export type SpriteProgress = (done: number, total: number) => void;
@@ -131,7 +134,7 @@ interface DrawTask {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Runs the drawing process again after each drawing that ended it. */
+/** Draws all, in several processes at once. */
 async function drawAll({ folder, jobs, onProgress, signal }: DrawTask): Promise<{
   kept: readonly number[];
   pixels: Uint8Array;
@@ -143,37 +146,49 @@ async function drawAll({ folder, jobs, onProgress, signal }: DrawTask): Promise<
   const out = await open(outFile, "w");
   await out.truncate(jobs.length * SPRITES_PER_CONCEPT * BYTES_PER_SPRITE);
   await out.close();
-  const skipped = new Set<number>();
-  let reason = "no drawing was found";
-  for (let first = 0; first < jobs.length; ) {
-    const child = await drawFrom({
-      jobFile,
-      outFile,
-      first,
-      signal,
-      onLine: (index) => onProgress?.(index, jobs.length),
-    });
-    stopIfAborted(signal, "Stopped while the drawings were made. Start again to make them.");
-    for (const [index, why] of child.skipped) {
-      skipped.add(index);
-      reason = why;
-    }
-    if (child.ok) break;
-    skipped.add(child.last);
-    reason = child.reason;
-    first = child.last + 1;
-  }
+  let begun = 0;
+  const onLine = (): void => onProgress?.(begun++, jobs.length);
+  const step = Math.min(MOST_PROCESSES, availableParallelism());
+  const failure = new AbortController();
+  const either = AbortSignal.any([failure.signal, ...(signal === undefined ? [] : [signal])]);
+  const shares = Array.from({ length: step }, (_, first) =>
+    drawShare({ jobFile, outFile, first, step, signal: either, onLine }, jobs.length),
+  );
+  const drawn = await Promise.all(shares).catch(async (error: unknown) => {
+    // The others end before their files are removed.
+    failure.abort();
+    await Promise.allSettled(shares);
+    throw error;
+  });
+  const skipped = new Map(drawn.flatMap((share) => [...share]));
   onProgress?.(jobs.length, jobs.length);
   const kept = jobs.flatMap((_, index) => (skipped.has(index) ? [] : [index]));
+  const reason = [...skipped.values()].at(-1) ?? "no drawing was found";
   return { kept, pixels: await readFile(outFile), reason };
+}
+
+/** Runs a drawing process again after each drawing that ended it. @returns The lines left out, and why. */
+async function drawShare(task: ChildTask, lines: number): Promise<ReadonlyMap<number, string>> {
+  const skipped = new Map<number, string>();
+  for (let first = task.first; first < lines; ) {
+    const child = await drawFrom({ ...task, first });
+    stopIfAborted(task.signal, "Stopped while the drawings were made. Start again to make them.");
+    for (const entry of child.skipped) skipped.set(...entry);
+    if (child.ok) break;
+    skipped.set(child.last, child.reason);
+    first = child.last + task.step;
+  }
+  return skipped;
 }
 
 interface ChildTask {
   readonly jobFile: string;
   readonly outFile: string;
   readonly first: number;
-  readonly signal: AbortSignal | undefined;
-  readonly onLine: (index: number) => void;
+  /** From line to line. */
+  readonly step: number;
+  readonly signal: AbortSignal;
+  readonly onLine: () => void;
 }
 
 interface ChildResult {
@@ -184,12 +199,13 @@ interface ChildResult {
   readonly reason: string;
 }
 
-async function drawFrom({ jobFile, outFile, first, signal, onLine }: ChildTask): Promise<ChildResult> {
+async function drawFrom(task: ChildTask): Promise<ChildResult> {
   const script = fileURLToPath(new URL("../src/rasterize-child.mjs", import.meta.url));
-  const sizes = SPRITE_SIZES.join(",");
-  const child = spawn(process.execPath, [script, jobFile, outFile, `${first}`, sizes, `${SPRITE_CELL}`], {
+  const { jobFile, outFile, first, step, signal, onLine } = task;
+  const places = [first, step, SPRITE_SIZES.join(","), SPRITE_CELL].map(String);
+  const child = spawn(process.execPath, [script, jobFile, outFile, ...places], {
     stdio: ["ignore", "pipe", "ignore"],
-    ...(signal !== undefined && { signal }),
+    signal,
   });
   const ended = new Promise<{ ok: boolean; reason: string }>((resolve) => {
     child.once("error", (error) => resolve({ ok: false, reason: error.message }));
@@ -205,7 +221,7 @@ async function drawFrom({ jobFile, outFile, first, signal, onLine }: ChildTask):
     if (code !== undefined) throw Object.assign(new Error(message), { code });
     if (skippedLine === undefined) {
       last = Number(line);
-      onLine(last);
+      onLine();
     } else {
       skipped.set(Number(skippedLine), why ?? "");
     }

@@ -5,11 +5,9 @@ import {
   BasicError,
   type CheckpointChoice,
   type EvaluationResult,
-  loadCheckpoint,
   loadPlugins,
   type MetricsLine,
   type Objective,
-  RECIPE_FILE,
   type Recipe,
   type RunStore,
   readMetrics,
@@ -19,11 +17,11 @@ import {
   type TrainingData,
   type TrainResult,
   train,
-  type VlmRecipe,
 } from "@basic-mllm/core";
 import { createDiskStore } from "@basic-mllm/weights";
 
 import type { Terminal } from "../terminal.js";
+import { blindRecipe, blindResume } from "./blind-baseline.js";
 import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
 import { checkMemoryLimit, estimateMemory, memoryTable } from "./memory.js";
@@ -223,7 +221,7 @@ async function saveModel<Batch>(
   });
 }
 
-/** The same recipe trained without ever seeing a picture, in a folder of its own; kept once it is there. */
+/** The same recipe without any picture, in a folder of its own; kept once it is there. */
 async function blindBaseline(options: TrainRunOptions): Promise<Readonly<Record<string, number>> | null> {
   const { recipe, out } = options;
   if (options.blind === true || recipe.task !== "vlm" || !recipe.evaluation.blind) return null;
@@ -232,11 +230,15 @@ async function blindBaseline(options: TrainRunOptions): Promise<Readonly<Record<
   if (await store.exists("evaluation.json")) {
     return finalEvaluations(await readMetrics(store))[0]?.metrics ?? null;
   }
+  const blind = blindRecipe(recipe);
+  if (Object.keys(blind.stages).length === 0) {
+    return untrained({ ...options, recipe: { ...blind, stages: recipe.stages } });
+  }
   const resume = await blindResume(store, options.resume);
   const { resume: _, ...rest } = options;
   const summary = await trainRun({
     ...rest,
-    recipe: blindRecipe(recipe),
+    recipe: blind,
     out: folder,
     blind: true,
     report: false,
@@ -245,41 +247,21 @@ async function blindBaseline(options: TrainRunOptions): Promise<Readonly<Record<
   return summary.metrics;
 }
 
-/** Without visual losses, which need pictures, and without evaluations on the way. */
-function blindRecipe(recipe: VlmRecipe): VlmRecipe {
-  const stages = Object.entries(recipe.stages).map(([name, stage]) => {
-    const losses = Object.fromEntries(Object.entries(stage.losses).filter(([loss]) => loss === "language"));
-    return [name, { ...stage, losses, evaluateEvery: 0 }] as const;
-  });
-  return { ...recipe, stages: Object.fromEntries(stages) };
-}
-
-/**
- * Where the baseline goes on: its last checkpoint; the one before that only where the last is damaged and the user said
- * so for the run. undefined: it starts.
- *
- * @throws `BasicError` `E_CHECKPOINT_CORRUPT`.
- */
-async function blindResume(
-  store: RunStore,
-  asked: CheckpointChoice | undefined,
-): Promise<CheckpointChoice | undefined> {
-  const count = (await store.list("checkpoints")).length;
-  if (count === 0) return (await store.exists(RECIPE_FILE)) ? "last" : undefined;
+/** What the language model answers as it came. */
+async function untrained(options: TrainRunOptions): Promise<Readonly<Record<string, number>> | null> {
+  const session = await openTask(options, true);
   try {
-    await loadCheckpoint(store, "last");
-    return "last";
-  } catch (error) {
-    if (!(error instanceof BasicError) || error.code !== "E_CHECKPOINT_CORRUPT") throw error;
-    if (asked === "previous" && count > 1) return "previous";
-    const advice =
-      count > 1 ? "" : ` Or remove ${store.location}, and resume the run: it trains the baseline again.`;
-    const text = error.message.replace(/ \[E_CHECKPOINT_CORRUPT\]$/, "");
-    throw new BasicError(
-      "E_CHECKPOINT_CORRUPT",
-      `The baseline without pictures in ${store.location} cannot go on. ${text}${advice}`,
-      { cause: error },
-    );
+    const stage = Object.keys(options.recipe.stages).at(-1) as string;
+    const evaluations = await session.evaluate({
+      stage,
+      step: 0,
+      globalStep: 0,
+      final: true,
+      stageEnd: true,
+    });
+    return evaluations[0]?.metrics ?? null;
+  } finally {
+    session.dispose();
   }
 }
 

@@ -20,6 +20,7 @@ import {
   type TextTokenizer,
   type VisualStore,
   withoutImages,
+  withoutPictures,
 } from "@basic-mllm/data";
 import type { QuestionItem, QuestionType } from "@basic-mllm/evaluate";
 import { templateWords } from "@basic-mllm/scenes";
@@ -45,8 +46,15 @@ export interface VlmSets {
   readonly evaluation: ReadonlyMap<string, VlmSet>;
 }
 
-/** Reads (and builds, on first use) the data of a recipe, and the features of a frozen encoder. */
-export async function openVlmSets(context: TaskContext<VlmRecipe>, options: StoreOptions): Promise<VlmSets> {
+/**
+ * Reads (and builds, on first use) the data of a recipe, and the features of a frozen encoder.
+ *
+ * @param options - `blind`: the same samples without their pictures.
+ */
+export async function openVlmSets(
+  context: TaskContext<VlmRecipe>,
+  { blind, ...options }: StoreOptions & { readonly blind: boolean },
+): Promise<VlmSets> {
   const { recipe } = context;
   const needed = Object.keys({ ...recipe.data.train, ...recipe.data.evaluation }).length > 0;
   const folder = needed ? await dataFolder(context) : "";
@@ -61,9 +69,13 @@ export async function openVlmSets(context: TaskContext<VlmRecipe>, options: Stor
   const evaluation = await read(recipe.data.evaluation);
   const { stores, statistics } = await openStores(context, options, [...train, ...evaluation]);
   // The baseline has the same data: it would only repeat what was said.
-  const warn = options.blind ? () => undefined : context.terminal.warn;
+  const warn = blind ? () => undefined : context.terminal.warn;
+  const open = (named: NamedData): VlmSet => {
+    const set = setWith(named, stores(named.data.imageRoot), warn);
+    return blind ? { ...set, samples: set.samples.map(withoutPictures) } : set;
+  };
   const bySet = (sets: typeof train): ReadonlyMap<string, VlmSet> =>
-    new Map(sets.map((named) => [named.name, setWith(named, stores(named.data.imageRoot), warn)]));
+    new Map(sets.map((named) => [named.name, open(named)]));
   return { train: bySet(train), evaluation: bySet(evaluation), statistics };
 }
 

@@ -6,7 +6,6 @@ import {
   type VlmRecipe,
 } from "@basic-mllm/core";
 import {
-  blind as blindStore,
   brokenImages,
   type ChannelStatistics,
   cacheFeatures,
@@ -31,8 +30,6 @@ const GROUP = 256;
 export interface StoreOptions {
   readonly encoder: VisionEncoder | FeatureSource;
   readonly processor: ImageProcessor;
-  /** Replaces every feature by zero: the baseline that never sees a picture. */
-  readonly blind: boolean;
   /** Of a trained run; default: those of the first training set. */
   readonly statistics: ChannelStatistics | null;
 }
@@ -68,8 +65,7 @@ export async function openStores(
   const statistics = options.statistics ?? measured;
   const stores = (root: string): OpenStore => {
     const found = opened.get(root) as OpenStore;
-    const store = statistics === null ? found.store : standardised(found.store, statistics);
-    return { ...found, store: options.blind ? blindStore(store) : store };
+    return statistics === null ? found : { ...found, store: standardised(found.store, statistics) };
   };
   return { stores, statistics };
 }

@@ -56,7 +56,7 @@ export interface VlmSession extends TaskSession<VlmBatch> {
 
 /** How {@link openVlm} opens. */
 export interface OpenVlmOptions {
-  /** Replaces every feature by zero. Default false. */
+  /** Shows no picture. Default false. */
   readonly blind?: boolean;
   /** Of a trained run's features; default: those of the first training set, where the recipe standardises. */
   readonly statistics?: ChannelStatistics | null;
