@@ -187,7 +187,10 @@ const evaluation = z.strictObject({
     .positive()
     .optional()
     .describe("The same for the first evaluation set while training goes on. Default: all pictures."),
-  blind: z.boolean().default(false).describe("Also train and measure on the words alone, without pictures, as a baseline."),
+  blind: z
+    .boolean()
+    .default(false)
+    .describe("Also train and measure on the words alone, without pictures, as a baseline."),
   analysis: z.boolean().default(true).describe("Also match tokens, and replace embeddings by their match."),
 });
 

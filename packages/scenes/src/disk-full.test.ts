@@ -74,7 +74,15 @@ describe("a full disk", () => {
         JSON.stringify(['<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>']),
       );
       const script = fileURLToPath(new URL("rasterize-child.mjs", import.meta.url));
-      const { status, stdout } = spawnSync(process.execPath, [script, jobs, "/dev/full", "0", "1", "24", "32"]);
+      const { status, stdout } = spawnSync(process.execPath, [
+        script,
+        jobs,
+        "/dev/full",
+        "0",
+        "1",
+        "24",
+        "32",
+      ]);
       expect([status, String(stdout)]).toEqual([1, expect.stringMatching(/^0\nstop ENOSPC .+\n$/)]);
     },
   );
