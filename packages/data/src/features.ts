@@ -86,6 +86,9 @@ interface OpenShard {
 /** The content of an image file, or why there is none. */
 type Content = Uint8Array | { readonly broken: string };
 
+/** A decoded image, or why there is none. */
+type OpenImage = RgbImage | { readonly broken: string };
+
 async function openShard(options: FeatureCacheOptions, names: readonly string[]): Promise<OpenShard> {
   const { folder, imageRoot, storage = "float16" } = options;
   const contents = await Promise.all(names.map((name) => orReason(readImageBytes(join(imageRoot, name)))));
@@ -106,13 +109,8 @@ async function computeShard(options: FeatureCacheOptions, work: ShardWork): Prom
   const { source, processor, storage = "float16" } = options;
   const images: ShardImage[] = [];
   const blocks: Uint8Array[] = [];
-  for (let start = 0; start < work.names.length; start += BATCH) {
+  for await (const group of decodedGroups(work, processor)) {
     stopIfAborted(options.signal);
-    const group = await Promise.all(
-      work.contents
-        .slice(start, start + BATCH)
-        .map((content, index) => openContent(content, work.names[start + index] ?? "", processor)),
-    );
     const whole = group.filter((image): image is RgbImage => "pixels" in image);
     failEarly(group, options.onImageError);
     const rows = whole.length === 0 ? null : await source.features(toImageBatch(whole, processor));
@@ -131,6 +129,26 @@ async function computeShard(options: FeatureCacheOptions, work: ShardWork): Prom
   return writeShard(work.file, { width: source.width, images }, blocks);
 }
 
+/** Images in groups. The next group is decoded while the encoder works on one. */
+async function* decodedGroups(
+  { names, contents }: ShardWork,
+  processor: ImageProcessor,
+): AsyncGenerator<readonly OpenImage[]> {
+  const decode = (start: number): Promise<readonly OpenImage[]> => {
+    const group = contents.slice(start, start + BATCH);
+    const opened = group.map((content, i) => openContent(content, names[start + i] ?? "", processor));
+    return Promise.all(opened);
+  };
+  let next = decode(0);
+  for (let start = BATCH; start < contents.length + BATCH; start += BATCH) {
+    const group = await next;
+    next = decode(start);
+    // Who stops here never asks for it.
+    next.catch(() => undefined);
+    yield group;
+  }
+}
+
 function stopIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted !== true) return;
   throw new BasicError(
@@ -139,21 +157,14 @@ function stopIfAborted(signal: AbortSignal | undefined): void {
   );
 }
 
-async function openContent(
-  content: Content,
-  name: string,
-  processor: ImageProcessor,
-): Promise<RgbImage | { readonly broken: string }> {
+async function openContent(content: Content, name: string, processor: ImageProcessor): Promise<OpenImage> {
   if ("broken" in content) return content;
   const decoded = await orReason(decodeImage(content, name));
   return "broken" in decoded ? decoded : fitImage(decoded, processor);
 }
 
 /** Under the policy `error` the encoder need not run on a group with a broken image. */
-function failEarly(
-  group: readonly (RgbImage | { readonly broken: string })[],
-  policy: ImagePolicy | undefined,
-): void {
+function failEarly(group: readonly OpenImage[], policy: ImagePolicy | undefined): void {
   if (policy === "skip-and-count") return;
   for (const image of group) if ("broken" in image) throw new BasicError("E_IMAGE", image.broken);
 }

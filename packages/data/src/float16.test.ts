@@ -18,6 +18,8 @@ describe("half floats", () => {
     const step = 1 / 1024;
     expect(roundTrip([1 + step / 2, 1 + 1.5 * step, 1 + 0.6 * step])).toEqual([1, 1 + 2 * step, 1 + step]);
     expect(roundTrip([2 ** -25, 1.5 * 2 ** -24])).toEqual([0, 2 ** -23]);
+    const subnormals = [1.01 * 2 ** -25, -3.5 * 2 ** -24, 1023.5 * 2 ** -24, 2 ** -26, 2 ** -130];
+    expect(roundTrip(subnormals)).toEqual([2 ** -24, -4 * 2 ** -24, 2 ** -14, 0, 0]);
   });
 
   it("turn what is too large into infinity and keep not-a-number", () => {
