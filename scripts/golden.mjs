@@ -3,18 +3,23 @@
 // reference for tfjs's own cpu backend. Runs from the TypeScript sources; the last line is JSON.
 import { join, resolve } from "node:path";
 
+import { fetchGguf } from "./fetch-gguf.mjs";
 import { buildNative, install, root } from "./steps.mjs";
 
 const backend = process.env.BASIC_MLLM_BACKEND ?? "cpu";
+const golden = resolve(process.env.BASIC_MLLM_GOLDEN ?? join(root, "golden"));
+const wanted = process.argv.slice(2);
 await install("stderr");
 if (backend === "cpu") await buildNative("stderr");
+if (wanted.length === 0 || wanted.includes("gguf")) await fetchGguf(golden, "stderr");
 
 const { withSource } = await import("./sources.mjs");
 await withSource(join(root, "conformance/golden/main.ts"), async ({ main }) => {
   const { summary, failed } = await main({
-    root: resolve(process.env.BASIC_MLLM_GOLDEN ?? join(root, "golden")),
+    root: golden,
+    ggufFolder: join(root, ".cache/gguf"),
     backend,
-    wanted: process.argv.slice(2),
+    wanted,
     log: (line) => console.log(line),
   });
   console.log(JSON.stringify(summary));

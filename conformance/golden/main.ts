@@ -1,19 +1,25 @@
 import { registerStockGradients, startBackend } from "@basic-mllm/core";
 
+import { ggufFamily } from "./gguf.js";
 import { llavaFamily } from "./llava.js";
 import { lossFamily } from "./losses.js";
 import { modelFamily } from "./models.js";
 import { opFamily } from "./ops.js";
-import { type FamilySummary, hasFailed, type KnownGap, runGolden } from "./runner.js";
+import { type Family, type FamilySummary, hasFailed, type KnownGap, runGolden } from "./runner.js";
 
 /** Families that we check. */
-const families = { losses: lossFamily, ops: opFamily, llava: llavaFamily, models: modelFamily };
+const families = ({ ggufFolder }: GoldenSettings): Readonly<Record<string, Family>> => ({
+  losses: lossFamily,
+  ops: opFamily,
+  llava: llavaFamily,
+  models: modelFamily,
+  gguf: (folder) => ggufFamily(folder, ggufFolder),
+});
 
 /** What does not work yet. */
 const gaps: readonly KnownGap[] = [
   { family: "images", reason: "image preprocessing is not in the runner yet" },
   { family: "scorers", reason: "benchmark scorers are not built yet" },
-  { family: "gguf", reason: "GGUF files are not read yet" },
   {
     family: "models",
     name: "phi3",
@@ -29,6 +35,8 @@ const gaps: readonly KnownGap[] = [
 /** Where and on what to run. */
 export interface GoldenSettings {
   readonly root: string;
+  /** Where the files that `gguf/` speaks of lie; scripts/fetch-gguf.mjs puts them there. */
+  readonly ggufFolder: string;
   /** `cpu`, another backend of ours, or `reference`: tfjs's own cpu backend and the slow compositions. */
   readonly backend: string;
   readonly wanted: readonly string[];
@@ -41,7 +49,7 @@ export async function main(
 ): Promise<{ summary: Readonly<Record<string, FamilySummary>>; failed: boolean }> {
   registerStockGradients();
   await start(settings.backend);
-  const summary = await runGolden({ ...settings, families, gaps });
+  const summary = await runGolden({ ...settings, families: families(settings), gaps });
   return { summary, failed: hasFailed(summary) };
 }
 

@@ -213,7 +213,7 @@ export {
   type ScheduleKind,
   type Warmup,
 } from "./optim/schedule.js";
-export { Parameter, ParameterSet } from "./parameters.js";
+export { type PackedValues, Parameter, ParameterSet } from "./parameters.js";
 export { createRandom, philox, type Random, type Words4 } from "./random.js";
 export {
   defineRecipe,

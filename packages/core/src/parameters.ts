@@ -1,7 +1,15 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "./errors.js";
+import { type PackedStorage, type Storage, unpack, wordCount } from "./kernels/quantised.js";
 import { didYouMean } from "./nearest.js";
+
+/** A matrix whose rows stay packed: for weights that never train. */
+export interface PackedValues {
+  readonly storage: PackedStorage;
+  /** Little-endian bytes of the packed rows as int32 words, see {@link frozenLinear}. */
+  readonly words: Int32Array;
+}
 
 /**
  * One weight of a model, under its name in the checkpoint.
@@ -10,32 +18,72 @@ import { didYouMean } from "./nearest.js";
  */
 export class Parameter {
   readonly name: string;
-  /** Whether the optimizer changes it now. Layers pick the frozen kernels where it is false. */
-  trainable = true;
+  readonly shape: readonly number[];
+  /** `f32`, or how the packed words of {@link value} are stored. */
+  readonly storage: Storage;
+  #trainable: boolean;
   #value: tf.Tensor;
 
-  /** @param values - Row-major values, copied. */
-  constructor(name: string, values: Float32Array, shape: readonly number[]) {
+  /** @param values - Row-major values, copied; packed ones are frozen for good. */
+  constructor(name: string, values: Float32Array | PackedValues, shape: readonly number[]) {
+    const isPacked = !(values instanceof Float32Array);
     this.name = name;
-    this.#value = tf.keep(tf.tensor(values.slice(), [...shape], "float32"));
+    this.shape = [...shape];
+    this.storage = isPacked ? values.storage : "f32";
+    this.#trainable = !isPacked;
+    if (isPacked) checkWords(name, values, this.size);
+    this.#value = tf.keep(
+      isPacked
+        ? tf.tensor1d(values.words.slice(), "int32")
+        : tf.tensor(values.slice(), [...shape], "float32"),
+    );
   }
 
-  /** The current value. Read it again after each optimizer step: {@link assign} may replace the tensor. */
+  /** Whether the optimizer changes it now. Layers pick the frozen kernels where it is false. */
+  get trainable(): boolean {
+    return this.#trainable;
+  }
+
+  /** @throws BasicError `E_CONFIG` where a packed weight should train. */
+  set trainable(trainable: boolean) {
+    if (trainable && this.storage !== "f32") {
+      throw new BasicError(
+        "E_CONFIG",
+        `Parameter "${this.name}" is stored as ${this.storage} and cannot train. ` +
+          'Load the model with `storage: "f32"`, or freeze this part and train an adapter on it.',
+      );
+    }
+    this.#trainable = trainable;
+  }
+
+  /**
+   * The current value: float32 of {@link shape}, or int32 words where {@link storage} is packed. Read it again after each
+   * optimizer step: {@link assign} may replace the tensor.
+   */
   get value(): tf.Tensor {
     return this.#value;
   }
 
-  get shape(): readonly number[] {
-    return this.#value.shape;
+  /** Number of values. */
+  get size(): number {
+    return this.shape.reduce((size, dimension) => size * dimension, 1);
   }
 
-  get size(): number {
-    return this.#value.size;
+  /** The values in float32, row-major, whatever the storage. */
+  async floats(): Promise<Float32Array> {
+    if (this.storage === "f32") return this.#value.data<"float32">();
+    return unpack(this.storage, await this.#value.data<"int32">(), this.size);
   }
 
   /** Takes ownership of `value` and disposes the old tensor. */
   assign(value: tf.Tensor): void {
     if (value === this.#value) return;
+    if (this.storage !== "f32") {
+      throw new BasicError(
+        "E_CONFIG",
+        `Parameter "${this.name}" is stored as ${this.storage} and cannot be assigned. Load the model with \`storage: "f32"\`.`,
+      );
+    }
     if (value.shape.join() !== this.#value.shape.join()) {
       throw new BasicError(
         "E_SHAPE",
@@ -51,6 +99,15 @@ export class Parameter {
   dispose(): void {
     this.#value.dispose();
   }
+}
+
+function checkWords(name: string, { storage, words }: PackedValues, size: number): void {
+  const expected = wordCount(storage, size);
+  if (words.length === expected) return;
+  throw new BasicError(
+    "E_SHAPE",
+    `Parameter "${name}": ${size} values in ${storage} take ${expected} words, got ${words.length}. Pack the values with its pack function.`,
+  );
 }
 
 /** The weights of one model part, in creation order. */

@@ -33,7 +33,7 @@ export function isDType(name: unknown): name is DType {
 let halfTable: Float32Array | undefined;
 
 /** All 65,536 half-precision values; built once. */
-function halves(): Float32Array {
+export function halves(): Float32Array {
   halfTable ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
   return halfTable;
 }
@@ -95,7 +95,7 @@ function floatToBf16(value: number): number {
 }
 
 /** The bytes in a buffer of their own, so that wider views may start at 0. Little-endian hosts only. */
-function aligned(bytes: Uint8Array): ArrayBuffer {
+export function aligned(bytes: Uint8Array): ArrayBuffer {
   if (bytes.byteOffset === 0 && bytes.length === bytes.buffer.byteLength) return bytes.buffer as ArrayBuffer;
   return bytes.slice().buffer as ArrayBuffer;
 }

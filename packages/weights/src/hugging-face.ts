@@ -218,8 +218,9 @@ function imageRows({ vision, projector }: LlavaModel): number {
 
 async function named(parameters: ParameterSet, prefix: string): Promise<NamedTensor[]> {
   const tensors: NamedTensor[] = [];
-  for (const { name, shape, value } of parameters) {
-    tensors.push({ name: prefix + name, shape, values: await value.data<"float32">() });
+  for (const parameter of parameters) {
+    const { name, shape } = parameter;
+    tensors.push({ name: prefix + name, shape, values: await parameter.floats() });
   }
   return tensors;
 }

@@ -1,5 +1,12 @@
 export { bytesPerValue, type DType, type FloatDType } from "./dtypes.js";
 export { openBytes, openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
+export { type GgufArchitecture, type GgufConfig, readGgufConfig } from "./gguf/config.js";
+export { dequantise } from "./gguf/dequantise.js";
+export { GgufFile, openGguf } from "./gguf/file.js";
+export type { GgufEntry, GgufHeader } from "./gguf/header.js";
+export { type GgufModel, type GgufOptions, loadGguf } from "./gguf/load.js";
+export { type GgufType, ggufTypes } from "./gguf/tensor-types.js";
+export { readGgufTokenizer, type TokenizerFiles, type TokenizerSettings } from "./gguf/tokenizer.js";
 export {
   type LlavaConfig,
   type ModelConfig,

@@ -99,8 +99,9 @@ async function saveParts(folder: string, model: TrainedVlm): Promise<void> {
 }
 
 async function savePart(path: string, parameters: ParameterSet): Promise<void> {
-  const tensors = [...parameters].map(async ({ name, shape, value }) => {
-    return { name, shape, values: await value.data<"float32">() };
+  const tensors = [...parameters].map(async (parameter) => {
+    const { name, shape } = parameter;
+    return { name, shape, values: await parameter.floats() };
   });
   await writeSafetensors(path, await Promise.all(tensors));
 }

@@ -25,14 +25,14 @@ export function wordCount(storage: PackedStorage, count: number): number {
 
 /** Packs values as bfloat16, two a word, rounded to nearest even; infinities and NaN stay. */
 export function packBf16(values: ArrayLike<number>): Int32Array {
-  const view = emptyView(wordCount("bf16", values.length));
+  const words = new Int32Array(wordCount("bf16", values.length));
   for (let i = 0; i < values.length; i++) {
-    const value = values[i] as number;
-    const bits = floatBits(value);
-    const rounded = Number.isNaN(value) ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-    view.setUint16(i * 2, rounded, true);
+    const bits = floatBits(values[i] as number);
+    const isNan = (bits & 0x7fff_ffff) > 0x7f80_0000;
+    const rounded = isNan ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
+    words[i >>> 1] = (words[i >>> 1] as number) | (rounded << ((i & 1) * 16));
   }
-  return wordsOf(view);
+  return words;
 }
 
 /**
@@ -99,14 +99,21 @@ export function unpack(storage: PackedStorage, words: Int32Array, count: number)
       `unpack: ${count} ${storage} values need ${expected} words, got ${words.length}.`,
     );
   }
+  if (storage === "bf16") return unpackBf16(words, count);
   const view = viewOf(words);
   const out = new Float32Array(count);
-  if (storage === "bf16") {
-    for (let i = 0; i < count; i++) out[i] = bitsToFloat(view.getUint16(i * 2, true) << 16);
-    return out;
-  }
   for (let block = 0; block * BLOCK < count; block++) {
     unpackBlock(storage, view, block * blockBytes[storage], out.subarray(block * BLOCK, (block + 1) * BLOCK));
+  }
+  return out;
+}
+
+function unpackBf16(words: Int32Array, count: number): Float32Array {
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    const word = words[i >>> 1] as number;
+    scratchBits[0] = (i & 1) === 0 ? word << 16 : word & 0xffff_0000;
+    out[i] = scratch[0] as number;
   }
   return out;
 }
@@ -145,12 +152,12 @@ function unpackBlock(
     for (let i = 0; i < BLOCK; i++) out[i] = scale * view.getInt8(offset + 2 + i);
     return;
   }
-  const start = storage === "q4_1" ? 4 : 2;
-  const base = storage === "q4_1" ? halfToFloat(view.getUint16(offset + 2, true)) : -8 * scale;
+  const isQ4_1 = storage === "q4_1";
+  const minimum = isQ4_1 ? halfToFloat(view.getUint16(offset + 2, true)) : 0;
   for (let i = 0; i < BLOCK / 2; i++) {
-    const byte = view.getUint8(offset + start + i);
-    out[i] = scale * (byte & 15) + base;
-    out[i + BLOCK / 2] = scale * (byte >>> 4) + base;
+    const byte = view.getUint8(offset + (isQ4_1 ? 4 : 2) + i);
+    out[i] = isQ4_1 ? scale * (byte & 15) + minimum : scale * ((byte & 15) - 8);
+    out[i + BLOCK / 2] = isQ4_1 ? scale * (byte >>> 4) + minimum : scale * ((byte >>> 4) - 8);
   }
 }
 
@@ -191,13 +198,15 @@ export function emptyView(words: number): DataView {
 
 /** The words of a view. */
 export function wordsOf(view: DataView): Int32Array {
-  return Int32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getInt32(i * 4, true));
+  const words = new Int32Array(view.byteLength / 4);
+  for (let i = 0; i < words.length; i++) words[i] = view.getInt32(i * 4, true);
+  return words;
 }
 
 /** A view of a copy of words. */
 export function viewOf(words: Int32Array): DataView {
   const view = emptyView(words.length);
-  for (const [i, word] of words.entries()) view.setInt32(i * 4, word, true);
+  for (let i = 0; i < words.length; i++) view.setInt32(i * 4, words[i] as number, true);
   return view;
 }
 
@@ -217,15 +226,11 @@ function roundToEven(value: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
-const scratch = new DataView(new ArrayBuffer(4));
+const scratch = new Float32Array(1);
+const scratchBits = new Uint32Array(scratch.buffer);
 
 /** The bits of a value as float32. */
 export function floatBits(value: number): number {
-  scratch.setFloat32(0, value);
-  return scratch.getUint32(0);
-}
-
-function bitsToFloat(bits: number): number {
-  scratch.setInt32(0, bits);
-  return scratch.getFloat32(0);
+  scratch[0] = value;
+  return scratchBits[0] as number;
 }

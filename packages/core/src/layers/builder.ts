@@ -1,4 +1,4 @@
-import { Parameter, type ParameterSet } from "../parameters.js";
+import { type PackedValues, Parameter, type ParameterSet } from "../parameters.js";
 import { createRandom } from "../random.js";
 
 /**
@@ -10,7 +10,11 @@ import { createRandom } from "../random.js";
 export type Role = "weight" | "residual" | "embedding" | "bias" | "scale" | "offset";
 
 /** Where the first values of a parameter come from: a generator, or a checkpoint. */
-export type ValueSource = (name: string, shape: readonly number[], role: Role) => Float32Array;
+export interface ValueSource {
+  (name: string, shape: readonly number[], role: Role): Float32Array;
+  /** The weight of a {@link Linear} that stays packed and frozen; undefined: it is asked for as float32. */
+  readonly packed?: (name: string, shape: readonly number[]) => PackedValues | undefined;
+}
 
 /** Options of {@link randomValues}. */
 export interface RandomValueOptions {
@@ -63,5 +67,14 @@ export class Builder {
   add(name: string, shape: readonly number[], role: Role): Parameter {
     const full = this.prefix + name;
     return this.parameters.add(new Parameter(full, this.values(full, shape, role), shape));
+  }
+
+  /** {@link add} for a matrix that its layer can use packed as well. */
+  addMatrix(name: string, shape: readonly number[], role: Role): Parameter {
+    const full = this.prefix + name;
+    const packed = this.values.packed?.(full, shape);
+    return packed === undefined
+      ? this.add(name, shape, role)
+      : this.parameters.add(new Parameter(full, packed, shape));
   }
 }

@@ -1,12 +1,13 @@
 import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { valueAndGradients } from "../autodiff.js";
 import { registerStockGradients } from "../gradients.js";
+import { packBf16, packQ4_1, packQ8_0, unpack } from "../kernels/quantised.js";
 import { setFallback } from "../kernels/run.js";
 import { ParameterSet } from "../parameters.js";
-import { Builder, randomValues } from "./builder.js";
+import { Builder, type Role, randomValues, type ValueSource } from "./builder.js";
 import { Linear } from "./linear.js";
 
 const parameters = new ParameterSet();
@@ -52,4 +53,50 @@ it("gives weight and bias a gradient where they train", () => {
     [layer.weight.value, layer.bias?.value as tf.Tensor],
   );
   expect(gradients.map((gradient) => gradient.dataSync()[0])).toEqual([3, 3]);
+});
+
+describe("a packed weight", () => {
+  const [inFeatures, outFeatures] = [32, 5];
+  const x = Float32Array.from({ length: 3 * inFeatures }, (_, i) => Math.sin(i));
+  const weight = randomValues(2, { weight: 0.5 })("w", [outFeatures, inFeatures], "weight");
+  const packers = { bf16: packBf16, q8_0: packQ8_0, q4_1: packQ4_1 } as const;
+  const storages = ["bf16", "q8_0", "q4_1"] as const;
+
+  function build(source: ValueSource): { set: ParameterSet; fc: Linear } {
+    const set = new ParameterSet();
+    return { set, fc: new Linear(new Builder(set, source), "fc", { inFeatures, outFeatures, bias: true }) };
+  }
+
+  it.each(storages)(
+    "gives the outputs and gradients of its float32 values, the bias's too (%s)",
+    (storage) => {
+      const words = packers[storage](weight);
+      const plain = unpack(storage, words, weight.length);
+      const values = (_: string, __: readonly number[], role: Role) =>
+        role === "bias" ? new Float32Array(outFeatures).fill(0.5) : plain;
+      const packed = build(Object.assign(values.bind(null), { packed: () => ({ storage, words }) }));
+      const whole = build(values);
+      const run = ({ fc }: { fc: Linear }, bias: boolean) => {
+        if (fc.bias !== null) fc.bias.trainable = bias;
+        const input = tf.tensor2d(x, [3, inFeatures]);
+        const sources = [input, ...(bias && fc.bias !== null ? [fc.bias.value] : [])];
+        const { value, gradients } = valueAndGradients(
+          () => tf.sum(tf.square(fc.call(input, "silu"))) as tf.Scalar,
+          sources,
+        );
+        const still = fc.call(input, "silu");
+        return [value, still, ...gradients].flatMap((tensor) => [...tensor.dataSync()]);
+      };
+      whole.fc.weight.trainable = false;
+      for (const bias of [true, false]) {
+        const expected = run(whole, bias);
+        const found = run(packed, bias);
+        expect(found.length).toBe(expected.length);
+        for (const [i, value] of found.entries()) expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 4);
+      }
+      expect(packed.fc.weight.storage).toBe(storage);
+      packed.set.dispose();
+      whole.set.dispose();
+    },
+  );
 });

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { activation as activationKernel, type FusedActivation } from "../kernels/activation.js";
-import { frozenLinear, frozenLinearBias } from "../kernels/frozen-linear.js";
+import { type FrozenLinearAttrs, frozenLinear, frozenLinearBias } from "../kernels/frozen-linear.js";
 import { linear, linearBias } from "../kernels/linear.js";
 import { runKernel } from "../kernels/run.js";
 import type { Parameter } from "../parameters.js";
@@ -9,12 +9,14 @@ import type { Builder, Role } from "./builder.js";
 
 /** What {@link applyLinear} multiplies by. */
 export interface LinearWeights {
-  /** `[O, I]`. */
-  readonly weight: tf.Tensor2D;
+  /** `[O, I]`; packed words where `packed` says how. */
+  readonly weight: tf.Tensor;
   /** `[O]`, or null. */
   readonly bias: tf.Tensor1D | null;
   /** Whether weight or bias need a gradient. */
   readonly trainable: boolean;
+  /** How a packed weight is to be read. It never trains; a bias beside it may. */
+  readonly packed?: FrozenLinearAttrs;
 }
 
 /**
@@ -30,7 +32,8 @@ export function applyLinear(
   weights: LinearWeights,
   activation: FusedActivation = "none",
 ): tf.Tensor2D {
-  const { weight, bias, trainable } = weights;
+  const { weight, bias, trainable, packed } = weights;
+  if (packed !== undefined) return applyActivation(applyPacked(x, weights, packed), activation);
   if (trainable || !isRecording()) {
     const [y] =
       bias === null
@@ -38,13 +41,26 @@ export function applyLinear(
         : runKernel(linearBias, { x, weight, bias }, { activation });
     return y as tf.Tensor2D;
   }
-  const [outFeatures, inFeatures] = weight.shape;
+  const [outFeatures, inFeatures] = weight.shape as [number, number];
   const attrs = { storage: "f32", inFeatures, outFeatures } as const;
   const [y] =
     bias === null
       ? runKernel(frozenLinear, { x, weight }, attrs)
       : runKernel(frozenLinearBias, { x, weight, bias }, attrs);
   return applyActivation(y as tf.Tensor2D, activation);
+}
+
+/** The bias is added by itself where it trains. */
+function applyPacked(
+  x: tf.Tensor2D,
+  { weight, bias, trainable }: LinearWeights,
+  attrs: FrozenLinearAttrs,
+): tf.Tensor2D {
+  const [y] =
+    bias === null || trainable
+      ? runKernel(frozenLinear, { x, weight }, attrs)
+      : runKernel(frozenLinearBias, { x, weight, bias }, attrs);
+  return bias !== null && trainable ? tf.add<tf.Tensor2D>(y as tf.Tensor2D, bias) : (y as tf.Tensor2D);
 }
 
 /** Applies an activation to `[R, F]` by itself. */
@@ -73,16 +89,19 @@ export class Linear {
 
   constructor(builder: Builder, name: string, shape: LinearShape) {
     const { inFeatures, outFeatures, bias, role = "weight" } = shape;
-    this.weight = builder.add(`${name}.weight`, [outFeatures, inFeatures], role);
+    this.weight = builder.addMatrix(`${name}.weight`, [outFeatures, inFeatures], role);
     this.bias = bias ? builder.add(`${name}.bias`, [outFeatures], "bias") : null;
   }
 
   /** @param x - `[R, I]`. @returns `[R, O]`. */
   call(x: tf.Tensor2D, activation: FusedActivation = "none"): tf.Tensor2D {
+    const { storage, shape } = this.weight;
+    const [outFeatures, inFeatures] = shape as readonly [number, number];
     const weights = {
-      weight: this.weight.value as tf.Tensor2D,
+      weight: this.weight.value,
       bias: (this.bias?.value as tf.Tensor1D | undefined) ?? null,
       trainable: this.weight.trainable || this.bias?.trainable === true,
+      ...(storage !== "f32" && { packed: { storage, inFeatures, outFeatures } }),
     };
     return applyLinear(x, weights, activation);
   }

@@ -1,0 +1,139 @@
+import {
+  BasicError,
+  createDecoder,
+  type Decoder,
+  formatShape,
+  type PackedStorage,
+  type PackedValues,
+  packBf16,
+  type ValueSource,
+} from "@basic-mllm/core";
+
+import { type GgufConfig, ROTARY_FACTORS, readGgufConfig } from "./config.js";
+import { dequantise, wordsOfBytes } from "./dequantise.js";
+import { type GgufFile, openGguf } from "./file.js";
+import type { GgufEntry } from "./header.js";
+import { ggufName } from "./names.js";
+import { reorderRows, rotaryRows } from "./rows.js";
+import type { GgufType } from "./tensor-types.js";
+import { readGgufTokenizer, type TokenizerFiles } from "./tokenizer.js";
+
+/** A language model of a GGUF file. */
+export interface GgufModel {
+  readonly kind: "language";
+  readonly language: Decoder;
+  /** What `createTokenizer` takes; null where the file has none. */
+  readonly tokenizer: TokenizerFiles | null;
+}
+
+/** Options of {@link loadGguf}. */
+export interface GgufOptions {
+  /**
+   * How the matrices of the blocks are kept; the table, the head, norms and biases are float32.
+   *
+   * - `f32` (default): they can train
+   * - `bf16`: half of that, rounded to nearest; frozen
+   * - `file`: Q8_0, Q4_0, Q4_1 and BF16 as they are stored, and frozen; other types as float32
+   */
+  readonly storage?: "f32" | "bf16" | "file";
+}
+
+/**
+ * Loads a language model and its tokenizer from a GGUF file of llama.cpp: architectures llama (with Mistral and
+ * SmolLM2), qwen2, qwen3, gemma and gemma2. One tensor at a time is read and decoded.
+ *
+ * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` for a damaged file, other shapes or tensors that the
+ *   model has no place for; `E_CONFIG` for a model that we cannot follow, `E_TOKENIZER`.
+ */
+export async function loadGguf(path: string, { storage = "f32" }: GgufOptions = {}): Promise<GgufModel> {
+  const file = await openGguf(path);
+  try {
+    const config = readGgufConfig(file);
+    const tokenizer = readGgufTokenizer(file);
+    const tensors = new GgufTensors(file, config);
+    const language = createDecoder(config.config, { values: tensors.source(storage) });
+    tensors.checkAllUsed();
+    return { kind: "language", language, tokenizer };
+  } finally {
+    file.close();
+  }
+}
+
+/** Types that the frozen kernels compute with as they are. */
+const packedAs: Readonly<Partial<Record<GgufType, PackedStorage>>> = {
+  BF16: "bf16",
+  Q8_0: "q8_0",
+  Q4_0: "q4_0",
+  Q4_1: "q4_1",
+};
+
+/** A stored tensor in the order of our parameter. */
+interface Stored {
+  readonly entry: GgufEntry;
+  readonly bytes: Uint8Array;
+}
+
+/** The tensors of a file under the names and in the layout of our decoder. */
+class GgufTensors {
+  readonly #file: GgufFile;
+  readonly #model: GgufConfig;
+  readonly #used = new Set([ROTARY_FACTORS]);
+
+  constructor(file: GgufFile, model: GgufConfig) {
+    this.#file = file;
+    this.#model = model;
+  }
+
+  source(storage: "f32" | "bf16" | "file"): ValueSource {
+    const floats = (name: string, shape: readonly number[]): Float32Array => this.#floats(name, shape);
+    if (storage === "f32") return floats;
+    const packed = (name: string, shape: readonly number[]): PackedValues | undefined =>
+      storage === "file"
+        ? this.#asStored(name, shape)
+        : { storage: "bf16", words: packBf16(this.#floats(name, shape)) };
+    return Object.assign(floats, { packed });
+  }
+
+  /** @throws `BasicError` `E_WEIGHTS_FORMAT` when tensors are left that the model has no place for. */
+  checkAllUsed(): void {
+    const left = this.#file.names.filter((name) => !this.#used.has(name));
+    if (left.length === 0) return;
+    throw new BasicError(
+      "E_WEIGHTS_FORMAT",
+      `${this.#file.location} holds ${left.length} tensors that a ${this.#model.architecture} model does not have: ` +
+        `${left.slice(0, 3).join(", ")}${left.length > 3 ? ", ..." : ""}. Models with them are not supported.`,
+    );
+  }
+
+  #floats(name: string, shape: readonly number[]): Float32Array {
+    const { entry, bytes } = this.#stored(name, shape);
+    const where = `${this.#file.location}: tensor "${entry.name}"`;
+    const values = dequantise(bytes, entry.type, entry.size, where);
+    // The converter stores Gemma's 1 + weight.
+    const isGemmaNorm = this.#model.config.normAddOne && name.endsWith("norm.weight");
+    return isGemmaNorm ? values.map((value) => value - 1) : values;
+  }
+
+  #asStored(name: string, shape: readonly number[]): PackedValues | undefined {
+    const storage = packedAs[this.#file.entry(ggufName(name, this.#model.architecture)).type];
+    return storage && { storage, words: wordsOfBytes(this.#stored(name, shape).bytes) };
+  }
+
+  #stored(name: string, shape: readonly number[]): Stored {
+    const { architecture, config } = this.#model;
+    const entry = this.#file.entry(ggufName(name, architecture));
+    if (entry.shape.join() !== shape.join()) {
+      throw new BasicError(
+        "E_WEIGHTS_FORMAT",
+        `${this.#file.location}: tensor "${entry.name}" has shape ${formatShape(entry.shape)}, but the fields \`${architecture}.*\` ask for ${formatShape(shape)}. Make the file again.`,
+      );
+    }
+    this.#used.add(entry.name);
+    const bytes = this.#file.bytes(entry.name);
+    const isTurned = architecture === "llama" && /\.self_attn\.[qk]_proj\./.test(name);
+    return {
+      entry,
+      bytes: isTurned ? reorderRows(bytes, rotaryRows(shape[0] as number, config.headWidth)) : bytes,
+    };
+  }
+}
