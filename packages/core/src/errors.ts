@@ -38,6 +38,7 @@ export type ErrorCode =
   // weights
   | "E_WEIGHTS_FORMAT"
   | "E_WEIGHTS_MISSING"
+  | "E_DOWNLOAD"
   // command line
   | "E_USAGE";
 

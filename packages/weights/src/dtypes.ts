@@ -39,25 +39,58 @@ export function halves(): Float32Array {
 }
 
 /**
- * Decodes F32, F16 and BF16 bytes.
+ * Decodes F64, F32, F16 and BF16 bytes; F64 is rounded to F32.
  *
  * @param where - File and tensor, for the message.
  * @throws `BasicError` `E_WEIGHTS_FORMAT` for another type.
  */
 export function decodeFloats(bytes: Uint8Array, dtype: DType, where: string): Float32Array {
   if (dtype === "F32") return new Float32Array(aligned(bytes));
-  if (dtype === "BF16") {
-    const bits = Uint32Array.from(new Uint16Array(aligned(bytes)), (half) => half << 16);
-    return new Float32Array(bits.buffer);
+  const values = new Float32Array(bytes.length / bytesPerValue[dtype]);
+  decodeInto(values, bytes, { dtype, where });
+  return values;
+}
+
+/** What {@link decodeInto} decodes. */
+export interface EncodedFloats {
+  readonly dtype: DType;
+  /** File and tensor, for the message. */
+  readonly where: string;
+}
+
+/**
+ * {@link decodeFloats} into memory that is there already.
+ *
+ * @param values - As many as `bytes` hold.
+ */
+export function decodeInto(values: Float32Array, bytes: Uint8Array, { dtype, where }: EncodedFloats): void {
+  switch (dtype) {
+    case "F32":
+      values.set(new Float32Array(aligned(bytes)));
+      return;
+    case "F64":
+      values.set(new Float64Array(aligned(bytes)));
+      return;
+    case "BF16": {
+      const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+      new Uint16Array(aligned(bytes)).forEach((half, i) => {
+        bits[i] = half << 16;
+      });
+      return;
+    }
+    case "F16": {
+      const table = halves();
+      new Uint16Array(aligned(bytes)).forEach((half, i) => {
+        values[i] = table[half] as number;
+      });
+      return;
+    }
+    default:
+      throw new BasicError(
+        "E_WEIGHTS_FORMAT",
+        `${where} has type ${dtype}, expected F32, F16, BF16 or F64. Convert the file to one of them.`,
+      );
   }
-  if (dtype === "F16") {
-    const table = halves();
-    return Float32Array.from(new Uint16Array(aligned(bytes)), (half) => table[half] as number);
-  }
-  throw new BasicError(
-    "E_WEIGHTS_FORMAT",
-    `${where} has type ${dtype}, expected F32, F16 or BF16. Convert the file to one of them.`,
-  );
 }
 
 /**

@@ -21,8 +21,9 @@ import {
   writeLlavaConfig,
   writeVitConfig,
 } from "./hf-config.js";
+import { readJson } from "./json-file.js";
 import type { NamedTensor } from "./safetensors.js";
-import { readJson, WeightFolder } from "./weight-folder.js";
+import { WeightFolder } from "./weight-folder.js";
 
 /** A LLaVA-shaped model: its parts and the config that describes them. */
 export interface LlavaModel {

@@ -16,6 +16,9 @@ export {
   writeLlavaConfig,
   writeVitConfig,
 } from "./hf-config.js";
+export { downloadPretrained, loadPretrained, type PretrainedModel } from "./hub/load-pretrained.js";
+export type { DownloadOptions, DownloadProgress } from "./hub/options.js";
+export { isRemote } from "./hub/source.js";
 export {
   type HuggingFaceModel,
   type LlavaModel,
@@ -34,5 +37,7 @@ export {
   Safetensors,
   type SafetensorsOptions,
   safetensorsPieces,
+  type TensorFile,
 } from "./safetensors.js";
-export type { TensorEntry } from "./safetensors-header.js";
+export type { TensorEntry, TensorInfo } from "./safetensors-header.js";
+export { readTorchFile, TorchFile } from "./torch/torch-file.js";

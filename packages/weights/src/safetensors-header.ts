@@ -2,11 +2,15 @@ import { BasicError } from "@basic-mllm/core";
 
 import { bytesPerValue, type DType, isDType } from "./dtypes.js";
 
-/** Where one tensor lies in a safetensors file. */
-export interface TensorEntry {
+/** What a file says about one tensor. */
+export interface TensorInfo {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly number[];
+}
+
+/** Where one tensor lies in a safetensors file. */
+export interface TensorEntry extends TensorInfo {
   /** First byte, counted from the start of the file. */
   readonly begin: number;
   /** Byte after the last. */
@@ -21,6 +25,9 @@ export interface SafetensorsHeader {
 
 /** The reference implementation's limit. */
 const MAX_HEADER_BYTES = 100_000_000;
+const MAX_DIMENSIONS = 32;
+/** Of names and values that a message repeats: a damaged header may have some of any length. */
+const MAX_QUOTED = 100;
 
 /**
  * Length in bytes of the JSON header, from the first 8 bytes of a file.
@@ -83,17 +90,17 @@ function parseEntry(name: string, value: unknown, file: { start: number; locatio
   const { start, location } = file;
   const { dtype, shape, data_offsets: offsets } = isRecord(value) ? value : {};
   if (!isDType(dtype)) {
-    throw invalid(location, `tensor "${name}" has the unknown type ${JSON.stringify(dtype)}.`);
+    throw invalid(location, `tensor ${quote(name)} has the unknown type ${quote(dtype)}.`);
   }
   if (!isSizes(shape) || !isSizes(offsets) || offsets.length !== 2) {
-    throw invalid(location, `tensor "${name}" has no valid shape and data_offsets.`);
+    throw invalid(location, `tensor ${quote(name)} has no valid shape and data_offsets.`);
   }
   const [begin, end] = offsets as [number, number];
   const expected = shape.reduce((size, dimension) => size * dimension, 1) * bytesPerValue[dtype];
   if (end - begin !== expected) {
     throw invalid(
       location,
-      `tensor "${name}" of shape [${shape.join(", ")}] and type ${dtype} needs ${expected} bytes, but its data_offsets span ${end - begin}.`,
+      `tensor ${quote(name)} of shape [${shape.join(", ")}] and type ${dtype} needs ${expected} bytes, but its data_offsets span ${end - begin}.`,
     );
   }
   return { name, dtype, shape, begin: start + begin, end: start + end };
@@ -108,16 +115,16 @@ function checkCoverage(
   let before = "the header";
   for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
     if (entry.begin < position) {
-      throw invalid(location, `tensor "${entry.name}" overlaps ${before}.`);
+      throw invalid(location, `tensor ${quote(entry.name)} overlaps ${before}.`);
     }
     if (entry.begin > position) {
       throw invalid(
         location,
-        `there is a hole of ${entry.begin - position} bytes before tensor "${entry.name}".`,
+        `there is a hole of ${entry.begin - position} bytes before tensor ${quote(entry.name)}.`,
       );
     }
     position = entry.end;
-    before = `tensor "${entry.name}"`;
+    before = `tensor ${quote(entry.name)}`;
   }
   if (position > fileSize) {
     throw invalid(
@@ -147,6 +154,15 @@ function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED)}…` : text;
+}
+
 function isSizes(value: unknown): value is number[] {
-  return Array.isArray(value) && value.every((size) => Number.isSafeInteger(size) && size >= 0);
+  return (
+    Array.isArray(value) &&
+    value.length <= MAX_DIMENSIONS &&
+    value.every((size) => Number.isSafeInteger(size) && size >= 0)
+  );
 }

@@ -72,15 +72,15 @@ describe("Safetensors", () => {
   });
 
   it("names what it does not hold, and types that it cannot decode", () => {
-    const file = new Safetensors(fileWith({ w: { dtype: "F64", shape: [1], data_offsets: [0, 8] } }, 8));
+    const file = new Safetensors(fileWith({ w: { dtype: "U64", shape: [1], data_offsets: [0, 8] } }, 8));
     expect(() => file.floats("v")).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: buffer holds no tensor "v". [E_WEIGHTS_MISSING]]`,
     );
     expect(() => file.floats("w")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: buffer: tensor "w" has type F64, expected F32, F16 or BF16. Convert the file to one of them. [E_WEIGHTS_FORMAT]]`,
+      `[BasicError: buffer: tensor "w" has type U64, expected F32, F16, BF16 or F64. Convert the file to one of them. [E_WEIGHTS_FORMAT]]`,
     );
     expect(() => file.integers("w")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: buffer: tensor "w" has type F64, expected I32, I64 or U8. [E_WEIGHTS_FORMAT]]`,
+      `[BasicError: buffer: tensor "w" has type U64, expected I32, I64 or U8. [E_WEIGHTS_FORMAT]]`,
     );
   });
 });

@@ -1,7 +1,20 @@
 import { BasicError, formatShape } from "@basic-mllm/core";
 
-import { bytesPerValue, decodeFloats, decodeIntegers, encodeFloats, type FloatDType } from "./dtypes.js";
-import { headerLength, parseHeader, type SafetensorsHeader, type TensorEntry } from "./safetensors-header.js";
+import {
+  bytesPerValue,
+  decodeFloats,
+  decodeIntegers,
+  decodeInto,
+  encodeFloats,
+  type FloatDType,
+} from "./dtypes.js";
+import {
+  headerLength,
+  parseHeader,
+  type SafetensorsHeader,
+  type TensorEntry,
+  type TensorInfo,
+} from "./safetensors-header.js";
 
 /** Bytes that can be read by range: a buffer, or a file on disk. */
 export interface ByteSource {
@@ -11,6 +24,21 @@ export interface ByteSource {
   /** Bytes `start .. end`. */
   read(start: number, end: number): Uint8Array;
   /** Closes the file, where there is one. */
+  close(): void;
+}
+
+/** A file of named tensors, whatever its format; tensors are read when they are asked for. */
+export interface TensorFile {
+  readonly location: string;
+  /** In the order of the file. */
+  readonly names: readonly string[];
+  has(name: string): boolean;
+  /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
+  entry(name: string): TensorInfo;
+  /** Values of a floating-point tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
+  floats(name: string): Float32Array;
+  /** Values of an integer tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
+  integers(name: string): Int32Array;
   close(): void;
 }
 
@@ -24,8 +52,11 @@ export function bytesInMemory(bytes: Uint8Array, location = "buffer"): ByteSourc
   };
 }
 
+/** Bytes that are read at once where values are decoded: a tensor is never in memory in both forms. */
+const PIECE_BYTES = 4 * 2 ** 20;
+
 /** An open safetensors file; tensors are read when they are asked for. */
-export class Safetensors {
+export class Safetensors implements TensorFile {
   readonly location: string;
   readonly #source: ByteSource;
   readonly #header: SafetensorsHeader;
@@ -67,10 +98,20 @@ export class Safetensors {
     return entry;
   }
 
-  /** Values of an F32, F16 or BF16 tensor, row-major. */
+  /** Values of an F32, F16, BF16 or F64 tensor, row-major. Other types than F32 are decoded piece by piece. */
   floats(name: string): Float32Array {
     const entry = this.entry(name);
-    return decodeFloats(this.#bytes(entry), entry.dtype, `${this.location}: tensor "${name}"`);
+    const { dtype, begin, end } = entry;
+    const where = `${this.location}: tensor "${name}"`;
+    if (dtype === "F32" || end - begin <= PIECE_BYTES) return decodeFloats(this.#bytes(entry), dtype, where);
+    const width = bytesPerValue[dtype];
+    const values = new Float32Array((end - begin) / width);
+    for (let piece = begin; piece < end; piece += PIECE_BYTES) {
+      const bytes = this.#source.read(piece, Math.min(end, piece + PIECE_BYTES));
+      const first = (piece - begin) / width;
+      decodeInto(values.subarray(first, first + bytes.length / width), bytes, { dtype, where });
+    }
+    return values;
   }
 
   /** Values of an I32, I64 or U8 tensor, row-major. */

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
-import { readJson, WeightFolder } from "./weight-folder.js";
+import { readJson } from "./json-file.js";
+import { WeightFolder } from "./weight-folder.js";
 
 let scratch: string;
 
@@ -77,7 +78,7 @@ describe("WeightFolder", () => {
     const folder = join(scratch, "bad");
     await mkdir(folder);
     expect(messageOf(() => new WeightFolder(folder))).toMatchInlineSnapshot(
-      `"scratch/bad holds neither model.safetensors nor model.safetensors.index.json. Other formats (pytorch_model.bin) must be converted first. [E_WEIGHTS_MISSING]"`,
+      `"scratch/bad holds neither model.safetensors nor model.safetensors.index.json. Found: nothing. Other formats (pytorch_model.bin) must be converted first. [E_WEIGHTS_MISSING]"`,
     );
     const index = join(folder, "model.safetensors.index.json");
     const withMap = async (map: unknown) => {
@@ -91,7 +92,7 @@ describe("WeightFolder", () => {
       `"scratch/bad/model.safetensors.index.json: \`weight_map\` must hold file names without folders. [E_WEIGHTS_FORMAT]"`,
     );
     expect(await withMap({ x: "not-there.safetensors" })).toMatchInlineSnapshot(
-      `"scratch/bad/not-there.safetensors cannot be opened. Check the path. [E_WEIGHTS_MISSING]"`,
+      `"scratch/bad lacks 1 of the 1 files that its model.safetensors.index.json names: not-there.safetensors. Found: none of them. Download the missing ones. [E_WEIGHTS_MISSING]"`,
     );
     await writeFile(index, "[");
     expect(messageOf(() => new WeightFolder(folder))).toMatchInlineSnapshot(

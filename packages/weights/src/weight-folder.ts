@@ -1,9 +1,11 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { BasicError, formatShape } from "@basic-mllm/core";
 
 import { openSafetensors } from "./files.js";
+import { INDEX, noWeights, shardsOf, WHOLE } from "./hub/model-files.js";
+import { readJson } from "./json-file.js";
 import type { Safetensors } from "./safetensors.js";
 
 /** Tensors of checkpoints that are no weights, or not ours to use. */
@@ -101,46 +103,21 @@ function openAll(folder: string): readonly Safetensors[] {
 }
 
 function fileNames(folder: string): readonly string[] {
-  if (existsSync(join(folder, "model.safetensors"))) return ["model.safetensors"];
-  const index = join(folder, "model.safetensors.index.json");
-  if (!existsSync(index)) {
-    throw new BasicError(
-      "E_WEIGHTS_MISSING",
-      `${folder} holds neither model.safetensors nor model.safetensors.index.json. ` +
-        "Other formats (pytorch_model.bin) must be converted first.",
-    );
-  }
-  const { weight_map: map } = readJson(index) as { weight_map?: unknown };
-  if (typeof map !== "object" || map === null) {
-    throw new BasicError("E_WEIGHTS_FORMAT", `${index} has no object \`weight_map\`. Download it again.`);
-  }
-  const names = [...new Set(Object.values(map))];
-  if (!names.every((name): name is string => typeof name === "string" && !/[\\/]/.test(name))) {
-    throw new BasicError(
-      "E_WEIGHTS_FORMAT",
-      `${index}: \`weight_map\` must hold file names without folders.`,
-    );
-  }
-  return names;
+  if (existsSync(join(folder, WHOLE))) return [WHOLE];
+  const index = join(folder, INDEX);
+  if (!existsSync(index)) throw noWeights(folder, namesIn(folder));
+  const shards = shardsOf(readJson(index), index);
+  const missing = shards.filter((name) => !existsSync(join(folder, name)));
+  if (missing.length === 0) return shards;
+  const found = shards.filter((name) => !missing.includes(name));
+  throw new BasicError(
+    "E_WEIGHTS_MISSING",
+    `${folder} lacks ${missing.length} of the ${shards.length} files that its ${INDEX} names: ${missing.join(", ")}. ` +
+      `Found: ${found.join(", ") || "none of them"}. Download the missing ones.`,
+  );
 }
 
-/**
- * Reads a JSON object.
- *
- * @throws `BasicError` `E_WEIGHTS_MISSING` when there is no such file, `E_CONFIG` when it is not JSON.
- */
-export function readJson(path: string): object {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (error) {
-    throw new BasicError("E_WEIGHTS_MISSING", `${path} cannot be read. Check the path.`, { cause: error });
-  }
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === "object" && value !== null) return value;
-  } catch (error) {
-    throw new BasicError("E_CONFIG", `${path} is not JSON. Download it again.`, { cause: error });
-  }
-  throw new BasicError("E_CONFIG", `${path} must hold a JSON object.`);
+/** Files and folders, for a message. */
+function namesIn(folder: string): readonly string[] {
+  return existsSync(folder) ? readdirSync(folder).sort() : [];
 }
