@@ -6,6 +6,7 @@ import {
   createProjector,
   createVit,
   type Decoder,
+  type Lora,
   type MlpProjector,
   type ParameterSet,
   type ValueSource,
@@ -164,6 +165,8 @@ function languageNames(name: string): readonly string[] {
 export interface SaveOptions {
   /** How weights are stored. Default F32. */
   readonly dtype?: FloatDType;
+  /** Adapters of the language model: their updates are added to what is written, the model stays as it is. */
+  readonly lora?: Lora;
 }
 
 /**
@@ -175,9 +178,9 @@ export interface SaveOptions {
 export async function saveHuggingFace(
   folder: string,
   model: HuggingFaceModel,
-  { dtype = "F32" }: SaveOptions = {},
+  { dtype = "F32", lora }: SaveOptions = {},
 ): Promise<void> {
-  const { tensors, config } = await exported(model);
+  const { tensors, config } = await exported(model, lora);
   const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
   await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
   const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
@@ -186,6 +189,7 @@ export async function saveHuggingFace(
 
 async function exported(
   model: HuggingFaceModel,
+  lora: Lora | undefined,
 ): Promise<{ tensors: readonly NamedTensor[]; config: Record<string, unknown> }> {
   switch (model.kind) {
     case "vision":
@@ -195,13 +199,13 @@ async function exported(
       };
     case "language":
       return {
-        tensors: await named(model.language.parameters, ""),
+        tensors: await named(model.language.parameters, "", lora),
         config: writeDecoderConfig(model.language.config),
       };
     case "llava":
       return {
         tensors: [
-          ...(await named(model.language.parameters, "language_model.")),
+          ...(await named(model.language.parameters, "language_model.", lora)),
           ...(await named(model.projector.parameters, "multi_modal_projector.")),
           ...(await named(model.vision.parameters, "vision_tower.")),
         ],
@@ -216,10 +220,13 @@ function imageRows({ vision, projector }: LlavaModel): number {
   return projector.gridAfter(vision.select === "cls_patch" ? null : [side, side], rows).rows;
 }
 
-async function named(parameters: ParameterSet, prefix: string): Promise<NamedTensor[]> {
+async function named(parameters: ParameterSet, prefix: string, lora?: Lora): Promise<NamedTensor[]> {
   const tensors: NamedTensor[] = [];
   for (const { name, shape, value } of parameters) {
-    tensors.push({ name: prefix + name, shape, values: await value.data<"float32">() });
+    const merged = lora?.mergedWeight(name, value) ?? null;
+    const values = await (merged ?? value).data<"float32">();
+    tensors.push({ name: prefix + name, shape, values });
+    merged?.dispose();
   }
   return tensors;
 }
