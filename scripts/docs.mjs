@@ -20,6 +20,7 @@ import { root } from "./steps.mjs";
 const PAGES = [
   "README.md",
   "docs/recipes.md",
+  "docs/fine-tuning.md",
   "docs/kernels.md",
   "docs/results.md",
   "docs/benchmarks.md",
@@ -62,6 +63,8 @@ export function renderDocuments({ core, data, recipes }) {
     library: () => example("library.mjs", "js"),
     "recipe.ts": () => example("recipe.ts", "ts"),
     "recipe.yaml": () => example("recipe.yaml", "yaml"),
+    "lora.yaml": () => example("lora.yaml", "yaml"),
+    "lora.mjs": () => example("lora.mjs", "js"),
     ...Object.fromEntries(
       PART_FILES.map((name) => [
         name,

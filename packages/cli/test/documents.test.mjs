@@ -83,10 +83,18 @@ describe("the examples of the documents", () => {
     expect(await loadRecipe(join(root, "docs/examples/recipe.yaml"))).toEqual(recipe);
   });
 
-  it("train a step with core and a backend alone", async () => {
+  it("have a recipe with adapters that is valid", async () => {
+    const { model } = await loadRecipe(join(root, "docs/examples/lora.yaml"));
+    expect(model.lora).toMatchObject({ rank: 8, targets: "all-linear", rankStabilised: false });
+  });
+
+  it.each([
+    ["library", () => import("../../../docs/examples/library.mjs")],
+    ["lora", () => import("../../../docs/examples/lora.mjs")],
+  ])("train a step with core and a backend alone (%s)", async (_, run) => {
     const lines = [];
     const write = vi.spyOn(process.stdout, "write").mockImplementation((line) => lines.push(line) > 0);
-    await import("../../../docs/examples/library.mjs");
+    await run();
     write.mockRestore();
     const losses = lines.map((line) => Number(/loss ([\d.]+)/.exec(line)?.[1])).filter(Number.isFinite);
     expect(losses).toHaveLength(20);

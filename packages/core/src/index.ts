@@ -128,7 +128,9 @@ export { type SpliceAttrs, splice } from "./kernels/splice.js";
 export { type SquaredNormAttrs, type SquaredNormInput, squaredNorm } from "./kernels/squared-norm.js";
 export type { RandomValueOptions } from "./layers/builder.js";
 export { Builder, type Role, randomValues, type ValueSource } from "./layers/builder.js";
-export type { Linear } from "./layers/linear.js";
+export { type DropoutKey, type DropoutOptions, dropout, dropoutKey, withDropout } from "./layers/dropout.js";
+export type { Linear, LinearAdapter, LinearShape } from "./layers/linear.js";
+export { type AdaptableModel, attachLora, Lora, type LoraOptions } from "./layers/lora.js";
 export type { GateActivation } from "./layers/mlp.js";
 export {
   type RotaryConfig,
@@ -136,6 +138,7 @@ export {
   type RotaryTable,
   rotaryFrequencies,
 } from "./layers/rotary.js";
+export { ALL_LINEAR, chooseTargets } from "./layers/targets.js";
 export { lossOptions, type SupervisionOptions, visualLosses } from "./losses/built-in.js";
 export { createDasNceLoss, type DasNceOptions, type Negatives } from "./losses/das-nce.js";
 export { createDirectionLoss, type DirectionOptions } from "./losses/direction.js";
@@ -279,6 +282,7 @@ export {
   visualDiagnostics,
 } from "./train/diagnostics.js";
 export { freezeGroups, trainedGroups } from "./train/freeze.js";
+export { checkSameFrozen, frozenFingerprints } from "./train/frozen.js";
 export { createLanguageObjective, type LanguageBatch } from "./train/language-objective.js";
 export { train } from "./train/loop.js";
 export { createMemoryStore, type MemoryFiles } from "./train/memory-store.js";
@@ -310,6 +314,14 @@ export {
 } from "./train/region-text-objective.js";
 export { type RehearsalInput, type RehearsingBackend, rehearseStages } from "./train/rehearse.js";
 export type { RunStore } from "./train/run-store.js";
+export {
+  frozenParts,
+  type Selected,
+  selectParameters,
+  type TrainedShare,
+  trainedParts,
+  trainedShare,
+} from "./train/selection.js";
 export { decodeTensors, encodeTensors, type HostTensor, type TensorFile } from "./train/state.js";
 export {
   disposeStep,

@@ -75,6 +75,11 @@ export class Parameter {
     return unpack(this.storage, await this.#value.data<"int32">(), this.size);
   }
 
+  /** Memory of the value. float32 values and packed int32 words take four bytes each. */
+  get bytes(): number {
+    return 4 * this.#value.size;
+  }
+
   /** Takes ownership of `value` and disposes the old tensor. */
   assign(value: tf.Tensor): void {
     if (value === this.#value) return;
@@ -157,6 +162,11 @@ export class ParameterSet {
   /** Number of values of all parameters. */
   get size(): number {
     return [...this].reduce((sum, parameter) => sum + parameter.size, 0);
+  }
+
+  /** Memory of all values. */
+  get bytes(): number {
+    return [...this].reduce((sum, parameter) => sum + parameter.bytes, 0);
   }
 
   /** Freezes or unfreezes all parameters. */

@@ -42,7 +42,8 @@ function multiplyHigh(a: number, b: number): number {
   const bHigh = b >>> 16;
   const cross = aHigh * bLow + ((aLow * bLow) >>> 16);
   const middle = aLow * bHigh + (cross & 0xffff);
-  return aHigh * bHigh + Math.floor(cross / 0x10000) + Math.floor(middle / 0x10000);
+  // Both sums are below 2^32.
+  return aHigh * bHigh + (cross >>> 16) + (middle >>> 16);
 }
 
 /** A sequence of random numbers. The same seed and stream give the same sequence everywhere. */
@@ -59,6 +60,8 @@ export interface Random {
   fillNormal(array: Float32Array, std: number): Float32Array;
   /** Fills `array` with uniform values in `[low, high)` and returns it. */
   fillUniform(array: Float32Array, low: number, high: number): Float32Array;
+  /** Fills `array` with 0 at `probability` (in steps of 2^-16) and 1 elsewhere, and returns it. 16 bits a value. */
+  fillMask(array: Uint8Array, probability: number): Uint8Array;
 }
 
 /**
@@ -121,6 +124,16 @@ export function createRandom(seed: number, ...stream: readonly (string | number)
     permutation,
     fillNormal: (array, std) => fill(array, () => std * normal()),
     fillUniform: (array, low, high) => fill(array, () => low + (high - low) * uniform()),
+    fillMask: (array, probability) => {
+      const threshold = Math.round(probability * 0x10000);
+      for (let i = 0; i < array.length; i += 2) {
+        const word = next();
+        array[i] = (word & 0xffff) >= threshold ? 1 : 0;
+        // Beyond the end of an odd length nothing is written.
+        array[i + 1] = word >>> 16 >= threshold ? 1 : 0;
+      }
+      return array;
+    },
   };
 }
 

@@ -71,7 +71,9 @@ const stageOf = (mainLoss: string) =>
     train: z
       .array(z.string().min(1))
       .min(1)
-      .describe("Parameter groups that train; all others are frozen: vision, projector, language, text."),
+      .describe(
+        "What trains; all else is frozen. Groups (vision, projector, language, lora, text), blocks of one (language.blocks[12:]), or names (language/*.mlp.*).",
+      ),
     data: z.string().min(1).optional().describe("Name of a set in `data.train`. Default: the stage's name."),
     template: z.string().min(1).default("plain").describe("How a sample becomes tokens: plain, chat, ..."),
     steps: z
@@ -85,7 +87,7 @@ const stageOf = (mainLoss: string) =>
     rowBudget: z.int().positive().default(4096).describe("Largest number of packed rows of a micro-batch."),
     learningRate: z
       .union([z.number().positive(), z.record(z.string(), z.number().nonnegative())])
-      .describe("Peak learning rate: one number, or one per trained group."),
+      .describe("Peak learning rate: one number, or one per entry of `train`."),
     schedule: schedule.prefault("cosine").describe("Learning-rate curve after the warm-up."),
     warmup: warmup.prefault({ ratio: 0.03 }).describe("Linear warm-up: steps, or a share of the stage."),
     betas: z
@@ -98,7 +100,7 @@ const stageOf = (mainLoss: string) =>
       .union([z.number().nonnegative(), z.record(z.string(), z.number().nonnegative())])
       .default(0)
       .describe(
-        "Decoupled weight decay of tensors with two or more dimensions; one number, or one per group.",
+        "Decoupled weight decay of tensors with two or more dimensions; one number, or one per entry of `train`.",
       ),
     shuffle: z
       .boolean()
@@ -241,6 +243,47 @@ const recompute = z
     "Run each block of the language model again in its gradient: less memory, more time, the same bits.",
   );
 
+/** A projector, and where its first values come from. */
+const projector = z
+  .union([
+    z.string().min(1),
+    z.strictObject({
+      name: z.string().min(1).describe("Name in the registry."),
+      options: z.record(z.string(), z.unknown()).default({}).describe("Options that the part itself checks."),
+      from: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("Start from a trained projector: its mm_projector.safetensors, or the run that wrote one."),
+    }),
+  ])
+  .transform((value) => (typeof value === "string" ? { name: value, options: {} } : value));
+
+// Absent by default: recipes and runs from before it stay as they are.
+const lora = z
+  .strictObject({
+    rank: z.int().positive().describe("r: width of the two thin products."),
+    alpha: z.number().positive().describe("The update is scaled by alpha / rank."),
+    dropout: z
+      .number()
+      .min(0)
+      .lt(1)
+      .default(0)
+      .describe("Share of their input that the thin products do not see while training."),
+    targets: z
+      .union([z.literal("all-linear"), z.array(z.string().min(1)).min(1)])
+      .default("all-linear")
+      .describe("Products with an adapter: ends of names (q_proj), patterns (*.mlp.*), or all-linear."),
+    rankStabilised: z.boolean().default(false).describe("Scale by alpha / √rank instead (rsLoRA)."),
+    from: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("Start from a trained adapter: a folder of PEFT's, of the same rank and targets."),
+  })
+  .optional()
+  .describe("Low-rank adapters of the language model: the parameter group lora. Absent: none.");
+
 /** A multimodal LLM: encoder, projector, language model, visual losses. */
 export const vlmSchema = z.strictObject({
   task: z.literal("vlm").default("vlm").describe("A multimodal LLM."),
@@ -249,12 +292,13 @@ export const vlmSchema = z.strictObject({
     .strictObject({
       vision: component.describe("Vision encoder."),
       visionLayer: z.int().default(-2).describe("Block whose output is used; negative counts from the end."),
-      projector: component.prefault("mlp2x_gelu").describe("From features to visual embeddings."),
+      projector: projector.prefault("mlp2x_gelu").describe("From features to visual embeddings."),
       projectorInit: z
         .enum(["default", "match-vocabulary"])
         .default("default")
         .describe("First values: as made, or scaled so that mean |v| = mean |E| on the first batch."),
       language: component.describe("Language model."),
+      lora,
       recompute,
       tokenizer: component.optional().describe("Default: the language model's own."),
     })

@@ -5,6 +5,7 @@ import { explainIssues } from "./explain-issues.js";
 import { didYouMean } from "./nearest.js";
 import { languageSchema, regionTextSchema, vlmSchema } from "./recipe-schema.js";
 import { unusedFields } from "./recipe-unused.js";
+import { entryProblem, trainedShare } from "./train/selection.js";
 
 const schemas = { vlm: vlmSchema, language: languageSchema, "region-text": regionTextSchema } as const;
 
@@ -157,8 +158,37 @@ function crossChecks(recipe: Recipe): readonly string[] {
         "evaluation.sets",
       ),
     ),
+    ...loraProblems(recipe),
+    ...projectorProblems(recipe),
     ...unusedFields(recipe).map(({ path, reason }) => problem(`${reason}: remove it.`, path)),
   ];
+}
+
+/** A trained projector keeps the size that it was trained to. */
+function projectorProblems(recipe: Recipe): readonly string[] {
+  if (recipe.task !== "vlm") return [];
+  const { projector, projectorInit } = recipe.model;
+  if (projectorInit === "default" || !("from" in projector) || projector.from === undefined) return [];
+  return [
+    problem(
+      `"${projectorInit}" would scale the trained weights of model.projector.from: remove one of them.`,
+      "model.projectorInit",
+    ),
+  ];
+}
+
+/** Adapters that never train change nothing. */
+function loraProblems(recipe: Recipe): readonly string[] {
+  if (recipe.task !== "vlm") return [];
+  const { lora } = recipe.model;
+  const trains = Object.values(recipe.stages).some((stage) => trainedShare(stage, "lora") !== "none");
+  if (lora === undefined) {
+    return trains
+      ? [problem('A stage trains "lora", but the model has no adapters: set model.lora.', "stages")]
+      : [];
+  }
+  if (trains || lora.from !== undefined) return [];
+  return [problem('No stage trains "lora", so the adapters do nothing: list it in `train`.', "model.lora")];
 }
 
 function problem(text: string, where: string): string {
@@ -172,6 +202,10 @@ function stageProblems(name: string, stage: RecipeStage, sets: readonly string[]
     ...(sets.includes(set)
       ? []
       : [problem(`There is no training set "${set}".${known}`, `stages.${name}.data`)]),
+    ...stage.train.flatMap((entry) => {
+      const found = entryProblem(entry);
+      return found === null ? [] : [problem(found, `stages.${name}.train`)];
+    }),
     ...groupProblems(stage, "learningRate", `stages.${name}.learningRate`),
     ...groupProblems(stage, "weightDecay", `stages.${name}.weightDecay`),
   ];

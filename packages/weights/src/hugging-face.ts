@@ -6,11 +6,14 @@ import {
   createProjector,
   createVit,
   type Decoder,
+  type Lora,
   type MlpProjector,
+  type Parameter,
   type ParameterSet,
   type ValueSource,
   type Vit,
 } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
 
 import type { FloatDType } from "./dtypes.js";
 import { writeAtomically, writeSafetensors } from "./files.js";
@@ -165,6 +168,8 @@ function languageNames(name: string): readonly string[] {
 export interface SaveOptions {
   /** How weights are stored. Default F32. */
   readonly dtype?: FloatDType;
+  /** Adapters of the language model: their updates are added to what is written, the model stays as it is. */
+  readonly lora?: Lora;
 }
 
 /**
@@ -176,9 +181,9 @@ export interface SaveOptions {
 export async function saveHuggingFace(
   folder: string,
   model: HuggingFaceModel,
-  { dtype = "F32" }: SaveOptions = {},
+  { dtype = "F32", lora }: SaveOptions = {},
 ): Promise<void> {
-  const { tensors, config } = await exported(model);
+  const { tensors, config } = await exported(model, lora);
   const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
   await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
   const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
@@ -187,6 +192,7 @@ export async function saveHuggingFace(
 
 async function exported(
   model: HuggingFaceModel,
+  lora: Lora | undefined,
 ): Promise<{ tensors: readonly NamedTensor[]; config: Record<string, unknown> }> {
   switch (model.kind) {
     case "vision":
@@ -196,13 +202,13 @@ async function exported(
       };
     case "language":
       return {
-        tensors: await named(model.language.parameters, ""),
+        tensors: await named(model.language.parameters, "", lora),
         config: writeDecoderConfig(model.language.config),
       };
     case "llava":
       return {
         tensors: [
-          ...(await named(model.language.parameters, "language_model.")),
+          ...(await named(model.language.parameters, "language_model.", lora)),
           ...(await named(model.projector.parameters, "multi_modal_projector.")),
           ...(await named(model.vision.parameters, "vision_tower.")),
         ],
@@ -217,11 +223,22 @@ function imageRows({ vision, projector }: LlavaModel): number {
   return projector.gridAfter(vision.select === "cls_patch" ? null : [side, side], rows).rows;
 }
 
-async function named(parameters: ParameterSet, prefix: string): Promise<NamedTensor[]> {
+async function named(parameters: ParameterSet, prefix: string, lora?: Lora): Promise<NamedTensor[]> {
   const tensors: NamedTensor[] = [];
   for (const parameter of parameters) {
     const { name, shape } = parameter;
-    tensors.push({ name: prefix + name, shape, values: await parameter.floats() });
+    tensors.push({ name: prefix + name, shape, values: await exportedValues(parameter, lora) });
   }
   return tensors;
+}
+
+/** In float32, with the adapter's update where it has one for this weight. */
+async function exportedValues(parameter: Parameter, lora: Lora | undefined): Promise<Float32Array> {
+  const values = await parameter.floats();
+  if (lora === undefined) return values;
+  const merged = tf.tidy(() => lora.mergedWeight(parameter.name, tf.tensor(values, [...parameter.shape])));
+  if (merged === null) return values;
+  const exported = await merged.data<"float32">();
+  merged.dispose();
+  return exported;
 }

@@ -28,6 +28,8 @@ export {
   type SaveOptions,
   saveHuggingFace,
 } from "./hugging-face.js";
+export { type LoadPeftOptions, loadPeft, type SavePeftOptions, savePeft } from "./peft.js";
+export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.js";
 export { createDiskStore } from "./run-store.js";
 export {
   type ByteSource,

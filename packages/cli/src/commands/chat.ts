@@ -106,7 +106,11 @@ async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> 
       : { ...reduced, data: { ...reduced.data, train: {} } };
   const context = { recipe: opened, terminal, cache: defaultCacheFolder() };
   const session = await openVlm(context, { statistics });
-  await restoreRun(folder, session.objective.groups, session.statistics ?? null);
+  await restoreRun(folder, {
+    recipe,
+    groups: session.objective.groups,
+    statistics: session.statistics ?? null,
+  });
   return session;
 }
 

@@ -34,7 +34,11 @@ export const evaluate = defineCliCommand({
     const opened = withoutTraining(recipe, { evaluation: true });
     const session = await openTask({ recipe: opened, terminal, cache: defaultCacheFolder() }, false);
     try {
-      const weights = await restoreRun(args.run, session.objective.groups, session.statistics ?? null);
+      const weights = await restoreRun(args.run, {
+        recipe,
+        groups: session.objective.groups,
+        statistics: session.statistics ?? null,
+      });
       const globalStep = weights.globalStep ?? 0;
       const stage = Object.keys(recipe.stages).at(-1) ?? "";
       const moment = { stage, step: globalStep, globalStep, stageEnd: true, final: true };

@@ -2,7 +2,7 @@ import { BasicError, type Recipe, type RecipeStage, resolveSteps, type VlmRecipe
 import { encodeSample, findTemplate, type LabelledAnswers, type Sample } from "@basic-mllm/data";
 
 import { openTask } from "./open-task.js";
-import { requireTrainedGroups, type TaskContext } from "./task.js";
+import { type PartSummary, requireTrainedGroups, type TaskContext } from "./task.js";
 import { unknownWordsWarnings } from "./unknown-words.js";
 import { openVlm, type VlmSession } from "./vlm.js";
 import type { VlmSet } from "./vlm-data.js";
@@ -34,7 +34,7 @@ export type EvaluationCheck = Pick<
 
 /** What {@link checkRecipe} found. */
 export interface RecipeCheck {
-  readonly parts: readonly { readonly name: string; readonly parameters: number }[];
+  readonly parts: readonly PartSummary[];
   readonly stages: readonly StageCheck[];
   readonly evaluation: readonly EvaluationCheck[];
   /** What would stop a run, one sentence each. */

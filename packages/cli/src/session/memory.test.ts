@@ -4,17 +4,22 @@ import { expect, it } from "vitest";
 
 import { stageStates, stateTable } from "./memory.js";
 
+/** A group of one parameter for each shape. */
+function groupOf(...shapes: readonly (readonly number[])[]) {
+  return shapes.map((shape, i) => ({ name: `layers.${i}.w`, shape, size: shape.reduce((a, b) => a * b, 1) }));
+}
+
 it("knows parameters, gradients, moments and checkpoints of each stage from sizes alone", async () => {
   const { quickstart } = recipes;
   if (quickstart === undefined) throw new Error("the quickstart is gone");
   const data: TrainingData<number> = { size: 8000, batch: async ([first = 0]) => first };
   const objective = {
-    groups: { projector: { size: 10 }, language: { size: 100 } },
+    groups: { projector: groupOf([10]), language: groupOf([100]) },
   } as unknown as Objective<number>;
   const parts = [
-    { name: "vision", parameters: 1000 },
-    { name: "projector", parameters: 10 },
-    { name: "language", parameters: 100 },
+    { name: "vision", parameters: 1000, bytes: 4000 },
+    { name: "projector", parameters: 10, bytes: 40 },
+    { name: "language", parameters: 100, bytes: 400 },
   ];
   const states = await stageStates(quickstart, { parts, objective, data: async () => data });
   expect(states).toEqual([
@@ -35,13 +40,34 @@ it("counts moments as they are stored", async () => {
   const { quickstart } = recipes;
   const recipe = withMoments(quickstart, "int8");
   const data: TrainingData<number> = { size: 8000, batch: async ([first = 0]) => first };
-  const projector = Object.assign([{ shape: [10, 100] }], { size: 1000 });
-  const groups = { projector, language: Object.assign([], { size: 0 }) };
+  const groups = { projector: groupOf([10, 100]), language: groupOf() };
   const objective = { groups } as unknown as Objective<number>;
   const [align] = await stageStates(recipe, { parts: [], objective, data: async () => data });
   // Four scales and 1000 bytes a moment.
   expect(align).toMatchObject({ state: 4000 + 2 * 1016, saving: 2 * (4000 + 2 * 1016) });
 });
+
+it("counts adapters and parts of groups where they train, and frozen weights in their own storage", async () => {
+  const recipe = withTrain(recipes["quickstart"], [["projector"], ["lora", "language.blocks[1:]"]]);
+  const data: TrainingData<number> = { size: 8000, batch: async ([first = 0]) => first };
+  const groups = { projector: groupOf([10]), language: groupOf([1000], [50]), lora: groupOf([2, 4]) };
+  const objective = { groups } as unknown as Objective<number>;
+  // A quarter of the language model's float32 memory: packed.
+  const parts = [{ name: "language", parameters: 1050, bytes: 1050 }];
+  const states = await stageStates(recipe, { parts, objective, data: async () => data });
+  expect(states.map(({ parameters }) => parameters)).toEqual([1050, 1050]);
+  expect(states.map(({ state }) => state)).toEqual([3 * 4 * 10, 3 * 4 * (8 + 50)]);
+  expect(states[1]?.saving).toBe(2 * 4 * (10 + 58 + 2 * 58));
+});
+
+function withTrain(recipe: Recipe | undefined, train: readonly (readonly string[])[]): Recipe {
+  if (recipe === undefined) throw new Error("the quickstart is gone");
+  const stages = Object.entries(recipe.stages).map(([name, stage], i) => [
+    name,
+    { ...stage, train: train[i] },
+  ]);
+  return { ...recipe, stages: Object.fromEntries(stages) } as Recipe;
+}
 
 function withMoments(recipe: Recipe | undefined, moments: MomentStorage): Recipe {
   if (recipe === undefined) throw new Error("the quickstart is gone");

@@ -10,7 +10,7 @@ import {
   type RehearsalInput,
   rehearseStages,
   resolveSteps,
-  trainedGroups,
+  trainedParts,
 } from "@basic-mllm/core";
 
 import { bytes, table } from "../terminal.js";
@@ -50,7 +50,7 @@ export async function stageStates<Batch>(
   session: Pick<TaskSession<Batch>, "parts" | "objective" | "data">,
 ): Promise<readonly StageState[]> {
   const { parts, objective } = session;
-  const parameters = parts.reduce((sum, part) => sum + part.parameters * VALUE_BYTES, 0);
+  const parameters = parts.reduce((sum, part) => sum + part.bytes, 0);
   const names = Object.keys(recipe.stages);
   return Promise.all(
     Object.entries(recipe.stages).map(async ([name, stage], i) => ({
@@ -90,34 +90,30 @@ export async function estimateMemory<Batch>(
   });
 }
 
-/** The groups that have trained so far, and the moments of the last of these stages. */
+/** What has trained so far, and the moments of the last of these stages. */
 function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, stages: readonly string[]) {
   const trained = stages.map((name) => recipe.stages[name]).filter((stage) => stage !== undefined);
-  const groups = new Set(trained.flatMap((stage) => trainedGroups(stage, objective.groups)));
   const last = trained.at(-1);
   const moments = last === undefined ? 0 : momentsOf(last, objective);
-  return CHECKPOINT_COPIES * (VALUE_BYTES * sizeOf(groups, objective) + moments);
+  return CHECKPOINT_COPIES * (VALUE_BYTES * sizeOf(trained, objective) + moments);
 }
 
 /** A gradient and both moments of what a stage trains. */
 function stateBytes<Batch>(stage: RecipeStage, objective: Objective<Batch>): number {
-  return (
-    VALUE_BYTES * sizeOf(trainedGroups(stage, objective.groups), objective) + momentsOf(stage, objective)
-  );
+  return VALUE_BYTES * sizeOf([stage], objective) + momentsOf(stage, objective);
 }
 
 /** Both moments of what a stage trains. */
-function momentsOf<Batch>(stage: RecipeStage, { groups }: Objective<Batch>): number {
+function momentsOf<Batch>(stage: RecipeStage, objective: Objective<Batch>): number {
   const { moments = "float32" } = stage;
-  const trained = trainedGroups(stage, groups);
-  if (moments === "float32") return 2 * VALUE_BYTES * sizeOf(trained, { groups });
-  const parameters = trained.flatMap((name) => [...(groups[name] ?? [])]);
+  if (moments === "float32") return 2 * VALUE_BYTES * sizeOf([stage], objective);
+  const parameters = Object.values(trainedParts([stage], objective.groups)).flatMap((set) => [...set]);
   return 2 * parameters.reduce((sum, { shape }) => sum + momentBytes(moments, shape), 0);
 }
 
-/** Parameters of these groups. */
-function sizeOf<Batch>(names: Iterable<string>, { groups }: Pick<Objective<Batch>, "groups">): number {
-  return [...names].reduce((sum, name) => sum + (groups[name]?.size ?? 0), 0);
+/** Parameters that any of these stages trains. */
+function sizeOf<Batch>(stages: readonly RecipeStage[], { groups }: Objective<Batch>): number {
+  return Object.values(trainedParts(stages, groups)).reduce((sum, set) => sum + set.size, 0);
 }
 
 /** Resident bytes of this process without its garbage. */

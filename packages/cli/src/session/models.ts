@@ -23,7 +23,7 @@ import { tinyWeights } from "@basic-mllm/tiny";
 
 import { encoderFromFolder, languageFromFolder } from "./parts.js";
 import { openSprites } from "./scenes.js";
-import type { TaskContext } from "./task.js";
+import type { PartSummary, TaskContext } from "./task.js";
 
 type Component = { readonly name: string; readonly options: Readonly<Record<string, unknown>> };
 
@@ -159,9 +159,11 @@ function readJson(path: string): object {
   return JSON.parse(readFileSync(path, "utf8")) as object;
 }
 
-/** Sum of parameters of each group, for the table at the start. */
-export function summarise(groups: Readonly<Record<string, { readonly size: number }>>) {
-  return Object.entries(groups).map(([name, set]) => ({ name, parameters: set.size }));
+/** Sum of parameters of each group and their memory, for the table at the start. */
+export function summarise(
+  groups: Readonly<Record<string, { readonly size: number; readonly bytes: number }>>,
+): readonly PartSummary[] {
+  return Object.entries(groups).map(([name, { size, bytes }]) => ({ name, parameters: size, bytes }));
 }
 
 /** @throws `BasicError` `E_RECIPE_INVALID` where a recipe needs a builder and has none, or another. */

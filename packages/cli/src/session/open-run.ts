@@ -2,6 +2,9 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   BasicError,
+  type Checkpoint,
+  checkSameFrozen,
+  frozenFingerprints,
   type Groups,
   loadCheckpoint,
   type ParameterSet,
@@ -9,6 +12,7 @@ import {
   RECIPE_FILE,
   type Recipe,
   restoreParameters,
+  trainedParts,
 } from "@basic-mllm/core";
 import type { ChannelStatistics } from "@basic-mllm/data";
 import { createDiskStore, loadHuggingFace } from "@basic-mllm/weights";
@@ -58,25 +62,32 @@ export function withoutTraining<R extends Recipe>(recipe: R, use: { readonly eva
   return { ...recipe, data: { ...recipe.data, train, evaluation } };
 }
 
+/** A model that {@link restoreRun} puts weights into. */
+export interface OpenedModel {
+  readonly recipe: Recipe;
+  readonly groups: Groups;
+  /** Of the standardised features, where the recipe standardises. */
+  readonly statistics?: ChannelStatistics | null;
+}
+
 /**
  * Puts the trained weights of a run into its opened model: those of the last checkpoint, else of `model/`.
  *
- * @param statistics - Of the standardised features, where the recipe standardises.
- * @throws `BasicError` `E_CHECKPOINT_MISSING` where the run has neither.
+ * @throws `BasicError` `E_CHECKPOINT_MISSING` where the run has neither, `E_RESUME_CHANGED` where its base is another.
  */
 export async function restoreRun(
   folder: string,
-  groups: Groups,
-  statistics: ChannelStatistics | null = null,
+  { recipe, groups, statistics = null }: OpenedModel,
 ): Promise<RestoredWeights> {
   const checkpoint = await loadCheckpoint(createDiskStore(folder), "last");
   if (checkpoint !== null) {
-    restoreParameters(checkpoint, groups);
+    await restoreCheckpoint(checkpoint, recipe, groups);
     return { from: checkpoint.folder, globalStep: checkpoint.position.globalStep };
   }
   const model = join(folder, "model");
   if (holdsParts(model)) {
     restoreParts(model, groups);
+    silenceAdapters(groups);
     return { from: "model", globalStep: null };
   }
   if (!existsSync(join(model, "config.json"))) {
@@ -86,7 +97,24 @@ export async function restoreRun(
     );
   }
   await restoreModel(model, groups, statistics);
+  silenceAdapters(groups);
   return { from: "model", globalStep: null };
+}
+
+/** A checkpoint holds what its stages have trained; the rest must be what it was. */
+async function restoreCheckpoint(checkpoint: Checkpoint, recipe: Recipe, groups: Groups): Promise<void> {
+  const names = Object.keys(recipe.stages);
+  const reached = names.slice(0, names.indexOf(checkpoint.position.stage) + 1);
+  const stages = reached.flatMap((name) => recipe.stages[name] ?? []);
+  restoreParameters(checkpoint, groups, trainedParts(stages, groups));
+  checkSameFrozen(checkpoint, await frozenFingerprints(stages, groups));
+}
+
+/** A saved model has the updates of its adapters in its weights. */
+function silenceAdapters({ lora }: Groups): void {
+  for (const parameter of lora ?? []) {
+    if (parameter.name.endsWith(".lora_B.weight")) parameter.assign(tf.zerosLike(parameter.value));
+  }
 }
 
 /** A saved model standardises features in its projector; here they come standardised. */
@@ -111,6 +139,7 @@ async function restoreModel(
   }
 }
 
-function copyParameters(from: ParameterSet, to: ParameterSet): void {
+/** Copies every value of a set to the parameter of the same name. */
+export function copyParameters(from: ParameterSet, to: ParameterSet): void {
   for (const parameter of from) to.get(parameter.name).assign(tf.clone(parameter.value));
 }

@@ -1,4 +1,4 @@
-import type { Recipe, StartedBackend } from "@basic-mllm/core";
+import { type Recipe, type StartedBackend, type TrainedShare, trainedShare } from "@basic-mllm/core";
 import pc from "picocolors";
 
 import { count, type Terminal, table } from "../terminal.js";
@@ -9,7 +9,7 @@ import type { PartSummary, TaskSession } from "./task.js";
 export interface StartTable {
   readonly recipe: Recipe;
   readonly backend: StartedBackend;
-  readonly parts: readonly PartSummary[];
+  readonly parts: readonly Pick<PartSummary, "name" | "parameters">[];
   /** The table of it, where it was estimated. */
   readonly memory?: string;
 }
@@ -22,13 +22,18 @@ export function printStartTable(terminal: Terminal, { recipe, backend, parts, me
     .map((part) => [
       part.name,
       count(part.parameters),
-      ...stages.map(([, stage]) => (stage.train.includes(part.name) ? pc.green("trains") : pc.dim("frozen"))),
+      ...stages.map(([, stage]) => shareText(trainedShare(stage, part.name))),
     ]);
   terminal.line(`${pc.bold(recipe.name)}  seed ${recipe.seed}  backend ${backend.name} (${backend.device})`);
   terminal.line(table(["PART", "PARAMETERS", ...stages.map(([name]) => name.toUpperCase())], rows));
   for (const [name, stage] of stages) terminal.line(`  ${pc.dim(name)}  ${describeStage(stage)}`);
   if (memory !== undefined) terminal.line(memory);
   terminal.line();
+}
+
+function shareText(share: TrainedShare): string {
+  if (share === "none") return pc.dim("frozen");
+  return pc.green(share === "whole" ? "trains" : "trains in part");
 }
 
 /** What {@link printStart} starts. */
@@ -70,13 +75,13 @@ function describeStage(stage: Recipe["stages"][string]): string {
 }
 
 /** Each part with the stages that train it, for the report. */
-export function summariseStages(recipe: Recipe, parts: readonly PartSummary[]) {
+export function summariseStages(recipe: Recipe, parts: StartTable["parts"]) {
   const stages = Object.entries(recipe.stages);
   return parts
     .filter((part) => part.parameters > 0)
     .map(({ name, parameters }) => ({
       name,
       parameters,
-      trains: stages.filter(([, stage]) => stage.train.includes(name)).map(([stage]) => stage),
+      trains: stages.filter(([, stage]) => trainedShare(stage, name) !== "none").map(([stage]) => stage),
     }));
 }

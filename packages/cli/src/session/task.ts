@@ -15,6 +15,8 @@ export interface PartSummary {
   /** Group name that a stage's `train` may list. */
   readonly name: string;
   readonly parameters: number;
+  /** Memory of their values, in the storage that they have. */
+  readonly bytes: number;
 }
 
 /** What the command line needs of a recipe's task: what to train, on what, how to measure, how to save. */

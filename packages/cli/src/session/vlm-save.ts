@@ -6,6 +6,7 @@ import {
   type FeatureSource,
   type Groups,
   type LanguageModel,
+  type Lora,
   MlpProjector,
   type ParameterSet,
   type Projector,
@@ -14,7 +15,14 @@ import {
   type VlmRecipe,
 } from "@basic-mllm/core";
 import type { ChannelStatistics } from "@basic-mllm/data";
-import { openSafetensors, saveHuggingFace, writeSafetensors } from "@basic-mllm/weights";
+import {
+  openSafetensors,
+  PROJECTOR_FILE,
+  saveHuggingFace,
+  savePeft,
+  saveProjector,
+  writeSafetensors,
+} from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { Terminal } from "../terminal.js";
@@ -29,6 +37,8 @@ export interface TrainedVlm {
   readonly encoder: VisionEncoder | FeatureSource;
   readonly projector: Projector;
   readonly language: LanguageModel;
+  /** Adapters of the language model; null where there are none. */
+  readonly lora: Lora | null;
   readonly source: TokenizerSource;
   readonly statistics: ChannelStatistics | null;
   readonly terminal: Terminal;
@@ -43,6 +53,11 @@ export async function saveVlm(folder: string, model: TrainedVlm, provenance: Pro
     await saveParts(folder, model);
     terminal.line(`  ${partsNote(folder, model)}`);
   }
+  if (model.lora !== null && language instanceof Decoder) {
+    await savePeft(join(folder, "adapter"), model.lora, language, {
+      baseModel: model.recipe.model.language.name,
+    });
+  }
   for (const [name, content] of Object.entries(source.files)) await writeJson(join(folder, name), content);
   await writeJson(join(folder, "provenance.json"), provenance);
 }
@@ -55,10 +70,12 @@ interface OwnParts {
 
 async function saveLlava(
   folder: string,
-  { statistics, recipe, source }: TrainedVlm,
+  model: TrainedVlm,
   { encoder, projector, language }: OwnParts,
 ): Promise<void> {
+  const { statistics, recipe, source } = model;
   const whole = statistics === null ? projector : await foldStatistics(projector, statistics);
+  const { lora } = model;
   const config = {
     vision: encoder.config,
     language: language.config,
@@ -67,7 +84,9 @@ async function saveLlava(
     featureSelection: encoder.select,
     imageTokenId: source.tokenizer.special.image ?? source.tokenizer.size,
   };
-  await saveHuggingFace(folder, { kind: "llava", vision: encoder, projector: whole, language, config });
+  const llava = { kind: "llava", vision: encoder, projector: whole, language, config } as const;
+  await saveHuggingFace(folder, llava, lora === null ? {} : { lora });
+  await saveProjector(join(folder, PROJECTOR_FILE), whole);
   if (whole !== projector) whole.parameters.dispose();
 }
 
@@ -87,7 +106,8 @@ async function saveParts(folder: string, model: TrainedVlm): Promise<void> {
   } else if ("parameters" in encoder) await savePart(fileOf(folder, "vision"), encoder.parameters);
   await savePart(fileOf(folder, "projector"), projector.parameters);
   if (language instanceof Decoder) {
-    await saveHuggingFace(folderOf(folder, "language"), { kind: "language", language });
+    const options = model.lora === null ? {} : { lora: model.lora };
+    await saveHuggingFace(folderOf(folder, "language"), { kind: "language", language }, options);
   } else await savePart(fileOf(folder, "language"), language.parameters);
   if (statistics !== null) {
     const { mean, std } = statistics;

@@ -2,6 +2,7 @@ import {
   BasicError,
   createFeatureSource,
   type FeatureSource,
+  trainedShare,
   type VisionEncoder,
   type VlmRecipe,
 } from "@basic-mllm/core";
@@ -82,7 +83,7 @@ async function featureSource(
   encoder: VisionEncoder | FeatureSource,
 ): Promise<FeatureSource | null> {
   if (!("encode" in encoder)) return encoder;
-  const trains = Object.values(recipe.stages).some((stage) => stage.train.includes("vision"));
+  const trains = Object.values(recipe.stages).some((stage) => trainedShare(stage, "vision") !== "none");
   const pixels = trains || !recipe.features.cache;
   if (pixels && recipe.features.standardise) {
     throw new BasicError(

@@ -7,6 +7,7 @@ import {
   type EvaluationResult,
   type FeatureSource,
   type LanguageModel,
+  type Lora,
   languageWeight,
   losses as lossRegistry,
   MlpProjector,
@@ -24,6 +25,7 @@ import type { ChannelStatistics, ImageProcessor, TextTokenizer } from "@basic-ml
 import { answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
+import { openLora, startProjector } from "./adapters.js";
 import {
   openEncoder,
   openLanguage,
@@ -75,13 +77,15 @@ export async function openVlm(
     seed,
     recompute: model.recompute,
   });
+  const lora = openLora(recipe, language);
   const processor = openProcessor(model.vision, encoder);
   const sets = await openVlmSets(context, { encoder, processor, blind, statistics: kept });
   const projector = await openProjector(recipe, { encoder, language, sets });
-  const objective = objectiveOf(recipe, { encoder, language, projector, tokenizer: source.tokenizer });
+  const { tokenizer } = source;
+  const objective = objectiveOf(recipe, { encoder, language, lora, projector, tokenizer });
   const { statistics } = sets;
   const { terminal } = context;
-  const parts = { recipe, encoder, language, projector, source, statistics, terminal };
+  const parts = { recipe, encoder, language, lora, projector, source, statistics, terminal };
   return session({ ...parts, processor, sets, objective });
 }
 
@@ -98,6 +102,7 @@ export async function openFreshProjector(own: VlmSession): Promise<Pick<VlmSessi
 interface Parts {
   readonly encoder: VisionEncoder | FeatureSource;
   readonly language: LanguageModel;
+  readonly lora: Lora | null;
   readonly projector: Projector;
   readonly tokenizer: TextTokenizer;
 }
@@ -114,6 +119,9 @@ async function openProjector(
   const random = createRandom(seed, "projector");
   const context = { features: encoder.width, width: language.width, random, options };
   const projector = projectors.get(name)(context);
+  if (model.projector.from !== undefined) {
+    await startProjector(model.projector.from, projector, sets.statistics);
+  }
   const set = sets.train.get(Object.values(stages)[0]?.data ?? Object.keys(stages)[0] ?? "");
   // A run that is opened without training data takes its weights from a checkpoint.
   if (model.projectorInit === "match-vocabulary" && set !== undefined) {
@@ -162,7 +170,7 @@ function featuresOf(
 
 function objectiveOf(
   recipe: VlmRecipe,
-  { encoder, language, projector, tokenizer }: Parts,
+  { encoder, language, lora, projector, tokenizer }: Parts,
 ): Objective<VlmBatch> {
   const { supervision, stages, seed } = recipe;
   const settings = Object.fromEntries(Object.entries(stages).map(([name, stage]) => [name, stage.losses]));
@@ -177,6 +185,7 @@ function objectiveOf(
     projector,
     language,
     losses: weighted,
+    ...(lora !== null && { lora }),
     supervision,
     decode: (token) => tokenizer.word(token),
     languageWeightAt: languageWeight(settings),

@@ -1,5 +1,6 @@
 import { type PackedValues, Parameter, type ParameterSet } from "../parameters.js";
 import { createRandom } from "../random.js";
+import type { Linear } from "./linear.js";
 
 /**
  * What a parameter is for, which decides its first values.
@@ -46,21 +47,29 @@ export function randomValues(seed: number, options: RandomValueOptions = {}): Va
   };
 }
 
-/** Adds parameters to a set under a common prefix. */
+/** Adds parameters to a set under a common prefix, and remembers the products that are made of them. */
 export class Builder {
   readonly parameters: ParameterSet;
   readonly values: ValueSource;
   readonly prefix: string;
+  /** Every product made so far, by its full name; shared by all builders of a model. */
+  readonly linears: Map<string, Linear>;
 
-  constructor(parameters: ParameterSet, values: ValueSource, prefix = "") {
+  constructor(
+    parameters: ParameterSet,
+    values: ValueSource,
+    prefix = "",
+    linears: Map<string, Linear> = new Map(),
+  ) {
     this.parameters = parameters;
     this.values = values;
     this.prefix = prefix;
+    this.linears = linears;
   }
 
   /** A builder whose names begin with `name.`. */
   within(name: string): Builder {
-    return new Builder(this.parameters, this.values, `${this.prefix}${name}.`);
+    return new Builder(this.parameters, this.values, `${this.prefix}${name}.`, this.linears);
   }
 
   /** Makes the parameter `prefix + name` with the source's values. */

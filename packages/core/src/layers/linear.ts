@@ -82,21 +82,41 @@ export interface LinearShape {
   readonly role?: Role;
 }
 
+/** Something that is added to a product, and trains beside it. */
+export interface LinearAdapter {
+  readonly parameters: readonly Parameter[];
+  /** What is added for `x` `[R, I]`: `[R, O]`, or null for nothing. */
+  delta(x: tf.Tensor2D): tf.Tensor2D | null;
+}
+
 /** A matrix product with an optional bias. Parameters `NAME.weight` `[O, I]` and `NAME.bias` `[O]`. */
 export class Linear {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  /** Added to the product, before the activation. */
+  adapter: LinearAdapter | null = null;
 
   constructor(builder: Builder, name: string, shape: LinearShape) {
     const { inFeatures, outFeatures, bias, role = "weight" } = shape;
     this.weight = builder.addMatrix(`${name}.weight`, [outFeatures, inFeatures], role);
     this.bias = bias ? builder.add(`${name}.bias`, [outFeatures], "bias") : null;
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
+    builder.linears.set(builder.prefix + name, this);
   }
 
   /** @param x - `[R, I]`. @returns `[R, O]`. */
   call(x: tf.Tensor2D, activation: FusedActivation = "none"): tf.Tensor2D {
-    const { storage, shape } = this.weight;
-    const [outFeatures, inFeatures] = shape as readonly [number, number];
+    const delta = this.adapter?.delta(x) ?? null;
+    if (delta === null) return this.#product(x, activation);
+    return applyActivation(tf.add<tf.Tensor2D>(this.#product(x, "none"), delta), activation);
+  }
+
+  #product(x: tf.Tensor2D, activation: FusedActivation): tf.Tensor2D {
+    const { inFeatures, outFeatures } = this;
+    const { storage } = this.weight;
     const weights = {
       weight: this.weight.value,
       bias: (this.bias?.value as tf.Tensor1D | undefined) ?? null,

@@ -29,6 +29,8 @@ export interface RunPosition {
   /** Samples of the stage's data. Absent in checkpoints of older programs, as the next one. */
   readonly samples?: number;
   readonly ranks?: number;
+  /** {@link fingerprint} of the weights of each group that have not trained: the checkpoint does not hold them. */
+  readonly frozen?: Readonly<Record<string, string>>;
 }
 
 /** A checkpoint on the host. */
@@ -223,11 +225,13 @@ function corrupt(folder: string, problem: string, cause?: unknown): BasicError {
 /**
  * Puts a checkpoint's values into the parameters that it holds; groups that it does not hold stay as they are.
  *
+ * @param expected - What it must hold of its groups, for runs that train groups in part ({@link trainedParts}). Default:
+ *   all of them.
  * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape, or
  * where the checkpoint lacks a parameter of a group that it holds.
  */
-export function restoreParameters(checkpoint: Checkpoint, groups: Groups): void {
-  checkComplete(checkpoint, groups);
+export function restoreParameters(checkpoint: Checkpoint, groups: Groups, expected: Groups = groups): void {
+  checkComplete(checkpoint, expected);
   for (const [key, { shape, values }] of checkpoint.parameters) {
     const [group, name] = [key.slice(0, key.indexOf("/")), key.slice(key.indexOf("/") + 1)];
     const set = groups[group];

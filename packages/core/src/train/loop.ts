@@ -2,9 +2,10 @@ import { BasicError } from "../errors.js";
 import { type RecipeStage, resolveSteps } from "../recipe.js";
 import { type Checkpoint, restoreParameters } from "./checkpoint.js";
 import { singleProcess } from "./collective.js";
-import { trainedGroups, trainedNames } from "./freeze.js";
+import { checkSameFrozen, frozenFingerprints } from "./frozen.js";
 import { createMetricsWriter } from "./metrics.js";
 import { type OpenedRun, openRun } from "./open-run.js";
+import { checkSelection, trainedParts } from "./selection.js";
 import { type RunContext, runStage, type StageOutcome } from "./stage.js";
 import type { TrainOptions, TrainResult } from "./train-options.js";
 import { createWatch } from "./warnings.js";
@@ -33,14 +34,14 @@ async function runStages<Batch>(options: TrainOptions<Batch>, opened: OpenedRun)
   const { checkpoint, lines } = opened;
   const names = Object.keys(recipe.stages);
   const current = checkpoint === null ? 0 : stageOf(checkpoint, names);
-  const trainedBefore = new Set<string>();
+  const stagesBefore: RecipeStage[] = [];
   const context = {
     options,
     collective,
     metrics: createMetricsWriter(store, checkpoint?.position.metricsLines ?? 0),
     watch: createWatch(lines, recipe.stages),
     emit: options.onEvent ?? (() => undefined),
-    trainedBefore,
+    stagesBefore,
   };
   let outcome: StageOutcome = {
     globalStep: checkpoint === null ? 0 : checkpoint.position.globalStep - checkpoint.position.step,
@@ -49,7 +50,7 @@ async function runStages<Batch>(options: TrainOptions<Batch>, opened: OpenedRun)
   for (const [i, name] of names.entries()) {
     const resumed = i === current ? checkpoint : null;
     if (i >= current) outcome = await enterStage(context, { name, resumed, before: outcome });
-    for (const group of trainedNames(recipe.stages[name] as RecipeStage)) trainedBefore.add(group);
+    stagesBefore.push(recipe.stages[name] as RecipeStage);
   }
   return outcome;
 }
@@ -64,8 +65,13 @@ async function enterStage<Batch>(
   const { recipe, objective: makeObjective, data: makeData } = context.options;
   const stage = recipe.stages[name] as RecipeStage;
   const objective = await makeObjective(name);
-  trainedGroups(stage, objective.groups);
-  if (resumed !== null) restoreParameters(resumed, objective.groups);
+  checkSelection(stage, objective.groups);
+  const stages = [...context.stagesBefore, stage];
+  if (resumed !== null) {
+    restoreParameters(resumed, objective.groups, trainedParts(stages, objective.groups));
+  }
+  const frozen = await frozenFingerprints(stages, objective.groups);
+  if (resumed !== null) checkSameFrozen(resumed, frozen);
   const data = await makeData(name);
   if (resumed !== null) checkSameData(resumed, data.size);
   if (resumed !== null && resumed.position.step >= resolveSteps(stage, data.size, collective.size)) {
@@ -78,6 +84,7 @@ async function enterStage<Batch>(
     data,
     isLast: name === Object.keys(recipe.stages).at(-1),
     firstGlobalStep: before.globalStep,
+    frozen,
     resumed: resumed && { step: resumed.position.step, optimizer: resumed.optimizer },
   });
 }

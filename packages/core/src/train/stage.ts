@@ -7,10 +7,11 @@ import { type RecipeStage, resolveSteps } from "../recipe.js";
 import { type BatchSource, createBatchSource } from "./batches.js";
 import { type Groups, saveCheckpoint } from "./checkpoint.js";
 import { anyRank, type Collective, hearFirstRank, onFirstRank } from "./collective.js";
-import { freezeGroups, trainedGroups } from "./freeze.js";
+import { freezeGroups } from "./freeze.js";
 import type { LinePosition, MetricsLine, MetricsWriter } from "./metrics.js";
 import { notFinite } from "./not-finite.js";
 import type { Objective, StepPosition, TrainingData } from "./objective.js";
+import { frozenParts, trainedParts } from "./selection.js";
 import { disposeStep, type StepInput, trainStep } from "./step.js";
 import type { TrainEvent, TrainOptions } from "./train-options.js";
 import type { Watch } from "./warnings.js";
@@ -22,8 +23,8 @@ export interface RunContext<Batch> {
   readonly metrics: MetricsWriter;
   readonly watch: Watch;
   readonly emit: (event: TrainEvent) => void;
-  /** Groups that have trained in stages before this one: checkpoints hold them too. */
-  readonly trainedBefore: ReadonlySet<string>;
+  /** Stages before this one: checkpoints hold what they trained too. */
+  readonly stagesBefore: readonly RecipeStage[];
 }
 
 /** One stage to run. */
@@ -35,6 +36,8 @@ export interface StageInput<Batch> {
   readonly isLast: boolean;
   /** Steps of the stages before it. */
   readonly firstGlobalStep: number;
+  /** Of the weights that no stage so far trains, by group. */
+  readonly frozen: Readonly<Record<string, string>>;
   /** Where a resumed run goes on. */
   readonly resumed: { readonly step: number; readonly optimizer: OptimizerState } | null;
 }
@@ -233,7 +236,7 @@ class StageRun<Batch> {
 
   #writeCheckpoint(): Promise<string> {
     const { options, metrics, collective } = this.#context;
-    const { data } = this.#input;
+    const { data, frozen } = this.#input;
     return saveCheckpoint(options.store, {
       position: {
         version: 1,
@@ -241,6 +244,7 @@ class StageRun<Batch> {
         metricsLines: metrics.lines,
         samples: data.size,
         ranks: collective.size,
+        frozen,
       },
       groups: this.#groupsToSave(),
       optimizer: this.#optimizer,
@@ -249,11 +253,7 @@ class StageRun<Batch> {
 
   #groupsToSave(): Groups {
     const { stage, objective } = this.#input;
-    const now = trainedGroups(stage, objective.groups);
-    const { trainedBefore } = this.#context;
-    return Object.fromEntries(
-      Object.entries(objective.groups).filter(([name]) => now.includes(name) || trainedBefore.has(name)),
-    );
+    return trainedParts([...this.#context.stagesBefore, stage], objective.groups);
   }
 
   async #checkHealth(): Promise<void> {
@@ -279,14 +279,16 @@ class StageRun<Batch> {
 
   #stageLine(): MetricsLine {
     const { stage, objective } = this.#input;
-    const trained = trainedGroups(stage, objective.groups);
-    const sizes = Object.entries(objective.groups).map(([name, set]) => [name, set.size] as const);
+    const sizes = (groups: Groups) =>
+      Object.fromEntries(Object.entries(groups).map(([name, set]) => [name, set.size] as const));
+    const trained = trainedParts([stage], objective.groups);
+    const others = Object.entries(objective.groups).filter(([name]) => !Object.hasOwn(trained, name));
     return {
       kind: "stage",
       ...this.#place(),
       steps: this.#steps,
-      trains: Object.fromEntries(sizes.filter(([name]) => trained.includes(name))),
-      frozen: Object.fromEntries(sizes.filter(([name]) => !trained.includes(name))),
+      trains: sizes(trained),
+      frozen: { ...sizes(Object.fromEntries(others)), ...sizes(frozenParts([stage], objective.groups)) },
     };
   }
 

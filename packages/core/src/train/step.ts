@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { detach, valueAndGradients } from "../autodiff.js";
 import { BasicError } from "../errors.js";
+import { withDropout } from "../layers/dropout.js";
 import type { Optimizer } from "../optim/adamw.js";
 import type { Parameter } from "../parameters.js";
 import type { Collective } from "./collective.js";
@@ -53,7 +54,8 @@ export async function stepGradients<Batch>(
   for (const [i, batch] of batches.entries()) {
     const divisors = divisorsOf(counts[i] as Counts, totals, input);
     try {
-      const next = backward(input, { batch, divisors, parameters });
+      const microBatch = collective.rank * batches.length + i;
+      const next = backward(input, { batch, divisors, parameters, microBatch });
       sum = sum === undefined ? next : addMicroBatches(sum, next);
     } catch (error) {
       if (sum !== undefined) disposeStep(sum);
@@ -92,12 +94,15 @@ function divisorsOf<Batch>(own: Counts, totals: Counts, input: StepInput<Batch>)
 
 function backward<Batch>(
   input: StepInput<Batch>,
-  call: { batch: Batch; divisors: Counts; parameters: readonly Parameter[] },
+  call: { batch: Batch; divisors: Counts; parameters: readonly Parameter[]; microBatch: number },
 ): MicroBatch {
   const parts = new Map<string, PartValue>();
+  const { stage, step } = input.position;
+  const key = { stage, step, microBatch: call.microBatch };
   const loss = () => {
     const terms: tf.Scalar[] = [];
-    for (const { name, sum, per, weight } of input.objective.parts(call.batch, input.position)) {
+    const computed = withDropout(key, () => input.objective.parts(call.batch, input.position));
+    for (const { name, sum, per, weight } of computed) {
       if (parts.has(name)) throw duplicatePart(name);
       // No label or no image: the part is 0, not NaN.
       const divisor = call.divisors[per];

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { detach } from "../autodiff.js";
 import { BasicError } from "../errors.js";
 import { gatherRows } from "../layers/embedding.js";
+import type { Lora } from "../layers/lora.js";
 import { computeChecked } from "../losses/check-loss.js";
 import type { VocabularySource } from "../losses/distribution.js";
 import { languageLoss } from "../losses/language.js";
@@ -45,6 +46,8 @@ export interface VlmObjectiveOptions {
   readonly projector: Projector;
   readonly language: LanguageModel;
   readonly losses: readonly WeightedLoss[];
+  /** Adapters of the language model: the group `lora`. */
+  readonly lora?: Lora;
   readonly supervision?: SupervisionSettings;
   /** Weight of the language loss. Default 1. */
   readonly languageWeightAt?: (position: StepPosition) => number;

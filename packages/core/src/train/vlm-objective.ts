@@ -24,8 +24,8 @@ const DIAGNOSED_ROWS = 1024;
  * L = L_lm + Σ λ_i L_i          BASIC: L_lm + λ₁ L_das + λ₂ L_sds
  * ```
  *
- * Groups: `vision` (where there is an encoder), `projector`, `language`, `losses` (weights of the losses
- * themselves, to be trained with the projector). What trains is each parameter's own `trainable`.
+ * Groups: `vision` (where there is an encoder), `projector`, `language`, `lora` (where there are adapters), `losses`
+ * (weights of the losses themselves, to be trained with the projector). What trains is each parameter's own `trainable`.
  *
  * @throws {@link BasicError} `E_CONFIG` when the supervised depth does not fit the LLM; from `parts`:
  * `E_IMAGE_TOKENS` when visual rows and places disagree, `E_CONFIG` for pixels without an encoder.
@@ -43,6 +43,7 @@ export function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmB
       ...(encoder !== null && { vision: encoder.parameters }),
       projector: projector.parameters,
       language: language.parameters,
+      ...(options.lora && { lora: options.lora.parameters }),
       losses: ownParameters(options.losses),
     },
     count: ({ packed }): Counts => ({ tokens: supervisedTokens(packed), samples: samplesWithImage(packed) }),

@@ -3,6 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { type CheckpointPass, checkpoint, detach } from "../../autodiff.js";
 import { type AttentionRows, SelfAttention } from "../../layers/attention.js";
 import type { Builder } from "../../layers/builder.js";
+import { dropoutKey, withDropout } from "../../layers/dropout.js";
+import type { Linear } from "../../layers/linear.js";
 import { GatedMlp } from "../../layers/mlp.js";
 import { RmsNorm } from "../../layers/norm.js";
 import type { Parameter } from "../../parameters.js";
@@ -19,6 +21,7 @@ export interface BlockOutput {
 /** `x + attention(norm(x))`, then `x + mlp(norm(x))`; Gemma 2 has a norm after each as well. */
 export class DecoderBlock {
   readonly #parameters: readonly Parameter[];
+  readonly #linears: readonly Linear[];
   readonly #attention: SelfAttention;
   readonly #mlp: GatedMlp;
   readonly #beforeAttention: RmsNorm;
@@ -52,6 +55,9 @@ export class DecoderBlock {
     this.#beforeMlp = norm(sandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm");
     this.#afterMlp = sandwich ? norm("post_feedforward_layernorm") : null;
     this.#parameters = [...builder.parameters].filter(({ name }) => name.startsWith(builder.prefix));
+    this.#linears = [...builder.linears].flatMap(([name, linear]) =>
+      name.startsWith(builder.prefix) ? [linear] : [],
+    );
   }
 
   /**
@@ -62,10 +68,15 @@ export class DecoderBlock {
    */
   recomputed(input: tf.Tensor2D, { receive, ...rows }: AttentionRows): BlockOutput {
     const kept: tf.Tensor1D[] = [];
-    const trained = this.#parameters.filter(({ trainable }) => trainable).map(({ value }) => value);
+    const adapters = this.#linears.flatMap(({ adapter }) => adapter?.parameters ?? []);
+    const trained = [...this.#parameters, ...adapters].flatMap(({ trainable, value }) =>
+      trainable ? [value] : [],
+    );
+    // The gradient comes when the step's own key is gone.
+    const key = dropoutKey();
     const block = ([x]: readonly tf.Tensor[], pass: CheckpointPass): tf.Tensor => {
       const watched = pass === "forward" && receive !== undefined ? { ...rows, receive } : rows;
-      const { x: y, received } = this.call(x as tf.Tensor2D, watched);
+      const { x: y, received } = withDropout(key, () => this.call(x as tf.Tensor2D, watched));
       if (received !== undefined) kept.push(tf.keep(received));
       return y;
     };

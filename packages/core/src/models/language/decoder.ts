@@ -3,7 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BasicError } from "../../errors.js";
 import { Builder, randomValues, type ValueSource } from "../../layers/builder.js";
 import { embed, spliceRows } from "../../layers/embedding.js";
-import { applyLinear } from "../../layers/linear.js";
+import { applyLinear, type Linear } from "../../layers/linear.js";
 import { RmsNorm } from "../../layers/norm.js";
 import { rotaryFrequencies } from "../../layers/rotary.js";
 import { type Parameter, ParameterSet } from "../../parameters.js";
@@ -45,6 +45,8 @@ export function createDecoder(config: DecoderConfig, options: DecoderOptions = {
 export class Decoder implements LanguageModel {
   readonly config: DecoderConfig;
   readonly parameters = new ParameterSet();
+  /** The products of all blocks by name (`model.layers.0.self_attn.q_proj`), for adapters. */
+  readonly linears: ReadonlyMap<string, Linear>;
   /** Whether training runs each block again in its gradient, instead of keeping what happens inside: same bits, less memory. */
   recompute = false;
   readonly #table: Parameter;
@@ -57,6 +59,7 @@ export class Decoder implements LanguageModel {
     const { vocabularySize, width, depth, normEpsilon, normAddOne, tiedHead } = config;
     const builder = new Builder(this.parameters, values);
     this.config = config;
+    this.linears = builder.linears;
     this.#table = builder.add("model.embed_tokens.weight", [vocabularySize, width], "embedding");
     this.#blocks = Array.from(
       { length: depth },

@@ -4,6 +4,7 @@ import { BasicError } from "../../errors.js";
 import { type AttentionRows, SelfAttention } from "../../layers/attention.js";
 import { Builder, randomValues, type ValueSource } from "../../layers/builder.js";
 import { gatherRows } from "../../layers/embedding.js";
+import type { Linear } from "../../layers/linear.js";
 import { Mlp } from "../../layers/mlp.js";
 import { LayerNorm } from "../../layers/norm.js";
 import { ParameterSet } from "../../parameters.js";
@@ -84,6 +85,8 @@ class VitBlock {
 export class Vit implements VisionEncoder {
   readonly config: VitConfig;
   readonly parameters = new ParameterSet();
+  /** The products of all blocks by name, for adapters. */
+  readonly linears: ReadonlyMap<string, Linear>;
   /** How many blocks {@link encode} runs. */
   readonly blocksRun: number;
   readonly select: FeatureSelection;
@@ -103,6 +106,7 @@ export class Vit implements VisionEncoder {
     const builder = new Builder(this.parameters, values).within("vision_model");
     const norm = { width: config.width, epsilon: config.normEpsilon };
     this.config = config;
+    this.linears = builder.linears;
     this.blocksRun = run.blocks;
     this.select = run.select;
     this.#patches = new PatchEmbedding(builder.within("embeddings"), config);

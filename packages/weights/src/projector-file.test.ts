@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import "@tensorflow/tfjs-backend-cpu";
+import { createProjector, type MlpProjector } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { openSafetensors, writeSafetensors } from "./files.js";
+import { loadProjector, saveProjector } from "./projector-file.js";
+
+let scratch: string;
+let path: string;
+
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  scratch = await mkdtemp(join(tmpdir(), "basic-mllm-"));
+  path = join(scratch, "mm_projector.safetensors");
+});
+
+afterAll(async () => {
+  await rm(scratch, { recursive: true });
+});
+
+const make = (name: string, seed: number, width = 3) => createProjector(name, { features: 4, width, seed });
+const valuesOf = ({ parameters }: MlpProjector) =>
+  [...parameters].map(({ value }) => Array.from(value.dataSync()));
+
+describe.each([
+  ["linear", ["model.mm_projector.weight", "model.mm_projector.bias"]],
+  [
+    "mlp3x_gelu",
+    [0, 2, 4].flatMap((i) => [`model.mm_projector.${i}.weight`, `model.mm_projector.${i}.bias`]),
+  ],
+])("a file of %s", (kind, names) => {
+  it("has LLaVA's names and comes back bit for bit", async () => {
+    const [trained, fresh] = [make(kind, 1), make(kind, 2)];
+    await saveProjector(path, trained);
+    const file = openSafetensors(path);
+    expect(file.names).toEqual(names);
+    file.close();
+    expect(valuesOf(fresh)).not.toEqual(valuesOf(trained));
+    loadProjector(path, fresh);
+    expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+  });
+});
+
+describe("loadProjector", () => {
+  const messageOf = (projector: MlpProjector): string => {
+    const before = valuesOf(projector);
+    try {
+      loadProjector(path, projector);
+    } catch (error) {
+      expect(valuesOf(projector)).toEqual(before);
+      return (error as Error).message.replaceAll(scratch, "scratch");
+    }
+    return "none";
+  };
+
+  it("finds a projector inside of a LLaVA of Hugging Face's", async () => {
+    const [trained, fresh] = [make("mlp2x_gelu", 1), make("mlp2x_gelu", 2)];
+    const tensors = [...trained.parameters].map(({ name, shape, value }) => ({
+      name: `multi_modal_projector.${name}`,
+      shape,
+      values: value.dataSync<"float32">(),
+    }));
+    const other = { name: "language_model.lm_head.weight", shape: [1], values: new Float32Array(1) };
+    await writeSafetensors(path, [...tensors, other]);
+    loadProjector(path, fresh);
+    expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+  });
+
+  it("says what does not fit, and changes nothing then", async () => {
+    await saveProjector(path, make("mlp2x_gelu", 1));
+    expect(messageOf(make("mlp3x_gelu", 2))).toMatchInlineSnapshot(
+      `"scratch/mm_projector.safetensors holds no tensor "model.mm_projector.4.weight" (or mm_projector.4.weight, linear_3.weight, multi_modal_projector.linear_3.weight, model.multi_modal_projector.linear_3.weight); it holds model.mm_projector.0.weight, model.mm_projector.0.bias, model.mm_projector.2.weight, model.mm_projector.2.bias. Is it a projector of another kind? [E_WEIGHTS_MISSING]"`,
+    );
+    expect(messageOf(make("mlp2x_gelu", 2, 5))).toMatchInlineSnapshot(
+      `"scratch/mm_projector.safetensors: tensor "model.mm_projector.0.weight" has shape [3, 4], but the projector's is [5, 4]. It was trained for another encoder or language model. [E_WEIGHTS_FORMAT]"`,
+    );
+    const plain = createProjector("mlp2x_gelu", { features: 4, width: 3, bias: false });
+    expect(messageOf(plain)).toMatchInlineSnapshot(
+      `"scratch/mm_projector.safetensors holds "model.mm_projector.0.bias", which the projector has no place for. Name the projector that it was trained as, with its options (bias). [E_WEIGHTS_FORMAT]"`,
+    );
+  });
+});
