@@ -152,7 +152,7 @@ describe("a run that cannot go on says why", () => {
     );
     const [, data] = await train("--set", "data.folder=nowhere");
     expect(place(data)).toMatch(
-      /^error data set nowhere\/\w+: expected a JSON file, and it cannot be read\. Check the path: it counts from the current folder \(here HERE\/nowhere\/\w+\), not from that of a recipe\. \[E_DATA_FORMAT\]$/,
+      /^error data set nowhere\/\w+: expected a file or a folder, and it cannot be read\. Check the path: it counts from the current folder \(here HERE\/nowhere\/\w+\), not from that of a recipe\. \[E_DATA_FORMAT\]$/,
     );
   });
 

@@ -61,7 +61,7 @@ describe("readDataset", () => {
   it("refuses a file that is not there", async () => {
     const text = await rejection(() => readDataset(join(root, "none.json")));
     expect(text.replaceAll(root, "…")).toMatchInlineSnapshot(
-      `"data set …/none.json: expected a JSON file, and it cannot be read. Check the path. [E_DATA_FORMAT]"`,
+      `"data set …/none.json: expected a file or a folder, and it cannot be read. Check the path. [E_DATA_FORMAT]"`,
     );
   });
 });

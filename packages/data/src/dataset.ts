@@ -1,10 +1,12 @@
-import { access, readFile } from "node:fs/promises";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 
 import { BasicError } from "@basic-mllm/core";
 
-import { decodeImage, readImageBytes } from "./decode.js";
-import { parseSamples, type Sample } from "./samples.js";
+import { decodeImage } from "./decode.js";
+import type { Sample } from "./samples.js";
+import { type ImageRoot, imageSourceOf } from "./sources/image-source.js";
+import { openSamples, readAllSamples } from "./sources/open-samples.js";
 import { createTokenizer, type TextTokenizer } from "./tokenizer.js";
 
 /** What a missing or broken picture does. */
@@ -12,7 +14,7 @@ export type ImagePolicy = "error" | "skip-and-count";
 
 /** How {@link readDataset} reads. */
 export interface DatasetOptions {
-  /** Folder of the images. Default: the folder of the file. */
+  /** Folder of the images, where they are files. Default: the folder of the data set. */
   readonly imageRoot?: string;
   /** Default `error`. */
   readonly onImageError?: ImagePolicy;
@@ -23,19 +25,22 @@ export interface DatasetOptions {
 /** Samples whose image files are all there. */
 export interface Dataset {
   readonly samples: readonly Sample[];
-  readonly imageRoot: string;
+  readonly imageRoot: ImageRoot;
   /** Samples left out, and the image that is missing. */
   readonly skipped: readonly { readonly id: string; readonly image: string }[];
 }
 
 /**
- * Reads a LLaVA data set and looks whether its images are there.
+ * Reads the texts of a data set of any format ({@link openSamples}) and looks whether its images are there.
  *
  * @throws `BasicError` `E_DATA_EMPTY`, `E_DATA_FORMAT`; `E_IMAGE` under the policy `error`.
  */
-export async function readDataset(file: string, options: DatasetOptions = {}): Promise<Dataset> {
-  const imageRoot = options.imageRoot ?? dirname(file);
-  const all = parseSamples(await readText(file), file).slice(0, options.limit);
+export async function readDataset(path: string, options: DatasetOptions = {}): Promise<Dataset> {
+  const { imageRoot: root } = options;
+  const source = await openSamples(path, root === undefined ? {} : { imageRoot: root });
+  const { imageRoot } = source;
+  if (source.size === 0) throw noRecords(path);
+  const all = await readAllSamples(source, options.limit);
   const missing = await missingImages(imageRoot, all);
   const absent = all.flatMap(({ id, images }) => {
     const image = images.find((name) => missing.has(name));
@@ -45,13 +50,13 @@ export async function readDataset(file: string, options: DatasetOptions = {}): P
   if (first !== undefined && options.onImageError !== "skip-and-count") {
     throw new BasicError(
       "E_IMAGE",
-      `sample "${first.id}" of ${file}: there is no image "${join(imageRoot, first.image)}"; ` +
+      `sample "${first.id}" of ${path}: there is no image "${imageSourceOf(imageRoot).locate(first.image)}"; ` +
         `${absent.length} of ${all.length} samples miss theirs. ` +
         'Correct the image folder, or set onImageError to "skip-and-count".',
     );
   }
   const left = absent.length === 0 ? all : withoutImages({ samples: all }, missing).samples;
-  checkLeft(file, all.length, left.length);
+  checkLeft(path, all.length, left.length);
   return { samples: left, imageRoot, skipped: absent };
 }
 
@@ -96,13 +101,14 @@ export async function readTokenizer(folder: string): Promise<TextTokenizer> {
 
 /** Decodes every image once and names those that fail, with the reason. */
 export async function brokenImages(
-  imageRoot: string,
+  imageRoot: ImageRoot,
   images: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   const broken = new Map<string, string>();
+  const source = imageSourceOf(imageRoot);
   await inGroups(images, async (image) => {
     try {
-      await decodeImage(await readImageBytes(join(imageRoot, image)), image);
+      await decodeImage(await source.bytes(image), image);
     } catch (error) {
       broken.set(image, error instanceof Error ? error.message : String(error));
     }
@@ -110,10 +116,12 @@ export async function brokenImages(
   return broken;
 }
 
-async function missingImages(imageRoot: string, samples: readonly Sample[]): Promise<ReadonlySet<string>> {
+/** The images of samples that are not there; a name outside of the folder is thrown. */
+async function missingImages(imageRoot: ImageRoot, samples: readonly Sample[]): Promise<ReadonlySet<string>> {
   const missing = new Set<string>();
+  const source = imageSourceOf(imageRoot);
   await inGroups(imagesOf(samples), async (image) => {
-    await access(join(imageRoot, image)).catch(() => missing.add(image));
+    if (!(await source.has(image))) missing.add(image);
   });
   return missing;
 }
@@ -137,17 +145,11 @@ function checkLeft(file: string, all: number, left: number): void {
   );
 }
 
-async function readText(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (cause) {
-    throw new BasicError(
-      "E_DATA_FORMAT",
-      `data set ${file}: expected a JSON file, and it cannot be read. ` +
-        (isAbsolute(file)
-          ? "Check the path."
-          : `Check the path: it counts from the current folder (here ${resolve(file)}), not from that of a recipe.`),
-      { cause },
-    );
-  }
+/** The error of a data set without a record. */
+export function noRecords(path: string): BasicError {
+  return new BasicError(
+    "E_DATA_EMPTY",
+    `${path}: expected at least one record, got none. ` +
+      'Give a JSON array of {"id", "image", "conversations"}, or one such record a line.',
+  );
 }

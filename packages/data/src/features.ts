@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { BasicError, type FeatureSource } from "@basic-mllm/core";
 
 import type { ImagePolicy } from "./dataset.js";
-import { decodeImage, readImageBytes } from "./decode.js";
+import { decodeImage } from "./decode.js";
 import {
   encodeRows,
   type FeatureStorage,
@@ -18,13 +18,14 @@ import {
 import { createFeatureTable, type FeatureTable } from "./feature-table.js";
 import { fitImage, type ImageProcessor, toImageBatch } from "./image-processor.js";
 import type { RgbImage } from "./resample.js";
+import { type ImageRoot, imageSourceOf } from "./sources/image-source.js";
 
 /** What {@link cacheFeatures} computes. */
 export interface FeatureCacheOptions {
   readonly source: FeatureSource;
   readonly processor: ImageProcessor;
-  readonly imageRoot: string;
-  /** Image files, each once ({@link imagesOf}). */
+  readonly imageRoot: ImageRoot;
+  /** Names of images, each once ({@link imagesOf}). */
   readonly images: readonly string[];
   /** Folder of the cache. */
   readonly folder: string;
@@ -91,7 +92,8 @@ type OpenImage = RgbImage | { readonly broken: string };
 
 async function openShard(options: FeatureCacheOptions, names: readonly string[]): Promise<OpenShard> {
   const { folder, imageRoot, storage = "float16" } = options;
-  const contents = await Promise.all(names.map((name) => orReason(readImageBytes(join(imageRoot, name)))));
+  const images = imageSourceOf(imageRoot);
+  const contents = await Promise.all(names.map((name) => orReason(images.bytes(name))));
   const file = join(folder, shardName(options, contents));
   const found = await readShardHeader(file, storage);
   if (found !== null) return { file, header: found, computed: false };

@@ -12,6 +12,7 @@ export { decodeImage } from "./decode.js";
 export type { FeatureStorage } from "./feature-shards.js";
 export type { FeatureTable } from "./feature-table.js";
 export { cacheFeatures, type FeatureCacheOptions } from "./features.js";
+export { createImagePool, type ImagePool, type ImagePoolOptions } from "./image-pool.js";
 export {
   type Channels,
   fitImage,
@@ -22,7 +23,7 @@ export {
 } from "./image-processor.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
-export { createPixelStore, openImage, type PixelStoreOptions } from "./pixel-store.js";
+export { createPixelStore, type ImageTask, openImage, type PixelStoreOptions } from "./pixel-store.js";
 export { type Filter, type RgbImage, resizeImage } from "./resample.js";
 export {
   IMAGE_PLACEHOLDER,
@@ -34,6 +35,9 @@ export {
   withoutPictures,
 } from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
+export { type ImageRoot, type ImageSource, imageSourceOf } from "./sources/image-source.js";
+export { type OpenSamplesOptions, openSamples } from "./sources/open-samples.js";
+export type { SampleFormat, SampleRecord, SampleSource } from "./sources/sample-source.js";
 export {
   conversationSegments,
   encodePrompt,

@@ -9,10 +9,10 @@ export interface Turn {
   readonly value: string;
 }
 
-/** A record of a LLaVA data set. */
+/** A record of a data set. */
 export interface Sample {
   readonly id: string;
-  /** Image files, relative to the image root; empty for text only. */
+  /** Names of images, relative to the image root; empty for text only. */
   readonly images: readonly string[];
   readonly conversations: readonly Turn[];
   /** Anything the record carries besides. */
@@ -65,7 +65,7 @@ export function parseRecords(text: string, source: string): ParsedSamples {
   const malformed: BasicError[] = [];
   for (const [index, record] of records.entries()) {
     try {
-      samples.push(toSample(record(), index, source));
+      samples.push(toSample(record(), { index, source }));
     } catch (error) {
       if (!(error instanceof BasicError)) throw error;
       malformed.push(error);
@@ -87,7 +87,8 @@ function splitRecords(text: string, source: string): readonly (() => unknown)[] 
   });
 }
 
-function parseJson(text: string, where: string): unknown {
+/** @throws `BasicError` `E_DATA_FORMAT` saying where the text is no JSON. */
+export function parseJson(text: string, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -96,19 +97,39 @@ function parseJson(text: string, where: string): unknown {
   }
 }
 
-function toSample(record: unknown, index: number, source: string): Sample {
+/** Where a record stands, and what the file gives beside it. */
+export interface RecordPlace {
+  /** Number of the record in its file. */
+  readonly index: number;
+  /** Name of the file, for messages. */
+  readonly source: string;
+  /** Id of a record without one. Default: its number. */
+  readonly id?: string;
+  /** Names of the images that lie beside the record in an archive: they replace its own. */
+  readonly images?: readonly string[];
+}
+
+/**
+ * Makes a sample of a record: LLaVA's `conversations`, The Cauldron's `texts` (question and answer pairs that show all
+ * images first), or a `caption`.
+ *
+ * @throws `BasicError` `E_DATA_FORMAT` naming the field.
+ */
+export function toSample(record: unknown, place: RecordPlace): Sample {
+  const { index, source } = place;
   if (typeof record !== "object" || record === null || Array.isArray(record)) {
     throw formatError(`${source}, record ${index}`, "an object", record);
   }
   const fields = record as Readonly<Record<string, unknown>>;
-  const id =
-    typeof fields["id"] === "string" || typeof fields["id"] === "number" ? `${fields["id"]}` : `${index}`;
+  const given = fields["id"];
+  const id = typeof given === "string" || typeof given === "number" ? `${given}` : (place.id ?? `${index}`);
   const where = `${source}, record ${index} (id "${id}")`;
   const metadata = fields["metadata"];
+  const images = place.images ?? readImages(fields["image"] ?? fields["images"], where);
   return {
     id,
-    images: readImages(fields["image"], where),
-    conversations: readTurns(fields["conversations"], where),
+    images,
+    conversations: readConversations(fields, images.length, where),
     metadata: typeof metadata === "object" && metadata !== null ? (metadata as Sample["metadata"]) : {},
   };
 }
@@ -122,6 +143,44 @@ function readImages(value: unknown, where: string): readonly string[] {
     }
   }
   return list as readonly string[];
+}
+
+function readConversations(
+  fields: Readonly<Record<string, unknown>>,
+  images: number,
+  where: string,
+): readonly Turn[] {
+  const { conversations, texts, caption, text } = fields;
+  if (conversations !== undefined && conversations !== null) return readTurns(conversations, where);
+  if (Array.isArray(texts) && texts.length > 0) return readPairs(texts, images, where);
+  const said = caption ?? text;
+  if (typeof said !== "string") return readTurns(conversations, where);
+  return [
+    { from: "human", value: placeholders(images).trimEnd() },
+    { from: "gpt", value: said },
+  ];
+}
+
+/** Pairs of question and answer; images that no question places stand before the first one. */
+function readPairs(texts: readonly unknown[], images: number, where: string): readonly Turn[] {
+  const turns = texts.flatMap((pair: unknown, index): Turn[] => {
+    const { user, assistant } = (pair ?? {}) as { readonly user?: unknown; readonly assistant?: unknown };
+    if (typeof user !== "string") throw formatError(`${where}, texts[${index}].user`, "a text", user);
+    if (typeof assistant !== "string") {
+      throw formatError(`${where}, texts[${index}].assistant`, "a text", assistant);
+    }
+    return [
+      { from: "human", value: user },
+      { from: "gpt", value: assistant },
+    ];
+  });
+  const [first, ...rest] = turns;
+  if (first === undefined || turns.some(({ value }) => value.includes(IMAGE_PLACEHOLDER))) return turns;
+  return [{ ...first, value: placeholders(images) + first.value }, ...rest];
+}
+
+function placeholders(count: number): string {
+  return `${IMAGE_PLACEHOLDER}\n`.repeat(count);
 }
 
 function readTurns(value: unknown, where: string): readonly Turn[] {

@@ -1,6 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { cpus } from "node:os";
-import { extname, join } from "node:path";
+import { join } from "node:path";
 import {
   type EvaluationResult,
   type MetricsLine,
@@ -9,7 +8,7 @@ import {
   supervisedDepth,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import { decodeImage } from "@basic-mllm/data";
+import { decodeImage, imageSourceOf } from "@basic-mllm/data";
 import {
   matchTokens,
   type PatchPicture,
@@ -131,7 +130,7 @@ async function gallery(session: VlmSession, set: VlmSet): Promise<readonly Sampl
   }
   return Promise.all(
     [...byImage].map(async ([image, questions]) => ({
-      image: await dataAddress(join(set.imageRoot, image)),
+      image: await pictureAddress(set, image),
       questions: questions.map(({ type, question, answer, truth, correct }) => ({
         type,
         question,
@@ -189,11 +188,12 @@ async function patchPictures(
     const { grid } = set.store.shape(image);
     const after = grid === null ? null : session.projector.gridAfter(grid, grid[0] * grid[1]).grid;
     if (after === null) return null;
-    const file = join(set.imageRoot, image);
+    const source = imageSourceOf(set.imageRoot);
+    const picture = await decodeImage(await source.bytes(image), source.locate(image));
     return {
-      image: await dataAddress(file),
+      image: await pictureAddress(set, image),
       grid: [after[0], after[1]],
-      seen: seenPart(await decodeImage(await readFile(file), file), session.processor),
+      seen: seenPart(picture, session.processor),
       question: `${items[i]?.question} ${items[i]?.truth}`,
       weights: weights[i] ?? [],
       before: matches.before.initial[i] ?? [],
@@ -203,10 +203,17 @@ async function patchPictures(
   return (await Promise.all(pictures)).filter((picture) => picture !== null);
 }
 
-async function dataAddress(file: string): Promise<string> {
-  const type =
-    { ".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp", ".gif": "gif" }[extname(file).toLowerCase()] ?? "png";
-  return `data:image/${type};base64,${(await readFile(file)).toString("base64")}`;
+/** A picture inside of the page. */
+async function pictureAddress({ imageRoot }: VlmSet, image: string): Promise<string> {
+  const bytes = Buffer.from(await imageSourceOf(imageRoot).bytes(image));
+  return `data:image/${mediaType(bytes)};base64,${bytes.toString("base64")}`;
+}
+
+/** By the first bytes: a cell of a table has no extension. */
+function mediaType(bytes: Buffer): string {
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return "jpeg";
+  const start = bytes.toString("latin1", 0, 4);
+  return start === "RIFF" ? "webp" : start === "GIF8" ? "gif" : "png";
 }
 
 function environment(

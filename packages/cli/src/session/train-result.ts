@@ -1,4 +1,4 @@
-import { join } from "node:path";
+import { imageSourceOf } from "@basic-mllm/data";
 import pc from "picocolors";
 
 import { duration, type Terminal } from "../terminal.js";
@@ -6,11 +6,12 @@ import type { TrainSummary } from "./train-run.js";
 import type { VlmSession } from "./vlm.js";
 import { metricsText } from "./watcher.js";
 
-/** The first picture of the first evaluation set that has one. */
+/** The first picture of the first evaluation set that has one as a file. */
 export function firstPicture({ sets }: VlmSession): string | undefined {
   for (const { samples, imageRoot } of sets.evaluation.values()) {
     const [image] = samples.flatMap(({ images }) => images);
-    if (image !== undefined) return join(imageRoot, image);
+    const file = image === undefined ? null : imageSourceOf(imageRoot).file(image);
+    if (file !== null) return file;
   }
   return undefined;
 }

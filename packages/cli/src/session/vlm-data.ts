@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import {
   BasicError,
   didYouMean,
@@ -13,6 +13,7 @@ import {
   createVlmData,
   type Dataset,
   findTemplate,
+  type ImageRoot,
   imagesOf,
   type LabelledAnswers,
   readDataset,
@@ -34,7 +35,7 @@ import { type NamedData, type OpenStore, openStores, type StoreOptions } from ".
 export interface VlmSet {
   readonly name: string;
   readonly samples: readonly Sample[];
-  readonly imageRoot: string;
+  readonly imageRoot: ImageRoot;
   readonly store: VisualStore;
 }
 
@@ -129,7 +130,7 @@ async function readSet(
   const file = existsSync(`${named}.json`) ? `${named}.json` : named;
   const { images, limit } = source as { images?: string; limit?: number };
   return readDataset(file, {
-    imageRoot: images === undefined ? dirname(file) : join(folder, images),
+    ...(images !== undefined && { imageRoot: join(folder, images) }),
     onImageError: recipe.data.onImageError,
     ...(limit !== undefined && { limit }),
   });

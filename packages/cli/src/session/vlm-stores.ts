@@ -14,6 +14,7 @@ import {
   type Dataset,
   type FeatureTable,
   type ImageProcessor,
+  type ImageRoot,
   imagesOf,
   standardised,
   type VisualStore,
@@ -50,9 +51,9 @@ export async function openStores(
   context: TaskContext<VlmRecipe>,
   options: StoreOptions,
   sets: readonly NamedData[],
-): Promise<{ stores: (imageRoot: string) => OpenStore; statistics: ChannelStatistics | null }> {
+): Promise<{ stores: (imageRoot: ImageRoot) => OpenStore; statistics: ChannelStatistics | null }> {
   const roots = [...new Set(sets.map(({ data }) => data.imageRoot))];
-  const opened = new Map<string, OpenStore>();
+  const opened = new Map<ImageRoot, OpenStore>();
   const source = await featureSource(context.recipe, options.encoder);
   for (const root of roots) {
     const samples = sets.filter(({ data }) => data.imageRoot === root).flatMap(({ data }) => data.samples);
@@ -64,7 +65,7 @@ export async function openStores(
       ? await statisticsOf(first.data, opened.get(first.data.imageRoot) as OpenStore)
       : null;
   const statistics = options.statistics ?? measured;
-  const stores = (root: string): OpenStore => {
+  const stores = (root: ImageRoot): OpenStore => {
     const found = opened.get(root) as OpenStore;
     return statistics === null ? found : { ...found, store: standardised(found.store, statistics) };
   };
@@ -98,7 +99,7 @@ async function featureSource(
 async function openStore(
   { terminal, cache, recipe, signal }: TaskContext<VlmRecipe>,
   { encoder, processor }: StoreOptions,
-  { source, root, images }: { source: FeatureSource | null; root: string; images: readonly string[] },
+  { source, root, images }: { source: FeatureSource | null; root: ImageRoot; images: readonly string[] },
 ): Promise<OpenStore> {
   if (source === null) {
     const { imageSize } = encoder as VisionEncoder;
@@ -126,7 +127,7 @@ async function openStore(
 /** Decodes every picture once and finds those that are broken. */
 async function lookAtPictures(
   { terminal, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal | undefined },
-  root: string,
+  root: ImageRoot,
   images: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
   const progress = patient(terminal, "pictures");
