@@ -3,13 +3,14 @@ export {
   type Channels,
   fitImage,
   type ImageProcessor,
-  parseImageProcessor,
   squareProcessor,
+  type TileSettings,
   toImageBatch,
 } from "./image-processor.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
-export { type Filter, type RgbImage, resizeImage } from "./resample.js";
+export { type ProcessorOptions, parseImageProcessor } from "./processor-config.js";
+export { type Filter, type Region, type ResizeOptions, type RgbImage, resizeImage } from "./resample.js";
 export {
   IMAGE_PLACEHOLDER,
   type ParsedSamples,
@@ -29,6 +30,15 @@ export {
   TEMPLATES,
   type Template,
 } from "./templates.js";
+export {
+  type AnyresOptions,
+  anyresRows,
+  bestResolution,
+  type FittedTiles,
+  fitTiles,
+  type ImageSize,
+  NEWLINE_ROW,
+} from "./tiles.js";
 export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
 export {
   type ChannelStatistics,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { rejection } from "../test/rejection.js";
-import { fitImage, parseImageProcessor, squareProcessor, toImageBatch } from "./image-processor.js";
+import { fitImage, squareProcessor, toImageBatch } from "./image-processor.js";
 
 const image = { pixels: Uint8Array.from([0, 128, 255, 10, 20, 30]), width: 2, height: 1 };
 
@@ -23,6 +23,15 @@ describe("fitImage", () => {
   });
 });
 
+describe("fitImage of a processor with tiles", () => {
+  it("is refused", async () => {
+    const processor = squareProcessor(2, { tiles: { pinpoints: [[2, 2]], size: 2 } });
+    expect(await rejection(() => fitImage(image, processor))).toMatchInlineSnapshot(
+      `"fitImage: expected a processor that makes one image of a picture, got one that cuts it into tiles (anyres). Call fitTiles, or read the processor with { imageAspectRatio: "pad" } or "square". [E_CONFIG]"`,
+    );
+  });
+});
+
 describe("toImageBatch", () => {
   it("normalises to −1 … 1 under mean and deviation one half", () => {
     const batch = toImageBatch([image, image], squareProcessor(2));
@@ -38,18 +47,6 @@ describe("toImageBatch", () => {
     const other = { pixels: new Uint8Array(3), width: 1, height: 1 };
     expect(await rejection(() => toImageBatch([image, other], squareProcessor(2)))).toMatchInlineSnapshot(
       `"images: expected all of one batch to be 1 × 2, got 1 × 1. Use a processor that resizes to a fixed size or crops. [E_SHAPE]"`,
-    );
-  });
-});
-
-describe("parseImageProcessor", () => {
-  it("names the field that it cannot use", async () => {
-    const config = { size: { shortest_edge: 8 }, image_mean: [0.5], image_std: [1, 1, 1] };
-    expect(await rejection(() => parseImageProcessor(config))).toMatchInlineSnapshot(
-      `"preprocessor_config.json: \`image_mean\` must be three numbers, got [0.5]. Use the file that belongs to the encoder. [E_CONFIG]"`,
-    );
-    expect(await rejection(() => parseImageProcessor({ resample: 1 }))).toMatchInlineSnapshot(
-      `"preprocessor_config.json: \`resample\` must be 2 (bilinear) or 3 (bicubic), got 1. Use the file that belongs to the encoder. [E_CONFIG]"`,
     );
   });
 });

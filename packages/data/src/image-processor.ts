@@ -1,6 +1,6 @@
 import { BasicError, type ImageBatch } from "@basic-mllm/core";
 
-import { type Filter, type RgbImage, resizeImage } from "./resample.js";
+import { type Filter, type Region, type RgbImage, resizeImage } from "./resample.js";
 
 /** Three numbers: red, green, blue. */
 export type Channels = readonly [number, number, number];
@@ -21,30 +21,16 @@ export interface ImageProcessor {
   readonly rescale: number;
   readonly mean: Channels;
   readonly std: Channels;
+  /** LLaVA-1.6: the picture as a whole and cut into tiles ({@link fitTiles}). Absent: one image a picture. */
+  readonly tiles?: TileSettings;
 }
 
-const FILTERS: Readonly<Record<number, Filter>> = { 2: "bilinear", 3: "bicubic" };
-
-/**
- * Reads `preprocessor_config.json` of CLIP, SigLIP, DINOv2 or LLaVA.
- *
- * @throws `BasicError` `E_CONFIG` naming the field that cannot be used.
- */
-export function parseImageProcessor(config: unknown): ImageProcessor {
-  const fields = (config ?? {}) as Readonly<Record<string, unknown>>;
-  const resample = Number(fields["resample"] ?? 3);
-  const filter = FILTERS[resample];
-  if (filter === undefined) throw processorError("resample", "2 (bilinear) or 3 (bicubic)", resample);
-  const normalise = fields["do_normalize"] !== false;
-  return {
-    pad: fields["do_pad"] === true,
-    resize: fields["do_resize"] === false ? null : readSize(fields["size"]),
-    filter,
-    crop: fields["do_center_crop"] === true ? readCrop(fields["crop_size"]) : null,
-    rescale: fields["do_rescale"] === false ? 1 : Number(fields["rescale_factor"] ?? 1 / 255),
-    mean: normalise ? readChannels(fields, "image_mean") : [0, 0, 0],
-    std: normalise ? readChannels(fields, "image_std") : [1, 1, 1],
-  };
+/** How LLaVA-1.6 cuts a picture (`anyres`). */
+export interface TileSettings {
+  /** Sizes that a picture may be brought to, in the order that decides between equals. Multiples of `size`. */
+  readonly pinpoints: readonly (readonly [height: number, width: number])[];
+  /** Side of a tile, in pixels. */
+  readonly size: number;
 }
 
 /** A processor for images of one size: SigLIP's mean and deviation of 0.5 unless given. */
@@ -62,15 +48,37 @@ export function squareProcessor(size: number, given: Partial<ImageProcessor> = {
   };
 }
 
-/** Pads, resizes and crops an image; an image that has the size already passes unchanged. */
+/**
+ * Pads, resizes and crops an image; an image that has the size already passes unchanged.
+ *
+ * @throws `BasicError` `E_CONFIG` for a processor that cuts pictures into tiles ({@link fitTiles}).
+ */
 export function fitImage(image: RgbImage, processor: ImageProcessor): RgbImage {
+  if (processor.tiles !== undefined) {
+    throw new BasicError(
+      "E_CONFIG",
+      "fitImage: expected a processor that makes one image of a picture, got one that cuts it into tiles (anyres). " +
+        'Call fitTiles, or read the processor with { imageAspectRatio: "pad" } or "square".',
+    );
+  }
   const padded = processor.pad ? padToSquare(image, processor.mean) : image;
-  const resized = resizeTo(padded, processor);
-  return processor.crop === null ? resized : cropCenter(resized, processor.crop);
+  const { width, height } = resizedSize(padded, processor.resize);
+  const { crop, filter } = processor;
+  if (crop === null) return resizeImage(padded, { width, height, filter });
+  const left = Math.floor((width - crop.width) / 2);
+  const top = Math.floor((height - crop.height) / 2);
+  const region = {
+    left: Math.max(0, left),
+    top: Math.max(0, top),
+    width: Math.min(width, crop.width),
+    height: Math.min(height, crop.height),
+  };
+  const cut = resizeImage(padded, { width, height, filter, region });
+  return placeImage(cut, { ...crop, left: Math.max(0, -left), top: Math.max(0, -top), fill: [0, 0, 0] });
 }
 
 /**
- * Normalises fitted images: `(value · rescale − mean) / std`.
+ * Normalises fitted images: `(value · rescale − mean) / std`, rounded to single precision at the end.
  *
  * @throws `BasicError` `E_SHAPE` when the images differ in size.
  */
@@ -79,7 +87,7 @@ export function toImageBatch(images: readonly RgbImage[], processor: ImageProces
   const { height, width } = first ?? { height: 0, width: 0 };
   const each = height * width * 3;
   const pixels = new Float32Array(images.length * each);
-  const tables = channelTables(processor);
+  const table = channelTable(processor);
   for (const [index, image] of images.entries()) {
     if (image.height !== height || image.width !== width) {
       throw new BasicError(
@@ -88,99 +96,58 @@ export function toImageBatch(images: readonly RgbImage[], processor: ImageProces
           "Use a processor that resizes to a fixed size or crops.",
       );
     }
-    for (let i = 0; i < each; i++) {
-      pixels[index * each + i] = (tables[i % 3] as Float32Array)[image.pixels[i] as number] as number;
+    const start = index * each;
+    for (let i = 0; i < each; i += 3) {
+      pixels[start + i] = table[image.pixels[i] as number] as number;
+      pixels[start + i + 1] = table[256 + (image.pixels[i + 1] as number)] as number;
+      pixels[start + i + 2] = table[512 + (image.pixels[i + 2] as number)] as number;
     }
   }
   return { pixels, shape: [images.length, height, width, 3] };
 }
 
-/** The 256 values of each channel. */
-function channelTables({ rescale, mean, std }: ImageProcessor): readonly Float32Array[] {
-  return mean.map((center, channel) =>
-    Float32Array.from({ length: 256 }, (_, value) => (value * rescale - center) / (std[channel] as number)),
-  );
+/** The 256 values of red, then those of green and blue. */
+function channelTable({ rescale, mean, std }: ImageProcessor): Float32Array {
+  return Float32Array.from({ length: 768 }, (_, i) => {
+    const channel = Math.floor(i / 256);
+    return ((i % 256) * rescale - (mean[channel] as number)) / (std[channel] as number);
+  });
 }
 
-function resizeTo(image: RgbImage, { resize, filter }: ImageProcessor): RgbImage {
-  if (resize === null) return image;
-  if ("height" in resize) return resizeImage(image, resize.width, resize.height, filter);
+/** Width and height after the resize. */
+function resizedSize({ width, height }: RgbImage, resize: ImageProcessor["resize"]) {
+  if (resize === null) return { width, height };
+  if ("height" in resize) return resize;
   const { shortestEdge } = resize;
-  const { width, height } = image;
   const longer = Math.trunc((shortestEdge * Math.max(width, height)) / Math.min(width, height));
-  return width <= height
-    ? resizeImage(image, shortestEdge, longer, filter)
-    : resizeImage(image, longer, shortestEdge, filter);
+  return width <= height ? { width: shortestEdge, height: longer } : { width: longer, height: shortestEdge };
 }
 
 /** LLaVA's expand2square: the image in the middle of a square of the mean colour. */
 function padToSquare(image: RgbImage, mean: Channels): RgbImage {
-  const { width, height } = image;
-  if (width === height) return image;
-  const side = Math.max(width, height);
-  const fill = mean.map((value) => Math.trunc(value * 255));
-  const pixels = new Uint8Array(side * side * 3);
-  for (let i = 0; i < pixels.length; i++) pixels[i] = fill[i % 3] as number;
-  const left = Math.trunc((side - width) / 2);
-  const top = Math.trunc((side - height) / 2);
-  copyBox(image, { pixels, width: side }, { left, top });
-  return { pixels, width: side, height: side };
+  const side = Math.max(image.width, image.height);
+  const [red, green, blue] = mean;
+  return placeImage(image, {
+    width: side,
+    height: side,
+    left: Math.trunc((side - image.width) / 2),
+    top: Math.trunc((side - image.height) / 2),
+    fill: [Math.trunc(red * 255), Math.trunc(green * 255), Math.trunc(blue * 255)],
+  });
 }
 
-/** Cuts out the middle; black where the image is smaller. */
-function cropCenter(image: RgbImage, { height, width }: { height: number; width: number }): RgbImage {
-  if (image.height === height && image.width === width) return image;
-  const pixels = new Uint8Array(height * width * 3);
-  const left = -Math.floor((image.width - width) / 2);
-  const top = -Math.floor((image.height - height) / 2);
-  copyBox(image, { pixels, width }, { left, top });
+/** An image on a larger ground of one colour; the image itself where it covers the ground. */
+export function placeImage(image: RgbImage, ground: Region & { readonly fill: Channels }): RgbImage {
+  const { width, height, left, top, fill } = ground;
+  if (width === image.width && height === image.height) return image;
+  const pixels = new Uint8Array(width * height * 3);
+  if (fill.some((level) => level !== 0)) {
+    for (let i = 0; i < pixels.length; i++) pixels[i] = fill[i % 3] as number;
+  }
+  const stride = image.width * 3;
+  for (let y = 0; y < image.height; y++) {
+    const line = image.pixels.subarray(y * stride, (y + 1) * stride);
+    pixels.set(line, ((y + top) * width + left) * 3);
+  }
   return { pixels, width, height };
-}
-
-/** Copies what of the image falls inside of the target when its corner stands at (left, top). */
-function copyBox(
-  image: RgbImage,
-  target: { readonly pixels: Uint8Array; readonly width: number },
-  { left, top }: { readonly left: number; readonly top: number },
-): void {
-  const height = target.pixels.length / (target.width * 3);
-  const firstX = Math.max(0, -left);
-  const lastX = Math.min(image.width, target.width - left);
-  if (lastX <= firstX) return;
-  for (let y = Math.max(0, -top); y < Math.min(image.height, height - top); y++) {
-    const line = image.pixels.subarray((y * image.width + firstX) * 3, (y * image.width + lastX) * 3);
-    target.pixels.set(line, ((y + top) * target.width + left + firstX) * 3);
-  }
-}
-
-function readSize(value: unknown): ImageProcessor["resize"] {
-  if (typeof value === "number") return { shortestEdge: value };
-  const { shortest_edge, height, width } = (value ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof shortest_edge === "number") return { shortestEdge: shortest_edge };
-  if (typeof height === "number" && typeof width === "number") return { height, width };
-  throw processorError("size", '{"shortest_edge"} or {"height", "width"}', value);
-}
-
-function readCrop(value: unknown): { height: number; width: number } {
-  if (typeof value === "number") return { height: value, width: value };
-  const { height, width } = (value ?? {}) as Readonly<Record<string, unknown>>;
-  if (typeof height === "number" && typeof width === "number") return { height, width };
-  throw processorError("crop_size", '{"height", "width"}', value);
-}
-
-function readChannels(fields: Readonly<Record<string, unknown>>, name: string): Channels {
-  const value = fields[name];
-  if (Array.isArray(value) && value.length === 3 && value.every((item) => typeof item === "number")) {
-    const [red = 0, green = 0, blue = 0] = value;
-    return [red, green, blue];
-  }
-  throw processorError(name, "three numbers", value);
-}
-
-function processorError(field: string, expected: string, value: unknown): BasicError {
-  return new BasicError(
-    "E_CONFIG",
-    `preprocessor_config.json: \`${field}\` must be ${expected}, got ${JSON.stringify(value) ?? "nothing"}. ` +
-      "Use the file that belongs to the encoder.",
-  );
 }

@@ -3,7 +3,8 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 
 import { decodeImage } from "../src/decode.js";
-import { fitImage, parseImageProcessor, toImageBatch } from "../src/image-processor.js";
+import { fitImage, toImageBatch } from "../src/image-processor.js";
+import { parseImageProcessor } from "../src/processor-config.js";
 import type { RgbImage } from "../src/resample.js";
 import { readTensors } from "./safetensors.js";
 

@@ -236,7 +236,9 @@ async function named(parameters: ParameterSet, prefix: string, lora?: Lora): Pro
 async function exportedValues(parameter: Parameter, lora: Lora | undefined): Promise<Float32Array> {
   const values = await parameter.floats();
   if (lora === undefined) return values;
-  const merged = tf.tidy(() => lora.mergedWeight(parameter.name, tf.tensor(values, [...parameter.shape])));
+  const weight = tf.tensor(values, [...parameter.shape]);
+  const merged = lora.mergedWeight(parameter.name, weight);
+  weight.dispose();
   if (merged === null) return values;
   const exported = await merged.data<"float32">();
   merged.dispose();

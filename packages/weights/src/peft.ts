@@ -10,9 +10,9 @@ import {
 } from "@basic-mllm/core";
 
 import { openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
+import { readJson } from "./json-file.js";
 import { type PeftConfig, readPeftConfig, writePeftConfig } from "./peft-config.js";
 import type { NamedTensor, Safetensors } from "./safetensors.js";
-import { readJson } from "./weight-folder.js";
 
 const CONFIG_FILE = "adapter_config.json";
 const TENSOR_FILE = "adapter_model.safetensors";
