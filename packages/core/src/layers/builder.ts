@@ -47,21 +47,29 @@ export class Builder {
   readonly parameters: ParameterSet;
   readonly values: ValueSource;
   readonly prefix: string;
+  /** From our name to that of a checkpoint whose modules are called otherwise. */
+  readonly rename: (name: string) => string;
 
-  constructor(parameters: ParameterSet, values: ValueSource, prefix = "") {
+  constructor(
+    parameters: ParameterSet,
+    values: ValueSource,
+    { prefix = "", rename = (name: string) => name }: Partial<Pick<Builder, "prefix" | "rename">> = {},
+  ) {
     this.parameters = parameters;
     this.values = values;
     this.prefix = prefix;
+    this.rename = rename;
   }
 
   /** A builder whose names begin with `name.`. */
   within(name: string): Builder {
-    return new Builder(this.parameters, this.values, `${this.prefix}${name}.`);
+    const { parameters, values, prefix, rename } = this;
+    return new Builder(parameters, values, { prefix: `${prefix}${name}.`, rename });
   }
 
   /** Makes the parameter `prefix + name` with the source's values. */
   add(name: string, shape: readonly number[], role: Role): Parameter {
-    const full = this.prefix + name;
+    const full = this.rename(this.prefix + name);
     return this.parameters.add(new Parameter(full, this.values(full, shape, role), shape));
   }
 }
