@@ -20,16 +20,6 @@ const families = ({ ggufFolder }: GoldenSettings): Readonly<Record<string, Famil
 const gaps: readonly KnownGap[] = [
   { family: "images", reason: "image preprocessing is not in the runner yet" },
   { family: "scorers", reason: "benchmark scorers are not built yet" },
-  {
-    family: "models",
-    name: "phi3",
-    reason: "Phi3 (fused products, longrope) is not mapped from its config yet",
-  },
-  ...["dinov2", "dinov2_interpolated", "dinov2_swiglu"].map((name) => ({
-    family: "models",
-    name,
-    reason: "DINOv2 is not among the vision encoders yet",
-  })),
 ];
 
 /** Where and on what to run. */

@@ -95,18 +95,7 @@ async function checkVision(golden: GoldenCase, vision: Vit): Promise<void> {
   const input = tf.tensor4d(pixels, [...shape]);
   const states = vision.hiddenStates(input);
   for (const [i, state] of states.entries()) await golden.compareTensor(`out.hidden_states.${i}`, state);
-  const last = states.at(-1) as tf.Tensor2D;
-  if (vision.config.classToken) {
-    const [width, images] = [vision.width, shape[0]];
-    const rows = tf.reshape(last, [images, last.shape[0] / images, width]);
-    const first = tf.reshape(tf.slice(rows, [0, 0, 0], [images, 1, width]), [images, width]) as tf.Tensor2D;
-    await golden.compareTensor("out.last_hidden_state", last);
-    await golden.compareTensor("out.pooler_output", vision.finalNorm(first));
-  } else {
-    await golden.compareTensor("out.last_hidden_state", vision.finalNorm(last));
-    // SigLIP's attention pooling is a head for classification; LLaVA reads the rows.
-    golden.notChecked(/^out\.pooler_output$/);
-  }
+  await checkLast(golden, vision, { last: states.at(-1) as tf.Tensor2D, images: shape[0] });
   const features = (): tf.Tensor2D => vision.encode(input).rows;
   await golden.compareTensor("out.features", features());
   const cotangent = tf.reshape(golden.tensor("ct.features"), features().shape);
@@ -117,6 +106,24 @@ async function checkVision(golden: GoldenCase, vision: Vit): Promise<void> {
     await golden.compareTensor("grad.pixel_values", tf.transpose(gradient, [0, 3, 1, 2]));
   }
   await checkGradients(golden, { parameters: vision.parameters, loss });
+}
+
+/** The last hidden state, which CLIP gives before its final norm, and what is made of the class token. */
+async function checkLast(
+  golden: GoldenCase,
+  vision: Vit,
+  { last, images }: { readonly last: tf.Tensor2D; readonly images: number },
+): Promise<void> {
+  const normed = vision.finalNorm(last);
+  const isClip = vision.config.classToken && vision.config.names === "clip";
+  await golden.compareTensor("out.last_hidden_state", isClip ? last : normed);
+  if (vision.config.classToken) {
+    const rows = tf.reshape(normed, [images, last.shape[0] / images, vision.width]);
+    await golden.compareTensor("out.pooler_output", tf.slice(rows, [0, 0, 0], [images, 1, vision.width]));
+  } else {
+    // SigLIP's attention pooling is a head for classification; LLaVA reads the rows.
+    golden.notChecked(/^out\.pooler_output$/);
+  }
 }
 
 /** Rows of a fused matrix are those of its parts, one after the other. */

@@ -193,7 +193,7 @@ export {
   projectorNames,
 } from "./models/projector/projector.js";
 export type { VitSizes } from "./models/vision/config.js";
-export { clipConfig, siglipConfig, type VitConfig } from "./models/vision/config.js";
+export { clipConfig, dinov2Config, siglipConfig, type VitConfig } from "./models/vision/config.js";
 export { createFeatureSource, fingerprint } from "./models/vision/feature-source.js";
 export { bicubicWeights } from "./models/vision/interpolate.js";
 export { createVit, type FeatureSelection, Vit, type VitOptions } from "./models/vision/vit.js";

@@ -100,6 +100,15 @@ describe("parseHuggingFaceConfig", () => {
     ["qwen2", { tie_word_embeddings: true }],
     ["qwen3", { head_dim: 12, rms_norm_eps: 1e-5 }],
     ["gemma", { head_dim: 8 }],
+    ["phi3", { partial_rotary_factor: 0.5, sliding_window: 5 }],
+    [
+      "phi3",
+      {
+        max_position_embeddings: 64,
+        original_max_position_embeddings: 16,
+        rope_scaling: { type: "su", short_factor: [1, 1, 1, 2], long_factor: [1, 2, 3, 4] },
+      },
+    ],
     ["gemma2", { head_dim: 8, query_pre_attn_scalar: 16, sliding_window: 4, final_logit_softcapping: null }],
   ])("writes a %s config that reads back the same", (model_type, fields) => {
     const parsed = parseHuggingFaceConfig({ ...llama, model_type, ...fields });
@@ -124,6 +133,67 @@ describe("parseHuggingFaceConfig", () => {
   );
 
   it.each([
+    ["dinov2", { mlp_ratio: 2, qkv_bias: false }],
+    ["dinov2", { use_swiglu_ffn: true, hidden_size: 1536, num_attention_heads: 24, patch_size: 14 }],
+    ["dinov2_with_registers", { num_register_tokens: 2, image_size: 518, patch_size: 14 }],
+  ])("writes a %s config that reads back the same", (model_type, fields) => {
+    const parsed = parseHuggingFaceConfig({ model_type, hidden_size: 48, num_attention_heads: 4, ...fields });
+    if (parsed.kind !== "vision") throw new Error("not a vision tower");
+    const written = writeVitConfig(parsed.config);
+    expect(written["model_type"]).toBe(model_type);
+    expect(parseHuggingFaceConfig(written)).toEqual(parsed);
+  });
+
+  it("gives DINOv2's giant the inner width of its SwiGLU, and refuses to write one that has no ratio", () => {
+    const parsed = parseHuggingFaceConfig({
+      model_type: "dinov2",
+      hidden_size: 1536,
+      num_attention_heads: 24,
+      num_hidden_layers: 40,
+      use_swiglu_ffn: true,
+    });
+    if (parsed.kind !== "vision") throw new Error("not a vision tower");
+    expect(parsed.config).toMatchObject({ inner: 4096, swiglu: true, layerScale: true });
+    expect(() => writeVitConfig({ ...parsed.config, inner: 4097 })).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: writeVitConfig: an inner width of 4097 is no whole \`mlp_ratio\` of width 1536, which is how DINOv2's config gives it. Choose a multiple. [E_CONFIG]]`,
+    );
+  });
+
+  it("takes longrope's attention factor from how much longer the texts are", () => {
+    const scaling = { type: "longrope", short_factor: [1, 1, 1, 1], long_factor: [1, 2, 3, 4] };
+    const parsed = parseHuggingFaceConfig({
+      ...llama,
+      model_type: "phi3",
+      max_position_embeddings: 131_072,
+      rope_scaling: scaling,
+    });
+    const expected = Math.sqrt(1 + Math.log(32) / Math.log(4096));
+    expect(parsed.config).toMatchObject({
+      rotary: { scaling: { originalPositions: 4096, attentionFactor: expected } },
+    });
+  });
+
+  it("reads the configs of SmolLM2 and of CLIP as their authors published them", () => {
+    const smol = parseHuggingFaceConfig({
+      ...llama,
+      is_llama_config: true,
+      rope_interleaved: false,
+      rope_theta: 100_000,
+      tie_word_embeddings: true,
+      "transformers.js_config": { dtype: "q4" },
+    });
+    expect(smol.config).toMatchObject({ tiedHead: true, rotary: { base: 100_000 } });
+    const clip = parseHuggingFaceConfig({
+      model_type: "clip_vision_model",
+      pruned_heads: {},
+      num_beams: 1,
+      tie_encoder_decoder: false,
+      tie_word_embeddings: true,
+    });
+    expect(clip.kind).toBe("vision");
+  });
+
+  it.each([
     ["without a model type", {}],
     ["of an unknown model", { model_type: "mamba" }],
     ["with a field that may change the maths", { ...llama, residual_multiplier: 0.5 }],
@@ -135,6 +205,17 @@ describe("parseHuggingFaceConfig", () => {
     ],
     ["with a number that is none", { ...llama, hidden_size: "32" }],
     ["with heads that do not share", { ...llama, num_key_value_heads: 3 }],
+    ["with rotary pairs side by side", { ...llama, rope_interleaved: true }],
+    ["of a SigLIP 2 with NaFlex", { model_type: "siglip2", vision_config: { num_patches: 256 } }],
+    ["of a vision tower with pruned heads", { model_type: "clip_vision_model", pruned_heads: { 0: [1] } }],
+    [
+      "of LLaVA that would hand on registers as patches",
+      {
+        model_type: "llava",
+        vision_config: { model_type: "dinov2_with_registers" },
+        text_config: llama,
+      },
+    ],
     ["of a quantised model", { ...llama, quantization_config: { bits: 4 } }],
     ["of a vision tower with one colour", { model_type: "clip_vision_model", num_channels: 1 }],
     [

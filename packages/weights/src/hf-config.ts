@@ -2,7 +2,7 @@ import { BasicError, type DecoderConfig, type FeatureSelection, type VitConfig }
 
 import { readDecoderConfig, writeDecoderConfig } from "./hf-decoder.js";
 import { ConfigFields } from "./hf-fields.js";
-import { readVitConfig, writeVitConfig } from "./hf-vision.js";
+import { isVisionType, readVitConfig, writeVitConfig } from "./hf-vision.js";
 
 /** A projector as a config names it. */
 export interface ProjectorConfig {
@@ -33,7 +33,7 @@ export type ModelConfig =
   | { readonly kind: "vision"; readonly config: VitConfig };
 
 /**
- * Reads a Hugging Face config.json: llava, a language model, or a CLIP or SigLIP vision tower.
+ * Reads a Hugging Face config.json: llava, a language model, or a CLIP, SigLIP or DINOv2 vision tower.
  *
  * @param json - The parsed file.
  * @throws `BasicError` `E_CONFIG` naming the field that is missing, unknown or not supported.
@@ -42,7 +42,7 @@ export function parseHuggingFaceConfig(json: unknown, where = "config.json"): Mo
   const fields = new ConfigFields(json, where);
   const type = fields.text("model_type", "");
   if (type === "llava") return { kind: "llava", config: readLlavaConfig(fields) };
-  if (/^(clip|siglip)(_vision_model)?$/.test(type)) return { kind: "vision", config: readVitConfig(fields) };
+  if (isVisionType(type)) return { kind: "vision", config: readVitConfig(fields) };
   if (type === "") {
     throw new BasicError(
       "E_CONFIG",
@@ -66,6 +66,13 @@ function readLlavaConfig(fields: ConfigFields): LlavaConfig {
   if (strategy === "default" && !vit.classToken) {
     // Hugging Face would drop the first patch.
     throw fields.unsupported("vision_feature_select_strategy", '"full" for an encoder without a class token');
+  }
+  if (vit.registers > 0 && (strategy === "full" || !fields.flag("basic_drop_registers", false))) {
+    // Hugging Face would hand registers on as if they were patches.
+    throw fields.unsupported(
+      "basic_drop_registers",
+      'true, and `vision_feature_select_strategy` "default", for an encoder with registers',
+    );
   }
   const config: LlavaConfig = {
     vision: vit,
@@ -124,6 +131,7 @@ export function writeLlavaConfig(config: LlavaConfig, imageRows: number): Record
     vision_config: writeVitConfig(vision),
     vision_feature_layer: featureLayer,
     vision_feature_select_strategy: featureSelection === "patch" && vision.classToken ? "default" : "full",
+    ...(vision.registers > 0 && { basic_drop_registers: featureSelection === "patch" }),
     ...(!isLlava && {
       basic_projector: { name, bias, factor, ...(outputNorm !== "none" && { output_rms: outputNorm.rms }) },
     }),

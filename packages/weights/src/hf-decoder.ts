@@ -4,7 +4,7 @@ import type { ConfigFields } from "./hf-fields.js";
 import { readRotary, writeRotary } from "./hf-rotary.js";
 import { nameOf } from "./hf-vision.js";
 
-type Family = "llama" | "mistral" | "qwen2" | "qwen3" | "gemma" | "gemma2";
+type Family = "llama" | "mistral" | "qwen2" | "qwen3" | "gemma" | "gemma2" | "phi3";
 
 interface Defaults {
   readonly vocabulary: number;
@@ -88,6 +88,17 @@ const defaults: Readonly<Record<Family, Defaults>> = {
     positions: 8192,
     tied: true,
   },
+  phi3: {
+    vocabulary: 32_064,
+    width: 3072,
+    inner: 8192,
+    depth: 32,
+    heads: 32,
+    keyValueHeads: null,
+    headWidth: null,
+    positions: 4096,
+    tied: false,
+  },
 };
 
 const gates: Readonly<Record<string, DecoderConfig["activation"]>> = {
@@ -99,7 +110,7 @@ const gates: Readonly<Record<string, DecoderConfig["activation"]>> = {
 };
 
 /**
- * Reads the config of a language model: llama, mistral, qwen2, qwen3, gemma or gemma2.
+ * Reads the config of a language model: llama (Vicuna and SmolLM2 too), mistral, qwen2, qwen3, gemma, gemma2 or phi3.
  *
  * Both spellings are understood: transformers 4 (`rope_theta`, `rope_scaling`) and 5 (`rope_parameters`).
  *
@@ -114,15 +125,19 @@ export function readDecoderConfig(fields: ConfigFields): DecoderConfig {
   const sizes = readSizes(fields, defaults[family]);
   const config = decoderConfig({
     ...sizes,
-    rotary: readRotary(fields, sizes.headWidth),
-    normEpsilon: fields.number("rms_norm_eps", 1e-6),
+    rotary: readRotary(fields, {
+      headWidth: sizes.headWidth,
+      positions: sizes.positions,
+      originalPositions: family === "phi3" ? 4096 : sizes.positions,
+    }),
+    normEpsilon: fields.number("rms_norm_eps", family === "phi3" ? 1e-5 : 1e-6),
     initialStd: fields.number("initializer_range", 0.02),
     windows: readWindows(fields, family, sizes.depth),
     ...readBiases(fields, family),
     ...readGemma(fields, family, sizes),
   });
-  if (fields.flag("use_bidirectional_attention", false)) {
-    throw fields.unsupported("use_bidirectional_attention", "false");
+  for (const name of ["use_bidirectional_attention", "rope_interleaved"]) {
+    if (fields.flag(name, false)) throw fields.unsupported(name, "false");
   }
   fields.finish();
   return config;
@@ -152,6 +167,7 @@ function readBiases(fields: ConfigFields, family: Family): Partial<DecoderConfig
     outputBias: all,
     mlpBias: fields.flag("mlp_bias", false),
     headNorm: family === "qwen3",
+    fusedProducts: family === "phi3",
   };
 }
 
@@ -212,7 +228,7 @@ function readWindows(fields: ConfigFields, family: Family, depth: number): reado
 function readWindow(fields: ConfigFields, family: Family): number {
   const given = fields.raw("sliding_window");
   if (given === null) return 0;
-  return fields.number("sliding_window", family === "llama" || family === "gemma" ? 0 : 4096);
+  return fields.number("sliding_window", ["llama", "gemma", "phi3"].includes(family) ? 0 : 4096);
 }
 
 function layerWindow(fields: ConfigFields, type: unknown, window: number): number {
@@ -227,10 +243,10 @@ export function writeDecoderConfig(config: DecoderConfig): Record<string, unknow
   const isGemma = config.normAddOne;
   return {
     architectures: [
-      `${{ llama: "Llama", mistral: "Mistral", qwen2: "Qwen2", qwen3: "Qwen3", gemma: "Gemma", gemma2: "Gemma2" }[family]}ForCausalLM`,
+      `${{ llama: "Llama", mistral: "Mistral", qwen2: "Qwen2", qwen3: "Qwen3", gemma: "Gemma", gemma2: "Gemma2", phi3: "Phi3" }[family]}ForCausalLM`,
     ],
     model_type: family,
-    ...(family !== "qwen2" && family !== "mistral" && { attention_bias: config.outputBias }),
+    ...(!["qwen2", "mistral", "phi3"].includes(family) && { attention_bias: config.outputBias }),
     head_dim: config.headWidth,
     [isGemma ? "hidden_activation" : "hidden_act"]: nameOf(config.activation),
     hidden_size: config.width,
@@ -243,6 +259,9 @@ export function writeDecoderConfig(config: DecoderConfig): Record<string, unknow
     num_key_value_heads: config.keyValueHeads,
     rms_norm_eps: config.normEpsilon,
     ...writeRotary(config.rotary, config.headWidth),
+    ...(config.rotary.scaling?.kind === "longrope" && {
+      original_max_position_embeddings: config.rotary.scaling.originalPositions,
+    }),
     ...writeWindows(config, family),
     ...(family === "gemma2" && {
       attn_logit_softcapping: config.attentionSoftcap || null,
@@ -259,14 +278,16 @@ function writeWindows({ windows }: DecoderConfig, family: Family): Record<string
   if (family === "llama" || family === "gemma") return {};
   return {
     sliding_window: window === 0 ? null : window,
-    ...(family !== "mistral" && {
-      layer_types: windows.map((size) => (size === 0 ? "full_attention" : "sliding_attention")),
-    }),
+    ...(family !== "mistral" &&
+      family !== "phi3" && {
+        layer_types: windows.map((size) => (size === 0 ? "full_attention" : "sliding_attention")),
+      }),
     ...(family.startsWith("qwen") && { use_sliding_window: window > 0 }),
   };
 }
 
 function familyOf(config: DecoderConfig): Family {
+  if (config.fusedProducts) return "phi3";
   if (config.sandwichNorms) return "gemma2";
   if (config.normAddOne) return "gemma";
   if (config.headNorm) return "qwen3";

@@ -5,6 +5,7 @@ const harmless = new Set([
   "_attn_implementation_autoset",
   "_commit_hash",
   "_name_or_path",
+  "add_cross_attention",
   "architectures",
   "attention_dropout",
   "attention_probs_dropout_prob",
@@ -12,11 +13,14 @@ const harmless = new Set([
   "bos_token_id",
   "cache_implementation",
   "chunk_size_feed_forward",
+  "cross_attention_hidden_size",
+  "decoder_start_token_id",
   "dropout",
   "dtype",
   "embd_pdrop",
   "eos_token_id",
   "finetuning_task",
+  "gradient_checkpointing",
   "head_layer_norm_eps",
   "hidden_dropout_prob",
   "id2label",
@@ -25,27 +29,62 @@ const harmless = new Set([
   "initializer_range",
   "is_decoder",
   "is_encoder_decoder",
+  "is_llama_config",
   "label2id",
   "max_position_embeddings",
+  "max_sequence_length",
   "model_type",
   "output_attentions",
   "output_hidden_states",
+  "output_scores",
   "pad_token_id",
+  "prefix",
   "pretraining_tp",
+  "problem_type",
   "projection_dim",
+  "remove_invalid_values",
   "resid_pdrop",
   "return_dict",
+  "return_dict_in_generate",
   "sep_token_id",
   "task_specific_params",
+  "tf_legacy_loss",
+  "tie_encoder_decoder",
+  "tokenizer_class",
+  "torch_compile",
   "torch_dtype",
   "torchscript",
   "transformers.js_config",
   "transformers_version",
   "unk_token_id",
+  "use_bfloat16",
   "use_cache",
   "use_return_dict",
   "vision_use_head",
   "vocab_size",
+  // Of generation; older files repeat them in every part.
+  "bad_words_ids",
+  "begin_suppress_tokens",
+  "diversity_penalty",
+  "do_sample",
+  "early_stopping",
+  "encoder_no_repeat_ngram_size",
+  "exponential_decay_length_penalty",
+  "forced_bos_token_id",
+  "forced_eos_token_id",
+  "length_penalty",
+  "max_length",
+  "min_length",
+  "no_repeat_ngram_size",
+  "num_beam_groups",
+  "num_beams",
+  "num_return_sequences",
+  "repetition_penalty",
+  "suppress_tokens",
+  "temperature",
+  "top_k",
+  "top_p",
+  "typical_p",
 ]);
 
 /**
@@ -69,6 +108,12 @@ export class ConfigFields {
   /** Whether the field is there and not null. */
   has(name: string): boolean {
     return this.#values[name] !== undefined && this.#values[name] !== null;
+  }
+
+  /** `{}` and `[]` say nothing, whatever their name. */
+  #isEmpty(name: string): boolean {
+    const value = this.#values[name];
+    return typeof value === "object" && value !== null && Object.keys(value).length === 0;
   }
 
   /** A number, or the default where the field is absent or null. */
@@ -130,7 +175,7 @@ export class ConfigFields {
    */
   finish(): void {
     const unknown = Object.keys(this.#values).find(
-      (name) => this.has(name) && !this.#read.has(name) && !harmless.has(name),
+      (name) => this.has(name) && !this.#isEmpty(name) && !this.#read.has(name) && !harmless.has(name),
     );
     if (unknown === undefined) return;
     throw new BasicError(

@@ -2,26 +2,35 @@ import type { RotaryConfig, RotaryScaling } from "@basic-mllm/core";
 
 import type { ConfigFields } from "./hf-fields.js";
 
+/** What the rotary embedding depends on besides its own fields. */
+interface RotarySizes {
+  readonly headWidth: number;
+  /** Longest text. */
+  readonly positions: number;
+  /** longrope: longest text of the first training, where no field says. */
+  readonly originalPositions: number;
+}
+
 /** Reads the rotary embedding in the spelling of transformers 4 or 5. */
-export function readRotary(fields: ConfigFields, headWidth: number): RotaryConfig {
+export function readRotary(fields: ConfigFields, sizes: RotarySizes): RotaryConfig {
   const parameters = fields.object("rope_parameters");
   const scaling = fields.object("rope_scaling");
   const source = parameters ?? fields;
   const base = source.number("rope_theta", fields.number("rope_theta", 10_000));
   const part = source.number("partial_rotary_factor", fields.number("partial_rotary_factor", 1));
-  const originalPositions = fields.number("original_max_position_embeddings", 0);
+  const originalPositions = fields.number("original_max_position_embeddings", sizes.originalPositions);
   const rules = parameters ?? scaling;
   const config = {
     base,
-    width: Math.floor(headWidth * part),
-    scaling: rules === null ? null : readScaling(rules, fields, originalPositions),
+    width: Math.floor(sizes.headWidth * part),
+    scaling: rules === null ? null : readScaling(rules, { ...sizes, originalPositions }),
   };
   rules?.finish();
   if (parameters !== null) scaling?.finish();
   return config;
 }
 
-function readScaling(rules: ConfigFields, fields: ConfigFields, original: number): RotaryScaling | null {
+function readScaling(rules: ConfigFields, sizes: RotarySizes): RotaryScaling | null {
   const kind = rules.text("rope_type", rules.text("type", "default"));
   rules.ignore("type", "rope_type");
   switch (kind) {
@@ -37,8 +46,10 @@ function readScaling(rules: ConfigFields, fields: ConfigFields, original: number
         highFrequencyFactor: rules.number("high_freq_factor", 4),
         originalPositions: rules.number("original_max_position_embeddings", 8192),
       };
+    // Its first name in Phi 3.
+    case "su":
     case "longrope":
-      return readLongRope(rules, fields, original);
+      return readLongRope(rules, sizes);
     default:
       throw rules.unsupported(
         rules.has("rope_type") ? "rope_type" : "type",
@@ -47,10 +58,9 @@ function readScaling(rules: ConfigFields, fields: ConfigFields, original: number
   }
 }
 
-function readLongRope(rules: ConfigFields, fields: ConfigFields, original: number): RotaryScaling {
-  const longest = fields.number("max_position_embeddings", 0);
-  const originalPositions = rules.number("original_max_position_embeddings", original || longest);
-  const factor = rules.number("factor", longest / originalPositions);
+function readLongRope(rules: ConfigFields, sizes: RotarySizes): RotaryScaling {
+  const originalPositions = rules.number("original_max_position_embeddings", sizes.originalPositions);
+  const factor = rules.number("factor", sizes.positions / originalPositions);
   const byFactor = factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(originalPositions));
   return {
     kind: "longrope",

@@ -1,4 +1,11 @@
-import { clipConfig, type FusedActivation, siglipConfig, type VitConfig } from "@basic-mllm/core";
+import {
+  BasicError,
+  clipConfig,
+  dinov2Config,
+  type FusedActivation,
+  siglipConfig,
+  type VitConfig,
+} from "@basic-mllm/core";
 
 import type { ConfigFields } from "./hf-fields.js";
 
@@ -8,6 +15,18 @@ const activations: Readonly<Record<string, FusedActivation>> = {
   gelu_new: "gelu-tanh",
   gelu_pytorch_tanh: "gelu-tanh",
   silu: "silu",
+};
+
+type Family = "clip" | "siglip" | "dinov2" | "dinov2_with_registers";
+
+/** The families by what `model_type` may say. */
+const families: Readonly<Record<string, Family>> = {
+  clip: "clip",
+  clip_vision_model: "clip",
+  siglip: "siglip",
+  siglip_vision_model: "siglip",
+  dinov2: "dinov2",
+  dinov2_with_registers: "dinov2_with_registers",
 };
 
 /** Defaults of Hugging Face's config classes: a config.json holds only what differs from them. */
@@ -22,57 +41,142 @@ const clipDefaults = {
   act: "quick_gelu",
 };
 const siglipDefaults = { ...clipDefaults, patch: 16, epsilon: 1e-6, act: "gelu_pytorch_tanh" };
+const dinoDefaults = { ...siglipDefaults, act: "gelu" };
+const defaults: Readonly<Record<Family, typeof clipDefaults>> = {
+  clip: clipDefaults,
+  siglip: siglipDefaults,
+  dinov2: dinoDefaults,
+  dinov2_with_registers: dinoDefaults,
+};
+
+/** Whether a `model_type` is one of a vision tower, also one that {@link readVitConfig} explains why it cannot read. */
+export function isVisionType(type: string): boolean {
+  return families[type] !== undefined || isNaflex(type);
+}
+
+/** SigLIP 2 for pictures of any shape; its checkpoints of fixed size call themselves siglip. */
+function isNaflex(type: string): boolean {
+  return type === "siglip2" || type === "siglip2_vision_model";
+}
 
 /**
- * Reads the config of a CLIP or SigLIP vision tower.
+ * Reads the config of a CLIP, SigLIP (1, or 2 of fixed size) or DINOv2 vision tower.
  *
  * @throws `E_CONFIG` for another `model_type` or a field that we cannot follow.
  */
 export function readVitConfig(fields: ConfigFields): VitConfig {
   const type = fields.text("model_type", "clip_vision_model");
+  if (isNaflex(type)) {
+    throw fields.unsupported(
+      "model_type",
+      'that of a SigLIP 2 of fixed size (they say "siglip"; NaFlex, with patches of any picture shape, is not supported)',
+    );
+  }
   const nested = fields.object("vision_config");
   if (nested !== null) return readVitConfig(nested);
-  const isClip = type === "clip_vision_model" || type === "clip";
-  if (!isClip && type !== "siglip_vision_model" && type !== "siglip") {
-    throw fields.unsupported("model_type", '"clip_vision_model" or "siglip_vision_model"');
+  const family = families[type];
+  if (family === undefined) {
+    throw fields.unsupported("model_type", `one of ${Object.keys(families).join(", ")}`);
   }
-  const defaults = isClip ? clipDefaults : siglipDefaults;
-  const activation = activations[fields.text("hidden_act", defaults.act)];
+  const sizes = readSizes(fields, defaults[family]);
+  fields.ignore("tie_word_embeddings");
+  const config = family.startsWith("dinov2")
+    ? dinov2Config({ ...sizes, ...readDino(fields, family, sizes.width) })
+    : sized(fields, family, sizes);
+  fields.finish();
+  return config;
+}
+
+type Sizes = ReturnType<typeof readSizes>;
+
+function readSizes(fields: ConfigFields, byDefault: typeof clipDefaults) {
+  const activation = activations[fields.text("hidden_act", byDefault.act)];
   if (activation === undefined)
     throw fields.unsupported("hidden_act", `one of ${Object.keys(activations).join(", ")}`);
   if (fields.number("num_channels", 3) !== 3) throw fields.unsupported("num_channels", "3");
-  if (isClip) fields.ignore("vocab_size");
-  const sizes = {
-    imageSize: fields.number("image_size", defaults.image),
-    patchSize: fields.number("patch_size", defaults.patch),
-    width: fields.number("hidden_size", defaults.width),
-    depth: fields.number("num_hidden_layers", defaults.depth),
-    heads: fields.number("num_attention_heads", defaults.heads),
-    inner: fields.number("intermediate_size", defaults.inner),
-    normEpsilon: fields.number("layer_norm_eps", defaults.epsilon),
+  return {
+    imageSize: fields.number("image_size", byDefault.image),
+    patchSize: fields.number("patch_size", byDefault.patch),
+    width: fields.number("hidden_size", byDefault.width),
+    depth: fields.number("num_hidden_layers", byDefault.depth),
+    heads: fields.number("num_attention_heads", byDefault.heads),
+    inner: byDefault.inner,
+    normEpsilon: fields.number("layer_norm_eps", byDefault.epsilon),
     activation,
   };
-  fields.finish();
-  return isClip ? clipConfig(sizes) : siglipConfig(sizes);
+}
+
+function sized(fields: ConfigFields, family: Family, sizes: Sizes): VitConfig {
+  const inner = fields.number("intermediate_size", sizes.inner);
+  return family === "clip" ? clipConfig({ ...sizes, inner }) : siglipConfig({ ...sizes, inner });
+}
+
+function readDino(fields: ConfigFields, family: Family, width: number) {
+  // Of training from scratch, of masked training, and of the backbone classes.
+  fields.ignore("layerscale_value", "drop_path_rate", "use_mask_token");
+  fields.ignore("apply_layernorm", "reshape_hidden_states", "out_features", "out_indices", "stage_names");
+  const hasRegisters = family === "dinov2_with_registers";
+  const swiglu = fields.flag("use_swiglu_ffn", false);
+  const inner = Math.floor(width * fields.number("mlp_ratio", 4));
+  return {
+    inner: swiglu ? swigluInner(inner) : inner,
+    swiglu,
+    inputBias: fields.flag("qkv_bias", true),
+    antialias: hasRegisters,
+    registers: hasRegisters ? fields.number("num_register_tokens", 4) : 0,
+  };
+}
+
+/** Two thirds, up to a multiple of 8. */
+function swigluInner(inner: number): number {
+  return Math.ceil(Math.floor((inner * 2) / 3) / 8) * 8;
 }
 
 /** The config in Hugging Face's spelling. */
 export function writeVitConfig(config: VitConfig): Record<string, unknown> {
-  const isClip = config.classToken;
-  return {
-    architectures: [isClip ? "CLIPVisionModel" : "SiglipVisionModel"],
-    model_type: isClip ? "clip_vision_model" : "siglip_vision_model",
+  const common = {
     hidden_act: nameOf(config.activation),
     hidden_size: config.width,
     image_size: config.imageSize,
-    intermediate_size: config.inner,
     layer_norm_eps: config.normEpsilon,
     num_attention_heads: config.heads,
     num_channels: 3,
     num_hidden_layers: config.depth,
     patch_size: config.patchSize,
+  };
+  if (config.names === "dinov2") return { ...writeDino(config), ...common };
+  const isClip = config.classToken;
+  return {
+    architectures: [isClip ? "CLIPVisionModel" : "SiglipVisionModel"],
+    model_type: isClip ? "clip_vision_model" : "siglip_vision_model",
+    ...common,
+    intermediate_size: config.inner,
     ...(!isClip && { vision_use_head: false }),
   };
+}
+
+function writeDino(config: VitConfig): Record<string, unknown> {
+  // One with registers smooths its positions: both or neither.
+  const hasRegisters = config.antialias;
+  return {
+    architectures: [hasRegisters ? "Dinov2WithRegistersModel" : "Dinov2Model"],
+    model_type: hasRegisters ? "dinov2_with_registers" : "dinov2",
+    mlp_ratio: mlpRatio(config),
+    qkv_bias: config.inputBias,
+    use_swiglu_ffn: config.swiglu,
+    ...(hasRegisters ? { num_register_tokens: config.registers } : { use_mask_token: false }),
+  };
+}
+
+function mlpRatio({ width, inner, swiglu }: VitConfig): number {
+  const candidates = Array.from({ length: 64 }, (_, i) => i + 1);
+  const found = candidates.find((ratio) => (swiglu ? swigluInner(width * ratio) : width * ratio) === inner);
+  if (found !== undefined) return found;
+  throw new BasicError(
+    "E_CONFIG",
+    `writeVitConfig: an inner width of ${inner} is no whole \`mlp_ratio\` of width ${width}, which is how DINOv2's config gives it. ` +
+      "Choose a multiple.",
+  );
 }
 
 /** Hugging Face's name of an activation. */

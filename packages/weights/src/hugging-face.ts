@@ -6,6 +6,7 @@ import {
   createProjector,
   createVit,
   type Decoder,
+  type DecoderConfig,
   type Lora,
   type MlpProjector,
   type Parameter,
@@ -24,6 +25,7 @@ import {
   writeLlavaConfig,
   writeVitConfig,
 } from "./hf-config.js";
+import { fuseProducts, splitFused } from "./hf-fused.js";
 import { readJson } from "./json-file.js";
 import type { NamedTensor } from "./safetensors.js";
 import { WeightFolder } from "./weight-folder.js";
@@ -93,7 +95,10 @@ function build(
     case "language": {
       const { config } = parsed;
       ignoreTiedHead(weights, config.tiedHead);
-      return { kind: "language", language: createDecoder(config, { values: from(weights, languageNames) }) };
+      return {
+        kind: "language",
+        language: createDecoder(config, { values: languageValues(weights, config) }),
+      };
     }
     case "llava":
       return buildLlava(parsed.config, weights);
@@ -119,13 +124,18 @@ function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
       outputNorm,
       ...(factor > 1 && { factor }),
     }),
-    language: createDecoder(config.language, { values: from(weights, languageNames) }),
+    language: createDecoder(config.language, { values: languageValues(weights, config.language) }),
   };
 }
 
 /** Parameters take their first values from the files. */
 function from(weights: WeightFolder, namesOf: (name: string) => readonly string[]): ValueSource {
   return (name, shape) => weights.floats(namesOf(name), shape);
+}
+
+function languageValues(weights: WeightFolder, config: DecoderConfig): ValueSource {
+  const values = from(weights, languageNames);
+  return config.fusedProducts ? splitFused(values, config) : values;
 }
 
 /** A tied head is sometimes stored all the same. */
@@ -144,6 +154,8 @@ function visionNames(name: string): readonly string[] {
     `model.vision_tower.${name}`,
     `model.vision_tower.${bare}`,
     `model.vision_tower.vision_tower.${name}`,
+    `dinov2.${name}`,
+    `dinov2_with_registers.${name}`,
   ];
 }
 
@@ -202,13 +214,13 @@ async function exported(
       };
     case "language":
       return {
-        tensors: await named(model.language.parameters, "", lora),
+        tensors: await namedLanguage(model.language, "", lora),
         config: writeDecoderConfig(model.language.config),
       };
     case "llava":
       return {
         tensors: [
-          ...(await named(model.language.parameters, "language_model.", lora)),
+          ...(await namedLanguage(model.language, "language_model.", lora)),
           ...(await named(model.projector.parameters, "multi_modal_projector.")),
           ...(await named(model.vision.parameters, "vision_tower.")),
         ],
@@ -219,8 +231,17 @@ async function exported(
 
 function imageRows({ vision, projector }: LlavaModel): number {
   const side = Math.floor(vision.imageSize / vision.config.patchSize);
-  const rows = side * side + (vision.select === "cls_patch" ? 1 : 0);
+  const rows = side * side + (vision.select === "cls_patch" ? 1 + vision.config.registers : 0);
   return projector.gridAfter(vision.select === "cls_patch" ? null : [side, side], rows).rows;
+}
+
+async function namedLanguage(
+  { parameters, config }: Decoder,
+  prefix: string,
+  lora?: Lora,
+): Promise<NamedTensor[]> {
+  const tensors = await named(parameters, prefix, lora);
+  return config.fusedProducts ? fuseProducts(tensors) : tensors;
 }
 
 async function named(parameters: ParameterSet, prefix: string, lora?: Lora): Promise<NamedTensor[]> {

@@ -14,6 +14,8 @@ const ignorable = [
   /rotary_emb\.inv_freq$/,
   // SigLIP's attention-pooling head gives one vector per image; features do not pass through it.
   /(^|\.)(vision_model\.|vision_tower\.)?head\./,
+  // DINOv2 hides patches behind it in its own training only.
+  /(^|\.)embeddings\.mask_token$/,
   /^(text_model|text_projection|visual_projection|logit_scale|logit_bias)(\.|$)/,
 ];
 

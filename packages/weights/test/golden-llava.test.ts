@@ -11,6 +11,7 @@ import {
   type LlavaModel,
   loadHuggingFace,
   loadLlava,
+  openSafetensors,
   type Safetensors,
   saveHuggingFace,
 } from "../src/index.js";
@@ -77,7 +78,7 @@ const cases = casesOf("llava").filter(({ kind }) => kind === "end_to_end");
 describe.each(cases.map((testCase) => [testCase.name, testCase] as const))("%s", (_, testCase) => {
   it("has the features, embeddings, logits, refined embeddings and patch weights of the oracle", async () => {
     const options = (testCase as unknown as { options: { k: number | null; scheme: string } }).options;
-    const data = openCase("llava", testCase);
+    const data = openCase(testCase);
     const model = await loadLlava(join(golden, "llava", testCase.folder));
     const comparison = new Comparison(data, testCase.tol);
     const features = model.vision.encode(pixelsOf(data));
@@ -153,6 +154,26 @@ describe("loadHuggingFace", () => {
         expect(await readFile(join(second, file))).toEqual(await readFile(join(first, file)));
       }
       expect((again as LlavaModel).config).toEqual(model.config);
+    },
+  );
+
+  it.each(["phi3", "dinov2", "dinov2_swiglu", "siglip_v5"])(
+    "writes %s as it read it, tensor by tensor",
+    async (name) => {
+      const [from, to] = [join(golden, "models", name), join(scratch, `model-${name}`)];
+      await saveHuggingFace(to, await loadHuggingFace(from));
+      const [read, written] = [from, to].map((folder) =>
+        openSafetensors(join(folder, "model.safetensors")),
+      ) as [Safetensors, Safetensors];
+      for (const tensor of written.names) {
+        const stored = read.has(tensor) ? tensor : tensor.replace("vision_model.", "");
+        expect(written.entry(tensor).shape).toEqual(read.entry(stored).shape);
+        expect(written.floats(tensor)).toEqual(read.floats(stored));
+      }
+      const left = read.names.filter((tensor) => !/mask_token|(^|\.)head\./.test(tensor));
+      expect(written.names.length).toBe(left.length);
+      read.close();
+      written.close();
     },
   );
 

@@ -1,15 +1,11 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { join } from "node:path";
 
 import { setFallback, valueAndGradients } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, it } from "vitest";
 
 import { loadHuggingFace, type Safetensors } from "../src/index.js";
-import { Comparison, casesOf, type GoldenCase, golden, openCase } from "./golden.js";
-
-/** DINOv2 is another encoder. */
-const gaps = ["dinov2", "dinov2_interpolated", "dinov2_swiglu"];
+import { Comparison, type GoldenCase, modelCases, openCase } from "./golden.js";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
@@ -22,13 +18,13 @@ function pixelsOf(data: Safetensors): tf.Tensor4D {
   return tf.transpose(tf.tensor4d(data.floats("in.pixel_values"), shape), [0, 2, 3, 1]);
 }
 
-const cases = casesOf("models").filter(({ kind, name }) => kind === "vision" && !gaps.includes(name));
+const cases = modelCases("vision");
 
 it.each(cases.map((testCase): [string, GoldenCase] => [testCase.name, testCase]))(
   "gives %s the hidden states, features and gradients of transformers",
   async (_, testCase) => {
-    const data = openCase("models", testCase);
-    const model = await loadHuggingFace(join(golden, "models", testCase.folder));
+    const data = openCase(testCase);
+    const model = await loadHuggingFace(testCase.path);
     if (model.kind !== "vision") throw new Error(`${testCase.folder} is a ${model.kind} model`);
     const { vision } = model;
     const comparison = new Comparison(data, testCase.tol);
@@ -36,7 +32,8 @@ it.each(cases.map((testCase): [string, GoldenCase] => [testCase.name, testCase])
     const states = vision.hiddenStates(pixels);
     for (const [i, state] of states.entries()) comparison.check(`out.hidden_states.${i}`, state);
     const last = states.at(-1) as tf.Tensor2D;
-    comparison.check("out.last_hidden_state", vision.config.classToken ? last : vision.finalNorm(last));
+    const isClip = vision.config.classToken && vision.config.names === "clip";
+    comparison.check("out.last_hidden_state", isClip ? last : vision.finalNorm(last));
     comparison.check("out.features", vision.encode(pixels).rows);
     const cotangent = tf.tensor1d(data.floats("ct.features"));
     const used = [...vision.parameters].filter(({ name }) => data.has(`grad.${storedName(data, name)}`));

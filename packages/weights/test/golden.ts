@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import type * as tf from "@tensorflow/tfjs-core";
@@ -10,11 +10,16 @@ import { openSafetensors, type Safetensors } from "../src/index.js";
 export const golden =
   process.env["BASIC_MLLM_GOLDEN"] ?? fileURLToPath(new URL("../../../golden", import.meta.url));
 
+/** Recorded from transformers by fixtures/models.py, in the layout of the golden family `models`. */
+export const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
+
 /** One case of a family's index.json. */
 export interface GoldenCase {
   readonly name: string;
   readonly kind: string;
   readonly folder: string;
+  /** The checkpoint's folder, whole. */
+  readonly path: string;
   readonly file: string;
   readonly tol: Readonly<Record<string, number>>;
   readonly lengths?: readonly number[];
@@ -22,16 +27,24 @@ export interface GoldenCase {
 }
 
 /** All cases of a family. */
-export function casesOf(family: string): readonly GoldenCase[] {
-  const index = JSON.parse(readFileSync(join(golden, family, "index.json"), "utf8")) as {
-    cases: GoldenCase[];
+export function casesOf(family: string, root = golden): readonly GoldenCase[] {
+  const index = JSON.parse(readFileSync(join(root, family, "index.json"), "utf8")) as {
+    cases: (Omit<GoldenCase, "path" | "folder"> & { readonly folder?: string })[];
   };
-  return index.cases;
+  return index.cases.map((one) => {
+    const folder = one.folder ?? "";
+    return { ...one, folder, path: join(root, family, folder) };
+  });
+}
+
+/** All cases of `models`: the golden ones and our own. */
+export function modelCases(kind: string): readonly GoldenCase[] {
+  return [...casesOf("models"), ...casesOf("models", fixtures)].filter((one) => one.kind === kind);
 }
 
 /** Opens the tensors of a case. */
-export function openCase(family: string, { file }: GoldenCase): Safetensors {
-  return openSafetensors(join(golden, family, file));
+export function openCase({ path, file }: GoldenCase): Safetensors {
+  return openSafetensors(join(dirname(path), file));
 }
 
 /** Names of tensors that differ by more than their tolerance, with the factor; empty = all is well. */

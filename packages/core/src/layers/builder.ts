@@ -54,33 +54,40 @@ export class Builder {
   readonly prefix: string;
   /** Every product made so far, by its full name; shared by all builders of a model. */
   readonly linears: Map<string, Linear>;
+  /** From our name to that of a checkpoint whose modules are called otherwise. */
+  readonly rename: (name: string) => string;
 
   constructor(
     parameters: ParameterSet,
     values: ValueSource,
-    prefix = "",
-    linears: Map<string, Linear> = new Map(),
+    {
+      prefix = "",
+      rename = (name: string) => name,
+      linears = new Map(),
+    }: Partial<Pick<Builder, "prefix" | "rename" | "linears">> = {},
   ) {
     this.parameters = parameters;
     this.values = values;
     this.prefix = prefix;
     this.linears = linears;
+    this.rename = rename;
   }
 
   /** A builder whose names begin with `name.`. */
   within(name: string): Builder {
-    return new Builder(this.parameters, this.values, `${this.prefix}${name}.`, this.linears);
+    const { parameters, values, prefix, rename, linears } = this;
+    return new Builder(parameters, values, { prefix: `${prefix}${name}.`, rename, linears });
   }
 
   /** Makes the parameter `prefix + name` with the source's values. */
   add(name: string, shape: readonly number[], role: Role): Parameter {
-    const full = this.prefix + name;
+    const full = this.rename(this.prefix + name);
     return this.parameters.add(new Parameter(full, this.values(full, shape, role), shape));
   }
 
   /** {@link add} for a matrix that its layer can use packed as well. */
   addMatrix(name: string, shape: readonly number[], role: Role): Parameter {
-    const full = this.prefix + name;
+    const full = this.rename(this.prefix + name);
     const packed = this.values.packed?.(full, shape);
     return packed === undefined
       ? this.add(name, shape, role)

@@ -104,7 +104,7 @@ export class Linear {
     this.bias = bias ? builder.add(`${name}.bias`, [outFeatures], "bias") : null;
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
-    builder.linears.set(builder.prefix + name, this);
+    builder.linears.set(this.weight.name.replace(/\.weight$/, ""), this);
   }
 
   /** @param x - `[R, I]`. @returns `[R, O]`. */

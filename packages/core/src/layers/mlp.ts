@@ -1,4 +1,4 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 
 import type { FusedActivation } from "../kernels/activation.js";
 import { gatedActivation } from "../kernels/gated-activation.js";
@@ -67,5 +67,31 @@ export class GatedMlp {
     const inputs = { gate: this.#gate.call(x), up: this.#up.call(x) };
     const [mixed] = runKernel(gatedActivation, inputs, { kind: this.#kind });
     return this.#down.call(mixed as tf.Tensor2D);
+  }
+}
+
+/** {@link GatedMlp} whose gate and up product are one matrix. Parameters `NAME.weights_in.*` `[2F, D]`, `NAME.weights_out.*`. */
+export class FusedGatedMlp {
+  readonly #in: Linear;
+  readonly #out: Linear;
+  readonly #kind: GateActivation;
+
+  constructor(builder: Builder, name: string, shape: MlpShape<GateActivation>) {
+    const { width, inner, bias, activation } = shape;
+    this.#in = new Linear(builder, `${name}.weights_in`, { inFeatures: width, outFeatures: 2 * inner, bias });
+    this.#out = new Linear(builder, `${name}.weights_out`, {
+      inFeatures: inner,
+      outFeatures: width,
+      bias,
+      role: "residual",
+    });
+    this.#kind = activation;
+  }
+
+  /** @param x - `[R, D]`. @returns `[R, D]`. */
+  call(x: tf.Tensor2D): tf.Tensor2D {
+    const [gate, up] = tf.split(this.#in.call(x), 2, 1) as [tf.Tensor2D, tf.Tensor2D];
+    const [mixed] = runKernel(gatedActivation, { gate, up }, { kind: this.#kind });
+    return this.#out.call(mixed as tf.Tensor2D);
   }
 }

@@ -3,7 +3,7 @@ import type { GateActivation } from "../../layers/mlp.js";
 import type { RotaryConfig } from "../../layers/rotary.js";
 
 /**
- * One decoder for Llama, Vicuna, Mistral, Qwen2, Qwen3, Gemma, Gemma 2 and their relatives: what tells them
+ * One decoder for Llama, Vicuna, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Phi 3 and their relatives: what tells them
  * apart are fields.
  */
 export interface DecoderConfig {
@@ -29,6 +29,8 @@ export interface DecoderConfig {
   /** Bias of the attention's output product. */
   readonly outputBias: boolean;
   readonly mlpBias: boolean;
+  /** Phi 3: checkpoints hold query, key and value in one matrix, gate and up in another. Parameters are apart here. */
+  readonly fusedProducts: boolean;
   /** Whether the head shares the embedding table. */
   readonly tiedHead: boolean;
   /** Factor on q · k; 1/√headWidth in most models. */
@@ -69,6 +71,7 @@ export function decoderConfig(fields: DecoderSizes & Partial<DecoderConfig>): De
     inputBias: false,
     outputBias: false,
     mlpBias: false,
+    fusedProducts: false,
     tiedHead: false,
     attentionScale: 1 / Math.sqrt(headWidth),
     attentionSoftcap: 0,

@@ -1,7 +1,7 @@
 import { BasicError } from "../../errors.js";
 import type { FusedActivation } from "../../kernels/activation.js";
 
-/** One vision transformer for CLIP and SigLIP: what tells them apart are fields. */
+/** One vision transformer for CLIP, SigLIP and DINOv2: what tells them apart are fields. */
 export interface VitConfig {
   /** Side of the square images it was made for, pixels. */
   readonly imageSize: number;
@@ -21,14 +21,36 @@ export interface VitConfig {
   readonly preNorm: boolean;
   /** SigLIP: the patch product has a bias. */
   readonly patchBias: boolean;
+  /** Learned rows between class token and patches, without a position (DINOv2 with registers). */
+  readonly registers: number;
+  /** DINOv2: learned factors, 1 at first, on what a block adds. */
+  readonly layerScale: boolean;
+  /** DINOv2's giant: a gated feed-forward layer, gate and up in one product of width 2 · `inner`. */
+  readonly swiglu: boolean;
+  /** Bias of the query, key and value products. */
+  readonly inputBias: boolean;
+  /** Whether position embeddings are smoothed when they are made smaller (DINOv2 with registers). */
+  readonly antialias: boolean;
+  /** Whose names the parameters have: CLIP's and SigLIP's, or DINOv2's. */
+  readonly names: "clip" | "dinov2";
 }
 
-/** What {@link clipConfig} and {@link siglipConfig} cannot guess. */
+/** What {@link clipConfig}, {@link siglipConfig} and {@link dinov2Config} cannot guess. */
 export type VitSizes = Pick<VitConfig, "imageSize" | "patchSize" | "width" | "depth" | "heads" | "inner">;
+
+const plain = {
+  registers: 0,
+  layerScale: false,
+  swiglu: false,
+  inputBias: true,
+  antialias: false,
+  names: "clip",
+} as const;
 
 /** A CLIP-shaped config: class token, norm before the blocks, quick GELU. */
 export function clipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig {
   return checked({
+    ...plain,
     activation: "quick-gelu",
     normEpsilon: 1e-5,
     classToken: true,
@@ -41,11 +63,27 @@ export function clipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig {
 /** A SigLIP-shaped config: patches only, GELU (tanh). */
 export function siglipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig {
   return checked({
+    ...plain,
     activation: "gelu-tanh",
     normEpsilon: 1e-6,
     classToken: false,
     preNorm: false,
     patchBias: true,
+    ...fields,
+  });
+}
+
+/** A DINOv2-shaped config: class token, layer scale, GELU; `registers` and `antialias` for the one with registers. */
+export function dinov2Config(fields: VitSizes & Partial<VitConfig>): VitConfig {
+  return checked({
+    ...plain,
+    activation: "gelu-erf",
+    normEpsilon: 1e-6,
+    classToken: true,
+    preNorm: false,
+    patchBias: true,
+    layerScale: true,
+    names: "dinov2",
     ...fields,
   });
 }
@@ -58,6 +96,12 @@ function checked(config: VitConfig): VitConfig {
         `VitConfig: \`${field}\` must be a positive whole number, got ${config[field]}. Set it to that of the model's weights.`,
       );
     }
+  }
+  if (!Number.isInteger(config.registers) || config.registers < 0) {
+    throw new BasicError(
+      "E_CONFIG",
+      `VitConfig: \`registers\` must be a whole number from 0, got ${config.registers}. Set it to that of the model's weights.`,
+    );
   }
   if (config.width % config.heads !== 0) {
     throw new BasicError(

@@ -7,29 +7,36 @@ import type { Parameter } from "../../parameters.js";
 import type { VitConfig } from "./config.js";
 import { bicubicWeights } from "./interpolate.js";
 
-/** Pixels to rows: patch product, class token, position embedding. */
+/** Pixels to rows: patch product, class token, position embedding, registers. */
 export class PatchEmbedding {
   readonly #config: VitConfig;
   readonly #weight: Parameter;
   readonly #bias: Parameter | null;
   readonly #positions: Parameter;
   readonly #class: Parameter | null;
+  readonly #registers: Parameter | null;
 
   constructor(builder: Builder, config: VitConfig) {
-    const { width, patchSize, imageSize, patchBias, classToken } = config;
+    const { width, patchSize, imageSize, patchBias, classToken, registers } = config;
     const side = Math.floor(imageSize / patchSize);
     const places = side * side + (classToken ? 1 : 0);
     this.#config = config;
-    this.#class = classToken ? builder.add("class_embedding", [width], "embedding") : null;
+    // DINOv2 stores tokens and positions as batches of one.
+    const isDino = config.names === "dinov2";
+    const classShape = isDino ? [1, 1, width] : [width];
+    this.#class = classToken ? builder.add("class_embedding", classShape, "embedding") : null;
     this.#weight = builder.add("patch_embedding.weight", [width, 3, patchSize, patchSize], "weight");
     this.#bias = patchBias ? builder.add("patch_embedding.bias", [width], "bias") : null;
-    this.#positions = builder.add("position_embedding.weight", [places, width], "embedding");
+    const table = isDino ? [1, places, width] : [places, width];
+    this.#positions = builder.add("position_embedding.weight", table, "embedding");
+    this.#registers =
+      registers > 0 ? builder.add("register_tokens", [1, registers, width], "embedding") : null;
   }
 
   /**
    * @param pixels - `[B, H, W, 3]`.
    * @param grid - Rows and columns of patches.
-   * @returns `[B · N, width]`, image by image, the class token first.
+   * @returns `[B · N, width]`, image by image, the class token first, then the registers.
    */
   call(pixels: tf.Tensor4D, grid: readonly [number, number]): tf.Tensor2D {
     const [images] = pixels.shape;
@@ -38,7 +45,8 @@ export class PatchEmbedding {
     const rows = this.#class === null ? products : this.#withClass(this.#class, products, images, patches);
     const perImage = rows.shape[0] / images;
     const ids = Int32Array.from({ length: rows.shape[0] }, (_, row) => row % perImage);
-    return tf.add(rows, embed(this.#table(grid), ids));
+    const placed = tf.add<tf.Tensor2D>(rows, embed(this.#table(grid), ids));
+    return this.#registers === null ? placed : this.#withRegisters(this.#registers, placed, images);
   }
 
   #project(pixels: tf.Tensor4D, [rows, columns]: readonly [number, number]): tf.Tensor2D {
@@ -64,13 +72,26 @@ export class PatchEmbedding {
     return spliceRows(tf.reshape(token.value, [1, this.#config.width]), rows, ids);
   }
 
+  /** Puts the registers behind the class token of each image. */
+  #withRegisters(registers: Parameter, rows: tf.Tensor2D, images: number): tf.Tensor2D {
+    const { registers: count, width, classToken } = this.#config;
+    const [before, stored] = [classToken ? 1 : 0, rows.shape[0] / images];
+    const perImage = stored + count;
+    const ids = Int32Array.from({ length: images * perImage }, (_, row) => {
+      const [image, place] = [Math.floor(row / perImage), row % perImage];
+      if (place >= before && place < before + count) return place - before;
+      return -1 - (image * stored + (place < before ? place : place - count));
+    });
+    return spliceRows(tf.reshape(registers.value, [count, width]), rows, ids);
+  }
+
   /** Position embeddings for this grid, interpolated where it is not the one of training. */
   #table(grid: readonly [number, number]): tf.Tensor2D {
-    const table = this.#positions.value as tf.Tensor2D;
-    const { imageSize, patchSize, classToken } = this.#config;
+    const { imageSize, patchSize, classToken, width, antialias } = this.#config;
     const side = Math.floor(imageSize / patchSize);
+    const table = tf.reshape<tf.Rank.R2>(this.#positions.value, [this.#positions.size / width, width]);
     if (grid[0] === side && grid[1] === side) return table;
-    const weights = bicubicWeights([side, side], grid);
+    const weights = bicubicWeights([side, side], grid, { antialias });
     const skip = classToken ? 1 : 0;
     const [places, wanted] = [side * side + skip, grid[0] * grid[1] + skip];
     const matrix = new Float32Array(wanted * places);

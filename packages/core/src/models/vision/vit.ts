@@ -1,19 +1,19 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../../errors.js";
-import { type AttentionRows, SelfAttention } from "../../layers/attention.js";
 import { Builder, randomValues, type ValueSource } from "../../layers/builder.js";
 import { gatherRows } from "../../layers/embedding.js";
 import type { Linear } from "../../layers/linear.js";
-import { Mlp } from "../../layers/mlp.js";
 import { LayerNorm } from "../../layers/norm.js";
 import { ParameterSet } from "../../parameters.js";
 import { formatShape } from "../../shape.js";
 import type { VisionEncoder, VisualRows } from "../interfaces.js";
+import { VitBlock } from "./block.js";
 import type { VitConfig } from "./config.js";
+import { dinov2Name } from "./dinov2-names.js";
 import { PatchEmbedding } from "./patches.js";
 
-/** Which rows are features: patches, or the class token as well (LLaVA's names). */
+/** Which rows are features: patches, or the class token (and registers) in front of them as well (LLaVA's names). */
 export type FeatureSelection = "patch" | "cls_patch";
 
 /** Options of {@link createVit}. */
@@ -29,7 +29,8 @@ export interface VitOptions {
 }
 
 /**
- * Builds a vision transformer. Parameters have Hugging Face's names with the `vision_model.` prefix.
+ * Builds a vision transformer. Parameters have Hugging Face's names, those of CLIP and SigLIP with the `vision_model.`
+ * prefix.
  *
  * @throws {@link BasicError} `E_CONFIG` when `layer` is not one of the hidden states.
  */
@@ -46,42 +47,7 @@ export function createVit(config: VitConfig, options: VitOptions = {}): Vit {
   return new Vit(config, values, { blocks, select });
 }
 
-/** `x + attention(norm(x))`, then `x + mlp(norm(x))`. */
-class VitBlock {
-  readonly #attention: SelfAttention;
-  readonly #mlp: Mlp;
-  readonly #norm1: LayerNorm;
-  readonly #norm2: LayerNorm;
-
-  constructor(builder: Builder, config: VitConfig) {
-    const { width, heads, inner, activation, normEpsilon: epsilon } = config;
-    const headWidth = width / heads;
-    this.#norm1 = new LayerNorm(builder, "layer_norm1", { width, epsilon });
-    this.#attention = new SelfAttention(builder, "self_attn", {
-      width,
-      heads,
-      keyValueHeads: heads,
-      headWidth,
-      inputBias: true,
-      outputBias: true,
-      outputName: "out_proj",
-      scale: 1 / Math.sqrt(headWidth),
-      softcap: 0,
-      headNorm: null,
-    });
-    this.#norm2 = new LayerNorm(builder, "layer_norm2", { width, epsilon });
-    this.#mlp = new Mlp(builder, "mlp", { width, inner, bias: true, activation });
-  }
-
-  call(x: tf.Tensor2D, rows: AttentionRows): tf.Tensor2D {
-    return tf.tidy(() => {
-      const middle = tf.add<tf.Tensor2D>(x, this.#attention.call(this.#norm1.call(x), rows).y);
-      return tf.add<tf.Tensor2D>(middle, this.#mlp.call(this.#norm2.call(middle)));
-    });
-  }
-}
-
-/** CLIP's and SigLIP's vision transformer over packed rows, one sample per image. */
+/** CLIP's, SigLIP's or DINOv2's vision transformer over packed rows, one sample per image. */
 export class Vit implements VisionEncoder {
   readonly config: VitConfig;
   readonly parameters = new ParameterSet();
@@ -103,7 +69,8 @@ export class Vit implements VisionEncoder {
         'createVit: `select` is "cls_patch", but this encoder has no class token. Use "patch".',
       );
     }
-    const builder = new Builder(this.parameters, values).within("vision_model");
+    const rename = config.names === "dinov2" ? { rename: dinov2Name } : {};
+    const builder = new Builder(this.parameters, values, rename).within("vision_model");
     const norm = { width: config.width, epsilon: config.normEpsilon };
     this.config = config;
     this.linears = builder.linears;
@@ -139,7 +106,7 @@ export class Vit implements VisionEncoder {
         images,
       ),
     );
-    const kept = this.#drops ? rowsPerImage - 1 : rowsPerImage;
+    const kept = this.#drops ? rowsPerImage - this.#extraRows : rowsPerImage;
     return {
       rows,
       offsets: Int32Array.from({ length: images + 1 }, (_, i) => i * kept),
@@ -150,7 +117,7 @@ export class Vit implements VisionEncoder {
 
   /**
    * All hidden states `[B · N, width]` as Hugging Face lists them (input, then each block), class token
-   * included, before the final norm.
+   * and registers included, before the final norm.
    */
   hiddenStates(pixels: tf.Tensor4D): readonly tf.Tensor2D[] {
     return tf.tidy(() => {
@@ -165,13 +132,18 @@ export class Vit implements VisionEncoder {
     return this.#postNorm.call(x);
   }
 
+  /** Rows in front of the patches of an image. */
+  get #extraRows(): number {
+    return (this.config.classToken ? 1 : 0) + this.config.registers;
+  }
+
   get #drops(): boolean {
-    return this.config.classToken && this.select === "patch";
+    return this.#extraRows > 0 && this.select === "patch";
   }
 
   #sizes(pixels: tf.Tensor4D): { grid: readonly [number, number]; images: number; rowsPerImage: number } {
     const [images, height, width, channels] = pixels.shape;
-    const { patchSize, classToken } = this.config;
+    const { patchSize } = this.config;
     if (pixels.shape.length !== 4 || channels !== 3 || height % patchSize !== 0 || width % patchSize !== 0) {
       throw new BasicError(
         "E_SHAPE",
@@ -179,7 +151,7 @@ export class Vit implements VisionEncoder {
       );
     }
     const grid = [height / patchSize, width / patchSize] as const;
-    return { grid, images, rowsPerImage: grid[0] * grid[1] + (classToken ? 1 : 0) };
+    return { grid, images, rowsPerImage: grid[0] * grid[1] + this.#extraRows };
   }
 
   /** @param leave - Gets each hidden state that the next block has read. */
@@ -201,12 +173,12 @@ export class Vit implements VisionEncoder {
     return x;
   }
 
-  /** Drops the class rows where they are not wanted. */
+  /** Drops class and register rows where they are not wanted. */
   #selected(x: tf.Tensor2D, images: number): tf.Tensor2D {
     if (!this.#drops) return x;
     const perImage = x.shape[0] / images;
     const patches = Int32Array.from({ length: x.shape[0] }, (_, row) => row).filter(
-      (row) => row % perImage !== 0,
+      (row) => row % perImage >= this.#extraRows,
     );
     return gatherRows(x, patches);
   }
