@@ -5,7 +5,6 @@ export {
   type ImagePolicy,
   imagesOf,
   readDataset,
-  readTokenizer,
   withoutImages,
 } from "./dataset.js";
 export { decodeImage } from "./decode.js";
@@ -20,6 +19,7 @@ export {
   squareProcessor,
   toImageBatch,
 } from "./image-processor.js";
+export { IGNORE_INDEX, type LlavaLabels, llavaLabels } from "./llava-labels.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
 export { createPixelStore, openImage, type PixelStoreOptions } from "./pixel-store.js";
@@ -34,15 +34,33 @@ export {
 } from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
 export {
+  addSpecialTokens,
+  checkVocabulary,
+  type ExtendedTokenizer,
+  requireImageToken,
+  type SpecialTokenNames,
+} from "./special-tokens.js";
+export {
+  answerEndToken,
   conversationSegments,
   encodePrompt,
   encodeSample,
   findTemplate,
+  firstAnswerToken,
   type LabelledAnswers,
   TEMPLATES,
   type Template,
+  usableTemplates,
 } from "./templates.js";
-export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
+export {
+  type AddedToken,
+  createTokenizer,
+  type SpecialTokens,
+  type TextPlace,
+  type TextTokenizer,
+} from "./tokenizer.js";
+export { readTokenizer, readTokenizerFiles } from "./tokenizer-files.js";
+export { foldTokenizerFiles, type TokenizerFiles, type TokenizerSideFiles } from "./tokenizer-fold.js";
 export { countUnknownWords, type UnknownWords, unknownWordsOf } from "./unknown-words.js";
 export {
   type DatasetReport,
