@@ -20,7 +20,15 @@ import {
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import type { ChannelStatistics, ImageProcessor, TextTokenizer } from "@basic-mllm/data";
+import {
+  answerEndToken,
+  type ChannelStatistics,
+  checkVocabulary,
+  findTemplate,
+  firstAnswerToken,
+  type ImageProcessor,
+  type TextTokenizer,
+} from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -75,6 +83,7 @@ export async function openVlm(
     seed,
     recompute: model.recompute,
   });
+  checkVocabulary(source.tokenizer, language.vocabularySize, model.language.name);
   const processor = openProcessor(model.vision, encoder);
   const sets = await openVlmSets(context, { encoder, processor, blind, statistics: kept });
   const projector = await openProjector(recipe, { encoder, language, sets });
@@ -259,13 +268,13 @@ async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<read
 export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, embed = own.embed) {
   const { tokenizer, language, recipe } = own;
   const asked = limit === undefined ? set : firstPictures(set, limit);
-  const [yes] = tokenizer.encode("yes");
-  const [no] = tokenizer.encode("no");
+  const template = findTemplate(own.template, tokenizer);
+  const [yes, no] = ["yes", "no"].map((word) => firstAnswerToken(template, tokenizer, word));
   const model = {
     language,
     embed,
     decode: (ids: readonly number[]) => tokenizer.decode(ids),
-    endOfSequence: tokenizer.special.eos ?? -1,
+    endOfSequence: answerEndToken(template, tokenizer) ?? -1,
     ...(yes !== undefined && no !== undefined && { yesNo: [yes, no] as const }),
   };
   const { batchSize } = recipe.evaluation;
