@@ -164,9 +164,10 @@ export function templateTable(templates, segments) {
     const all = segments(template, EXAMPLE);
     const text = (list) => code(list.map(segmentText).join("").replaceAll("\n", "⏎"));
     const weight = (segment) => segment.weight ?? 0;
+    const first = all.findIndex((segment) => weight(segment) > 0);
     return [
       code(template.name),
-      text(all.filter((segment) => weight(segment) === 0)),
+      text(all.slice(0, first)),
       text(all.filter((segment) => weight(segment) > 0)),
     ];
   });

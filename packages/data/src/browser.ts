@@ -22,13 +22,16 @@ export {
 } from "./samples.js";
 export { encodeSegments, IMAGE_SLOT, type Segment, type TokenSample } from "./segments.js";
 export {
+  answerEndToken,
   conversationSegments,
   encodePrompt,
   encodeSample,
   findTemplate,
+  firstAnswerToken,
   type LabelledAnswers,
   TEMPLATES,
   type Template,
+  usableTemplates,
 } from "./templates.js";
 export {
   type AnyresOptions,
@@ -39,7 +42,14 @@ export {
   type ImageSize,
   NEWLINE_ROW,
 } from "./tiles.js";
-export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
+export {
+  type AddedToken,
+  createTokenizer,
+  type SpecialTokens,
+  type TextPlace,
+  type TextTokenizer,
+} from "./tokenizer.js";
+export { foldTokenizerFiles, type TokenizerFiles, type TokenizerSideFiles } from "./tokenizer-fold.js";
 export {
   type ChannelStatistics,
   type ImageShape,

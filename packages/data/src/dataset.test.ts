@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { pictureFolder } from "../test/fixture.js";
 import { rejection } from "../test/rejection.js";
-import { wordTokenizer, wordTokenizerFiles } from "../test/word-tokenizer.js";
-import { readDataset, readTokenizer } from "./dataset.js";
+import { wordTokenizer } from "../test/word-tokenizer.js";
+import { readDataset } from "./dataset.js";
 import { validateDataset } from "./validate.js";
 
 let root = "";
@@ -63,18 +63,6 @@ describe("readDataset", () => {
     expect(text.replaceAll(root, "…")).toMatchInlineSnapshot(
       `"data set …/none.json: expected a file or a folder, and it cannot be read. Check the path. [E_DATA_FORMAT]"`,
     );
-  });
-});
-
-describe("readTokenizer", () => {
-  it("opens the tokenizer of a folder and names a missing file", async () => {
-    expect((await rejection(() => readTokenizer(root))).replaceAll(root, "…")).toMatchInlineSnapshot(
-      `"tokenizer: expected the file …/tokenizer.json, and it cannot be read. Give the folder of a model with a fast tokenizer. [E_TOKENIZER]"`,
-    );
-    const { tokenizer, config } = wordTokenizerFiles(["lion"]);
-    await writeFile(join(root, "tokenizer.json"), JSON.stringify(tokenizer));
-    await writeFile(join(root, "tokenizer_config.json"), JSON.stringify(config));
-    expect((await readTokenizer(root)).encode("lion")).toEqual([5]);
   });
 });
 

@@ -1,13 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
-
 import { BasicError } from "@basic-mllm/core";
 
 import { decodeImage } from "./decode.js";
 import type { Sample } from "./samples.js";
 import { type ImageRoot, imageSourceOf } from "./sources/image-source.js";
 import { openSamples, readAllSamples } from "./sources/open-samples.js";
-import { createTokenizer, type TextTokenizer } from "./tokenizer.js";
 
 /** What a missing or broken picture does. */
 export type ImagePolicy = "error" | "skip-and-count";
@@ -72,31 +68,6 @@ export function withoutImages<Set extends { readonly samples: readonly Sample[] 
 /** The image files of samples, each once, in order of appearance. */
 export function imagesOf(samples: readonly Sample[]): readonly string[] {
   return [...new Set(samples.flatMap(({ images }) => images))];
-}
-
-/**
- * Opens the tokenizer of a model folder: `tokenizer.json` and, where there is one, `tokenizer_config.json`.
- *
- * @throws `BasicError` `E_TOKENIZER` when the file is missing or not a tokenizer.
- */
-export async function readTokenizer(folder: string): Promise<TextTokenizer> {
-  const file = join(folder, "tokenizer.json");
-  const text = await readFile(file, "utf8").catch((cause: unknown) => {
-    throw new BasicError(
-      "E_TOKENIZER",
-      `tokenizer: expected the file ${file}, and it cannot be read. Give the folder of a model with a fast tokenizer.`,
-      { cause },
-    );
-  });
-  const config = await readFile(join(folder, "tokenizer_config.json"), "utf8").catch(() => "{}");
-  try {
-    return createTokenizer(JSON.parse(text), JSON.parse(config));
-  } catch (cause) {
-    if (cause instanceof BasicError) throw cause;
-    throw new BasicError("E_TOKENIZER", `tokenizer: ${file} is not valid JSON. Download it again.`, {
-      cause,
-    });
-  }
 }
 
 /** Decodes every image once and names those that fail, with the reason. */

@@ -5,7 +5,6 @@ export {
   type ImagePolicy,
   imagesOf,
   readDataset,
-  readTokenizer,
   withoutImages,
 } from "./dataset.js";
 export { decodeImage } from "./decode.js";
@@ -21,6 +20,7 @@ export {
   type TileSettings,
   toImageBatch,
 } from "./image-processor.js";
+export { IGNORE_INDEX, type LlavaLabels, llavaLabels } from "./llava-labels.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
 export { createPixelStore, type ImageTask, openImage, type PixelStoreOptions } from "./pixel-store.js";
@@ -40,13 +40,23 @@ export { type ImageRoot, type ImageSource, imageSourceOf } from "./sources/image
 export { type OpenSamplesOptions, openSamples } from "./sources/open-samples.js";
 export type { SampleFormat, SampleRecord, SampleSource } from "./sources/sample-source.js";
 export {
+  addSpecialTokens,
+  checkVocabulary,
+  type ExtendedTokenizer,
+  requireImageToken,
+  type SpecialTokenNames,
+} from "./special-tokens.js";
+export {
+  answerEndToken,
   conversationSegments,
   encodePrompt,
   encodeSample,
   findTemplate,
+  firstAnswerToken,
   type LabelledAnswers,
   TEMPLATES,
   type Template,
+  usableTemplates,
 } from "./templates.js";
 export {
   type AnyresOptions,
@@ -57,7 +67,15 @@ export {
   type ImageSize,
   NEWLINE_ROW,
 } from "./tiles.js";
-export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
+export {
+  type AddedToken,
+  createTokenizer,
+  type SpecialTokens,
+  type TextPlace,
+  type TextTokenizer,
+} from "./tokenizer.js";
+export { readTokenizer, readTokenizerFiles } from "./tokenizer-files.js";
+export { foldTokenizerFiles, type TokenizerFiles, type TokenizerSideFiles } from "./tokenizer-fold.js";
 export { countUnknownWords, type UnknownWords, unknownWordsOf } from "./unknown-words.js";
 export {
   type DatasetReport,

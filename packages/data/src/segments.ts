@@ -1,6 +1,6 @@
 import { BasicError } from "@basic-mllm/core";
 
-import type { TextTokenizer } from "./tokenizer.js";
+import type { AddedToken, TextPlace, TextTokenizer } from "./tokenizer.js";
 
 /** Stands in {@link TokenSample.ids} where an image goes. */
 export const IMAGE_SLOT = -1;
@@ -24,7 +24,9 @@ export interface TokenSample {
 }
 
 /**
- * Turns stretches of text into tokens, each on its own, so that label spans are exact by construction.
+ * Turns stretches of text into tokens, each on its own, so that label spans are exact by construction. What stands
+ * before a stretch decides about the space that SentencePiece tokenizers put in front of it; after an image a text
+ * begins anew, as in LLaVA.
  *
  * @throws `BasicError` `E_TOKENIZER` when an end is wanted and the tokenizer has no end-of-sequence token.
  */
@@ -34,23 +36,65 @@ export function encodeSegments(
 ): Pick<TokenSample, "ids" | "weights"> {
   const ids: number[] = [];
   const weights: number[] = [];
-  const push = (id: number, weight: number): void => {
-    ids.push(id);
-    weights.push(weight);
-  };
-  for (const segment of segments) {
-    if (segment.kind === "image") push(IMAGE_SLOT, 0);
-    else if (segment.kind === "end") push(endToken(tokenizer), segment.weight);
-    else if (segment.kind === "text") {
-      for (const id of encodeText(tokenizer, segment.text)) push(id, segment.weight);
-    } else if (tokenizer.special.bos !== null) push(tokenizer.special.bos, 0);
+  for (const [i, segment] of segments.entries()) {
+    // The token at the very beginning is not part of the text: a space belongs after it.
+    const before = i === 1 && segments[0]?.kind === "begin" ? undefined : ids.at(-1);
+    const weight = "weight" in segment ? segment.weight : 0;
+    for (const id of tokensOf(tokenizer, segment, { before, after: segments[i + 1] })) {
+      ids.push(id);
+      weights.push(weight);
+    }
   }
   return { ids: Int32Array.from(ids), weights: Float32Array.from(weights) };
 }
 
-/** A space in front belongs to the first word; tokenizers that add one themselves must not get a second. */
-function encodeText(tokenizer: TextTokenizer, text: string): readonly number[] {
-  return tokenizer.encode(tokenizer.addsSpace && text.startsWith(" ") ? text.slice(1) : text);
+/** What stands beside a stretch: the token before it, and the next stretch. */
+interface Neighbours {
+  readonly before: number | undefined;
+  readonly after: Segment | undefined;
+}
+
+function tokensOf(tokenizer: TextTokenizer, segment: Segment, beside: Neighbours): readonly number[] {
+  switch (segment.kind) {
+    case "image":
+      return [IMAGE_SLOT];
+    case "end":
+      return [endToken(tokenizer)];
+    case "begin":
+      return beginTokens(tokenizer);
+    case "text":
+      return tokenizer.encode(
+        besideTokens(tokenizer, segment.text, beside),
+        placeAfter(tokenizer, beside.before),
+      );
+  }
+}
+
+function beginTokens({ addsBegin, special }: TextTokenizer): readonly number[] {
+  return addsBegin && special.bos !== null ? [special.bos] : [];
+}
+
+function placeAfter(tokenizer: TextTokenizer, before: number | undefined): TextPlace {
+  if (before === undefined || before === IMAGE_SLOT) return "start";
+  return addedToken(tokenizer, before) === undefined ? "inside" : "section";
+}
+
+/** Without the white space that special tokens beside a stretch take along. */
+function besideTokens(tokenizer: TextTokenizer, text: string, { before, after }: Neighbours): string {
+  const left = before === undefined ? undefined : addedToken(tokenizer, before);
+  const right = after?.kind === "text" ? firstAdded(tokenizer, after.text) : undefined;
+  const begun = left?.rstrip === true ? text.trimStart() : text;
+  return right?.lstrip === true ? begun.trimEnd() : begun;
+}
+
+function addedToken(tokenizer: TextTokenizer, id: number): AddedToken | undefined {
+  const content = id === IMAGE_SLOT ? null : tokenizer.token(id);
+  return content === null ? undefined : tokenizer.added.get(content);
+}
+
+/** The special token that a text begins with. */
+function firstAdded({ added }: TextTokenizer, text: string): AddedToken | undefined {
+  return [...added.values()].find(({ lstrip, content }) => lstrip && text.startsWith(content));
 }
 
 function endToken({ special }: TextTokenizer): number {

@@ -79,25 +79,6 @@ describe("encodeSample", () => {
     );
   });
 
-  it("lets a tokenizer that adds a space by itself add only that one", () => {
-    const asked: string[] = [];
-    const llama: TextTokenizer = {
-      ...tokenizer,
-      addsSpace: true,
-      encode: (text) => {
-        asked.push(text);
-        return tokenizer.encode(text);
-      },
-    };
-    encodeSample(findTemplate("chat"), llama, sample);
-    expect(asked).toEqual([
-      "user: what is it? assistant:",
-      "lion",
-      "user: where is it? assistant:",
-      "topleft",
-    ]);
-  });
-
   it("leaves a question at the end open as a prompt", () => {
     const asked = { ...sample, conversations: sample.conversations.slice(0, 1) };
     expect(show(encodePrompt(findTemplate("chat"), tokenizer, asked), tokenizer)).toBe(
@@ -132,7 +113,7 @@ describe("encodeSample", () => {
 
   it("lists the templates when the name is wrong", async () => {
     expect(await rejection(() => findTemplate("vicuna"))).toMatchInlineSnapshot(
-      `"template: expected one of plain, llava-plain, chat, vicuna-v1, got "vicuna". Use one of these. [E_NAME_UNKNOWN]"`,
+      `"template: expected one of plain, llava-plain, chat, vicuna-v1, llava-v1, llama-2, mistral-instruct, chatml, phi, gemma, qwen2, model, got "vicuna". Did you mean "vicuna-v1"? Use one of these. [E_NAME_UNKNOWN]"`,
     );
   });
 

@@ -1,97 +1,111 @@
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, didYouMean } from "@basic-mllm/core";
 
+import { modelTemplate } from "./model-template.js";
 import { IMAGE_PLACEHOLDER, type Sample, type Turn } from "./samples.js";
 import { encodeSegments, type Segment, type TokenSample } from "./segments.js";
+import { LAYOUTS, layoutSegments, type TemplateLayout } from "./template-layouts.js";
 import type { TextTokenizer } from "./tokenizer.js";
 
 /** How a conversation becomes one text. Only answers, and what ends them, are trained. */
 export interface Template {
   readonly name: string;
-  /** Text at the start. */
-  readonly system: string;
-  /** Whether what the human says is part of the text. */
-  readonly questions: boolean;
-  /** Text before a question. */
-  readonly user: string;
-  /** Text after a question. Generation starts here. */
-  readonly assistant: string;
-  /** Text between that and the answer, trained as part of it. */
-  readonly answerStart: string;
-  /** What ends an answer: the end-of-sequence token, or a text. */
-  readonly answerEnd: { readonly token: "eos" } | { readonly text: string };
-  /** `inline`: at the start of the question that shows them. `first`: before everything but the first token. */
-  readonly images: "inline" | "first";
-  /** Text after an image. */
-  readonly afterImage: string;
+  /** Where its text is from. */
+  readonly source: string;
+  /** Special tokens in its text that a tokenizer must have. */
+  readonly needs: readonly string[];
+  /** The token that ends an answer; `eos`: the end-of-sequence token. Null: answers end with plain text. */
+  readonly stop: string | null;
+  /**
+   * The stretches of a conversation, in order; a question at the end stays open for an answer. The weight of an
+   * answer is the number of its turn, from 1, that of everything else 0.
+   */
+  readonly segments: (sample: Sample) => readonly Segment[];
 }
 
-const EOS = { token: "eos" } as const;
+/** The templates that recipes name; `model` is the model's own, see {@link findTemplate}. */
+export const TEMPLATES: Readonly<Record<string, Template>> = Object.fromEntries(
+  LAYOUTS.map((layout) => [layout.name, fromLayout(layout)]),
+);
 
-/** The templates that recipes name. */
-export const TEMPLATES: Readonly<Record<string, Template>> = {
-  plain: {
-    name: "plain",
-    system: "",
-    questions: false,
-    user: "",
-    assistant: "",
-    answerStart: "",
-    answerEnd: EOS,
-    images: "first",
-    afterImage: "",
-  },
-  "llava-plain": {
-    name: "llava-plain",
-    system: "",
-    questions: false,
-    user: "",
-    assistant: "",
-    answerStart: "",
-    answerEnd: { text: "\n" },
-    images: "first",
-    afterImage: "",
-  },
-  chat: {
-    name: "chat",
-    system: "",
-    questions: true,
-    user: "user: ",
-    assistant: " assistant:",
-    answerStart: " ",
-    answerEnd: EOS,
-    images: "first",
-    afterImage: "",
-  },
-  "vicuna-v1": {
-    name: "vicuna-v1",
-    system:
-      "A chat between a curious user and an artificial intelligence assistant. " +
-      "The assistant gives helpful, detailed, and polite answers to the user's questions. ",
-    questions: true,
-    user: "USER: ",
-    assistant: " ASSISTANT:",
-    answerStart: " ",
-    answerEnd: EOS,
-    images: "inline",
-    afterImage: "\n",
-  },
-};
+/** LLaVA's names for templates that have another one here. */
+const ALIASES: Readonly<Record<string, string>> = { v1: "vicuna-v1" };
+
+function fromLayout(layout: TemplateLayout): Template {
+  const last = layout.answerEnd.at(-1);
+  const text = last === undefined || last === "eos" ? undefined : last.text;
+  const stop = text === undefined ? "eos" : layout.needs.includes(text) ? text : null;
+  const { name, source, needs } = layout;
+  return { name, source, needs, stop, segments: (sample) => layoutSegments(layout, sample) };
+}
 
 /**
- * Finds a template by name.
+ * Finds a template by name: one of {@link TEMPLATES} (LLaVA's spelling `vicuna_v1` or `v1` too), or `model` for the
+ * chat template that came with the tokenizer; `model:NAME` where it came with several.
  *
- * @throws `BasicError` `E_NAME_UNKNOWN` listing the names there are.
+ * @param tokenizer - Needed for `model`.
+ * @throws `BasicError` `E_NAME_UNKNOWN` listing the names there are; `E_CONFIG` when the model's own template cannot
+ *   be used.
  */
-export function findTemplate(name: string): Template {
-  const template = Object.hasOwn(TEMPLATES, name) ? TEMPLATES[name] : undefined;
+export function findTemplate(name: string, tokenizer?: TextTokenizer): Template {
+  if (name === "model" || name.startsWith("model:")) return ownTemplate(name, tokenizer);
+  const plain = name.replaceAll("_", "-");
+  const known = ALIASES[plain] ?? plain;
+  const template = Object.hasOwn(TEMPLATES, known) ? TEMPLATES[known] : undefined;
   if (template === undefined) {
-    const known = Object.keys(TEMPLATES).join(", ");
+    const names = [...Object.keys(TEMPLATES), "model"];
+    const near = didYouMean(name, [...names, ...Object.keys(ALIASES)]);
     throw new BasicError(
       "E_NAME_UNKNOWN",
-      `template: expected one of ${known}, got "${name}". Use one of these.`,
+      `template: expected one of ${names.join(", ")}, got "${name}".${near} Use one of these.`,
     );
   }
   return template;
+}
+
+function ownTemplate(name: string, tokenizer: TextTokenizer | undefined): Template {
+  const templates = tokenizer?.chatTemplates ?? {};
+  const wanted = name === "model" ? "default" : name.slice("model:".length);
+  const source = Object.hasOwn(templates, wanted) ? templates[wanted] : undefined;
+  if (tokenizer === undefined || source === undefined) {
+    const names = Object.keys(templates);
+    throw new BasicError(
+      "E_NAME_UNKNOWN",
+      `template "${name}": expected a chat template "${wanted}" in the model's tokenizer_config.json, ` +
+        `chat_template.jinja or chat_template.json, got ${names.length === 0 ? "none" : names.join(", ")}. ` +
+        `Use ${names.length === 0 ? "" : `model:${names[0]}, or `}one of ${Object.keys(TEMPLATES).join(", ")}.`,
+    );
+  }
+  return modelTemplate(name, source, tokenizer);
+}
+
+/** The templates whose special tokens a tokenizer has. */
+export function usableTemplates(tokenizer: TextTokenizer): readonly Template[] {
+  return Object.values(TEMPLATES).filter(({ needs }) => needs.every((token) => tokenizer.added.has(token)));
+}
+
+/** The token at which an answer ends when a model writes it; null where the tokenizer or the template has none. */
+export function answerEndToken(template: Template, tokenizer: TextTokenizer): number | null {
+  if (template.stop === null || template.stop === "eos") return tokenizer.special.eos;
+  return tokenizer.added.get(template.stop)?.id ?? tokenizer.special.eos;
+}
+
+/** The first token of an answer where a template asks for it: what a model that answers "yes" writes first. */
+export function firstAnswerToken(
+  template: Template,
+  tokenizer: TextTokenizer,
+  answer: string,
+): number | undefined {
+  const conversations = [
+    { from: "human", value: "?" },
+    { from: "gpt", value: answer },
+  ] as const;
+  const { ids, weights } = encodeSample(template, tokenizer, {
+    id: answer,
+    images: [],
+    conversations,
+    metadata: {},
+  });
+  return ids[weights.findIndex((weight) => weight > 0)];
 }
 
 /** Which answers of a conversation have labels: all, for training; the last one, with the others as its context. */
@@ -102,7 +116,8 @@ export type LabelledAnswers = "all" | "last";
  *
  * @param answers - Which answers have labels. Default: all.
  * @throws `BasicError` `E_LABELS_MASKED` when nothing would be trained, with the reason;
- *   `E_IMAGE_TOKENS` when the text shows another number of images than the sample has.
+ *   `E_IMAGE_TOKENS` when the text shows another number of images than the sample has; `E_DATA_FORMAT` when human
+ *   and gpt do not take turns; `E_TOKENIZER` when the template needs a token that the tokenizer lacks.
  */
 export function encodeSample(
   template: Template,
@@ -124,7 +139,7 @@ export function encodeSample(
 /**
  * The tokens before an answer: what generation starts from. The conversation ends with a question.
  *
- * @throws `BasicError` `E_IMAGE_TOKENS` as {@link encodeSample}.
+ * @throws `BasicError` as {@link encodeSample}, without `E_LABELS_MASKED`.
  */
 export function encodePrompt(template: Template, tokenizer: TextTokenizer, sample: Sample): TokenSample {
   return encodeConversation(template, tokenizer, sample, "all");
@@ -136,6 +151,8 @@ function encodeConversation(
   sample: Sample,
   answers: LabelledAnswers,
 ): TokenSample {
+  checkTokens(template, tokenizer);
+  checkTurns(sample);
   const shown = sample.conversations.reduce((sum, turn) => sum + countImages(turn), 0);
   if (shown !== sample.images.length) {
     throw new BasicError(
@@ -148,50 +165,41 @@ function encodeConversation(
   return { id: sample.id, images: sample.images, ...encoded };
 }
 
-/** The stretches of a conversation. A question at the end stays open for an answer. */
+function checkTokens({ name, needs }: Template, { added }: TextTokenizer): void {
+  const absent = needs.filter((token) => !added.has(token));
+  if (absent.length === 0) return;
+  throw new BasicError(
+    "E_TOKENIZER",
+    `template "${name}": expected the special tokens ${needs.join(", ")} in the tokenizer, got none for ` +
+      `${absent.join(", ")}: they would be cut into pieces that the model has never seen in this place. ` +
+      'Use the template of the model\'s family, or "model" where it has its own.',
+  );
+}
+
+function checkTurns({ id, conversations }: Sample): void {
+  for (const [i, { from }] of conversations.entries()) {
+    const expected = i % 2 === 0 ? "human" : "gpt";
+    if (from === expected) continue;
+    throw new BasicError(
+      "E_DATA_FORMAT",
+      `sample "${id}", conversations[${i}].from: expected "${expected}" (human and gpt take turns), ` +
+        `got ${JSON.stringify(from)}. Correct the record.`,
+    );
+  }
+}
+
+/** The stretches of a conversation, with the weights of its labels. A question at the end stays open for an answer. */
 export function conversationSegments(
   template: Template,
   sample: Sample,
   answers: LabelledAnswers = "all",
 ): readonly Segment[] {
-  const segments: Segment[] = [{ kind: "begin" }];
-  if (template.images === "first") {
-    for (const _ of sample.images) segments.push({ kind: "image" }, text(template.afterImage, 0));
-  }
-  segments.push(text(template.system, 0));
-  for (const [i, turn] of sample.conversations.entries()) {
-    // A weight of its own keeps an answer apart from its neighbours: the tokens stay those of training.
-    const weight = answers === "all" ? 1 : i + 1;
-    segments.push(...(turn.from === "human" ? question(template, turn) : answer(template, turn, weight)));
-  }
-  const merged = mergeText(segments);
-  if (answers === "all") return merged;
   const last = sample.conversations.findLastIndex(({ from }) => from === "gpt") + 1;
-  return merged.map((segment) =>
-    "weight" in segment
-      ? { ...segment, weight: segment.weight > 0 && segment.weight === last ? 1 : 0 }
-      : segment,
-  );
-}
-
-function question(template: Template, turn: Turn): readonly Segment[] {
-  const said = turn.value.replaceAll(IMAGE_PLACEHOLDER, "").trim();
-  const images = template.images === "inline" ? Array.from({ length: countImages(turn) }) : [];
-  const shown = images.flatMap((): Segment[] => [{ kind: "image" }, text(template.afterImage, 0)]);
-  if (!template.questions) return shown;
-  return [text(template.user, 0), ...shown, text(said, 0), text(template.assistant, 0)];
-}
-
-function answer(template: Template, turn: Turn, weight: number): readonly Segment[] {
-  const said = turn.value.trim();
-  if (said === "") return [];
-  const end: Segment =
-    "token" in template.answerEnd ? { kind: "end", weight } : text(template.answerEnd.text, weight);
-  return [text(`${template.answerStart}${said}`, weight), end];
-}
-
-function text(value: string, weight: number): Segment {
-  return { kind: "text", text: value, weight };
+  // Merged before weights become equal: the tokens are the same whichever answers have labels.
+  return mergeText(template.segments(sample)).map((segment) => {
+    if (!("weight" in segment) || segment.weight === 0) return segment;
+    return { ...segment, weight: answers === "all" || segment.weight === last ? 1 : 0 };
+  });
 }
 
 /** Neighbouring texts of one weight are one text, so that words are not cut between them. */
@@ -201,7 +209,7 @@ function mergeText(segments: readonly Segment[]): readonly Segment[] {
     const last = merged.at(-1);
     if (segment.kind === "text" && segment.text === "") continue;
     if (segment.kind === "text" && last?.kind === "text" && last.weight === segment.weight) {
-      merged[merged.length - 1] = text(last.text + segment.text, segment.weight);
+      merged[merged.length - 1] = { ...last, text: last.text + segment.text };
     } else merged.push(segment);
   }
   return merged;

@@ -5,7 +5,7 @@ import { BasicError } from "@basic-mllm/core";
 
 import { brokenImages, imagesOf, inGroups } from "./dataset.js";
 import { IMAGE_PLACEHOLDER, type Sample } from "./samples.js";
-import { encodeSample, TEMPLATES, type Template } from "./templates.js";
+import { encodeSample, type Template, usableTemplates } from "./templates.js";
 import type { TextTokenizer } from "./tokenizer.js";
 import { countUnknownWords, type UnknownWords } from "./unknown-words.js";
 
@@ -14,7 +14,7 @@ export interface ValidateOptions {
   readonly samples: readonly Sample[];
   readonly imageRoot: string;
   readonly tokenizer: TextTokenizer;
-  /** Default: all that there are. */
+  /** Default: all whose special tokens the tokenizer has. */
   readonly templates?: readonly Template[];
   /** Whether images are decoded, and not only looked for. Default false. */
   readonly decodeImages?: boolean;
@@ -51,7 +51,7 @@ export interface DatasetReport {
 
 /** Looks through a data set before any training: files, placeholders, lengths, and labels under each template. */
 export async function validateDataset(options: ValidateOptions): Promise<DatasetReport> {
-  const { samples, imageRoot, tokenizer, templates = Object.values(TEMPLATES) } = options;
+  const { samples, imageRoot, tokenizer, templates = usableTemplates(tokenizer) } = options;
   const images = imagesOf(samples);
   const missing: string[] = [];
   await inGroups(images, async (image) => {

@@ -20,7 +20,13 @@ export function wordTokenizerFiles(words: readonly string[]): { tokenizer: objec
         vocab: Object.fromEntries(vocabulary.map((word, id) => [word, id])),
       },
     },
-    config: { bos_token: "<s>", eos_token: { content: "</s>" }, pad_token: "<pad>", unk_token: "<unk>" },
+    config: {
+      add_bos_token: true,
+      bos_token: "<s>",
+      eos_token: { content: "</s>" },
+      pad_token: "<pad>",
+      unk_token: "<unk>",
+    },
   };
 }
 

@@ -81,7 +81,7 @@ const validate = defineCliCommand({
     template: {
       type: "string",
       valueHint: "name",
-      description: `Template; may be repeated: ${Object.keys(TEMPLATES).join(", ")}. Default: all.`,
+      description: `Template; may be repeated: ${Object.keys(TEMPLATES).join(", ")}, model. Default: all that the tokenizer can write.`,
     },
     tokenizer: {
       type: "string",
@@ -96,12 +96,13 @@ const validate = defineCliCommand({
     "basic-mllm data validate my-scenes/stage2.json --tokenizer my-scenes --decode --json",
   ],
   run: async ({ args, repeated, terminal }) => {
-    const templates = listOf(repeated("template")).map(findTemplate);
+    const tokenizer = await readTokenizer(args.tokenizer);
+    const templates = listOf(repeated("template")).map((name) => findTemplate(name, tokenizer));
     const { samples, malformed } = parseRecords(await readTextFile(args.file), args.file);
     const found = await validateDataset({
       samples,
       imageRoot: args.images ?? dirname(args.file),
-      tokenizer: await readTokenizer(args.tokenizer),
+      tokenizer,
       decodeImages: args.decode === true,
       ...(templates.length > 0 && { templates }),
     });

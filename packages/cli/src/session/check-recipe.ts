@@ -164,7 +164,7 @@ function checkSet(
   readonly found: EvaluationCheck & { longest: readonly number[] };
   readonly problems: readonly string[];
 } {
-  const template = findTemplate(templateName);
+  const template = findTemplate(templateName, session.tokenizer);
   const problems: string[] = [];
   const rows: number[] = [];
   const imageRows = new Set<number>();

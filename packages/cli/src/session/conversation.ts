@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { BasicError, createFeatureSource, type HostVisualRows, type ImageBatch } from "@basic-mllm/core";
 import {
+  answerEndToken,
   decodeImage,
   encodePrompt,
   findTemplate,
@@ -69,7 +70,7 @@ export async function openConversation(session: VlmSession, image: string): Prom
   await requirePicture(image);
   const visual = await seePicture(session, image);
   const { projector, tokenizer, language } = session;
-  const template = findTemplate(session.template);
+  const template = findTemplate(session.template, tokenizer);
   const shape = projector.gridAfter(visual.grids[0] ?? null, visual.offsets[1] ?? 0);
   let turns: readonly Turn[] = [];
   return {
@@ -84,7 +85,7 @@ export async function openConversation(session: VlmSession, image: string): Prom
       const packed = packSamples([tokens], [[shape.rows]], { requireLabels: false });
       const embedded = tf.tidy(() => session.embed({ packed, visual, sampleIds: [image] }) as tf.Tensor2D);
       const stream = streamText((ids) => tokenizer.decode(ids), onText);
-      const endOfSequence = tokenizer.special.eos;
+      const endOfSequence = answerEndToken(template, tokenizer);
       const prompt = { packed, visual: embedded };
       try {
         const ids = await generate(language, prompt, { ...options, endOfSequence, onToken: stream });

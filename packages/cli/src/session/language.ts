@@ -7,7 +7,7 @@ import {
   type LanguageRecipe,
   type VlmBatch,
 } from "@basic-mllm/core";
-import { createTextData } from "@basic-mllm/data";
+import { checkVocabulary, createTextData } from "@basic-mllm/data";
 import { scorePerplexity } from "@basic-mllm/evaluate";
 import { createCorpus } from "@basic-mllm/scenes";
 import { saveHuggingFace } from "@basic-mllm/weights";
@@ -40,6 +40,7 @@ export async function openLanguageTask(context: TaskContext<LanguageRecipe>): Pr
       recompute: recipe.model.recompute,
     }),
   );
+  checkVocabulary(tokenizer, language.vocabularySize, recipe.model.language.name);
   const { concepts } = await openSprites(context);
   const { variant = "solo" } = builderOptions(recipe, ["variant"]);
   const corpus = (seed: number) => createCorpus({ concepts, tokenizer, seed, variant });

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import {
   BasicError,
   createRandom,
@@ -15,6 +15,7 @@ import {
   createTokenizer,
   type ImageProcessor,
   parseImageProcessor,
+  readTokenizerFiles,
   squareProcessor,
   type TextTokenizer,
 } from "@basic-mllm/data";
@@ -112,12 +113,10 @@ export async function openTokenizer(
       `There is no tokenizer for ${own?.name ?? language?.name ?? "the recipe"}. Name a folder with tokenizer.json in model.tokenizer.${relativeHint(folder)}`,
     );
   }
-  const main = readJson(path);
-  const config = join(dirname(path), "tokenizer_config.json");
-  const settings = existsSync(config) ? readJson(config) : {};
+  const files = await readTokenizerFiles(path);
   return {
-    tokenizer: createTokenizer(main, settings),
-    files: { "tokenizer.json": main, "tokenizer_config.json": settings },
+    tokenizer: createTokenizer(files["tokenizer.json"], files["tokenizer_config.json"]),
+    files: { ...files },
   };
 }
 

@@ -153,7 +153,7 @@ export function batchesOf(set: VlmSet, options: BatchOptions): TrainingData<VlmB
     samples: set.samples,
     store: set.store,
     tokenizer,
-    template: findTemplate(template),
+    template: findTemplate(template, tokenizer),
     answers,
     gridAfter: (grid, rows) => projector.gridAfter(grid, rows),
     templateWords: new Set(templateWords),

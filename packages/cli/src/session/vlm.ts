@@ -21,7 +21,15 @@ import {
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import type { ChannelStatistics, ImageProcessor, TextTokenizer } from "@basic-mllm/data";
+import {
+  answerEndToken,
+  type ChannelStatistics,
+  checkVocabulary,
+  findTemplate,
+  firstAnswerToken,
+  type ImageProcessor,
+  type TextTokenizer,
+} from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -77,6 +85,7 @@ export async function openVlm(
     seed,
     recompute: model.recompute,
   });
+  checkVocabulary(source.tokenizer, language.vocabularySize, model.language.name);
   const lora = openLora(recipe, language);
   const processor = openProcessor(model.vision, encoder);
   const sets = await openVlmSets(context, { encoder, processor, blind, statistics: kept });
@@ -268,13 +277,13 @@ async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<read
 export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, embed = own.embed) {
   const { tokenizer, language, recipe } = own;
   const asked = limit === undefined ? set : firstPictures(set, limit);
-  const [yes] = tokenizer.encode("yes");
-  const [no] = tokenizer.encode("no");
+  const template = findTemplate(own.template, tokenizer);
+  const [yes, no] = ["yes", "no"].map((word) => firstAnswerToken(template, tokenizer, word));
   const model = {
     language,
     embed,
     decode: (ids: readonly number[]) => tokenizer.decode(ids),
-    endOfSequence: tokenizer.special.eos ?? -1,
+    endOfSequence: answerEndToken(template, tokenizer) ?? -1,
     ...(yes !== undefined && no !== undefined && { yesNo: [yes, no] as const }),
   };
   const { batchSize } = recipe.evaluation;
