@@ -179,7 +179,7 @@ declare function startBackend(name: string, options?: StartBackendOptions): Prom
 declare function explainDiskFull<T>(message: string, work: () => Promise<T>): Promise<T>;
 
 /** Stable, greppable identifiers. Each one has an entry in docs/errors.md. */
-type ErrorCode = "E_SHAPE" | "E_INDEX_RANGE" | "E_KERNEL_MISSING" | "E_KERNEL_DUPLICATE" | "E_KERNEL_FAILED" | "E_NO_GRADIENT" | "E_NESTED_GRADIENT" | "E_BACKEND_MISSING" | "E_BACKEND_START" | "E_BACKEND_CONFLICT" | "E_RECIPE_INVALID" | "E_RECIPE_UNKNOWN" | "E_NAME_UNKNOWN" | "E_NAME_DUPLICATE" | "E_PLUGIN" | "E_CONFIG" | "E_DATA_EMPTY" | "E_DATA_FORMAT" | "E_IMAGE" | "E_IMAGE_TOKENS" | "E_LABELS_MASKED" | "E_ROW_BUDGET" | "E_TOKENIZER" | "E_NOT_FINITE" | "E_RESUME_CHANGED" | "E_CHECKPOINT_CORRUPT" | "E_CHECKPOINT_MISSING" | "E_RUN_LOCKED" | "E_DISK_FULL" | "E_MEMORY_LIMIT" | "E_INTERRUPTED" | "E_WEIGHTS_FORMAT" | "E_WEIGHTS_MISSING" | "E_USAGE";
+type ErrorCode = "E_SHAPE" | "E_INDEX_RANGE" | "E_KERNEL_MISSING" | "E_KERNEL_DUPLICATE" | "E_KERNEL_FAILED" | "E_NO_GRADIENT" | "E_NESTED_GRADIENT" | "E_BACKEND_MISSING" | "E_BACKEND_START" | "E_BACKEND_CONFLICT" | "E_RECIPE_INVALID" | "E_RECIPE_UNKNOWN" | "E_NAME_UNKNOWN" | "E_NAME_DUPLICATE" | "E_PLUGIN" | "E_CONFIG" | "E_DATA_EMPTY" | "E_DATA_FORMAT" | "E_IMAGE" | "E_IMAGE_TOKENS" | "E_LABELS_MASKED" | "E_ROW_BUDGET" | "E_TOKENIZER" | "E_NOT_FINITE" | "E_RESUME_CHANGED" | "E_CHECKPOINT_CORRUPT" | "E_CHECKPOINT_MISSING" | "E_RUN_LOCKED" | "E_DISK_FULL" | "E_MEMORY_LIMIT" | "E_INTERRUPTED" | "E_WEIGHTS_FORMAT" | "E_WEIGHTS_MISSING" | "E_DOWNLOAD" | "E_USAGE";
 /** Every error we throw on purpose: what happened, what was expected, what was given, and the fix. */
 declare class BasicError extends Error {
     readonly code: ErrorCode;
@@ -686,6 +686,12 @@ type SquaredNormInput = `x${number}`;
  */
 declare const squaredNorm: KernelContract<SquaredNormInput, SquaredNormAttrs>;
 
+/** A matrix whose rows stay packed: for weights that never train. */
+interface PackedValues {
+    readonly storage: PackedStorage;
+    /** Little-endian bytes of the packed rows as int32 words, see {@link frozenLinear}. */
+    readonly words: Int32Array;
+}
 /**
  * One weight of a model, under its name in the checkpoint.
  *
@@ -694,14 +700,26 @@ declare const squaredNorm: KernelContract<SquaredNormInput, SquaredNormAttrs>;
 declare class Parameter {
     #private;
     readonly name: string;
+    readonly shape: readonly number[];
+    /** `f32`, or how the packed words of {@link value} are stored. */
+    readonly storage: Storage;
+    /** @param values - Row-major values, copied; packed ones are frozen for good. */
+    constructor(name: string, values: Float32Array | PackedValues, shape: readonly number[]);
     /** Whether the optimizer changes it now. Layers pick the frozen kernels where it is false. */
-    trainable: boolean;
-    /** @param values - Row-major values, copied. */
-    constructor(name: string, values: Float32Array, shape: readonly number[]);
-    /** The current value. Read it again after each optimizer step: {@link assign} may replace the tensor. */
+    get trainable(): boolean;
+    /** @throws BasicError `E_CONFIG` where a packed weight should train. */
+    set trainable(trainable: boolean);
+    /**
+     * The current value: float32 of {@link shape}, or int32 words where {@link storage} is packed. Read it again after each
+     * optimizer step: {@link assign} may replace the tensor.
+     */
     get value(): tf.Tensor;
-    get shape(): readonly number[];
+    /** Number of values. */
     get size(): number;
+    /** The values in float32, row-major, whatever the storage. */
+    floats(): Promise<Float32Array>;
+    /** Memory of the value. float32 values and packed int32 words take four bytes each. */
+    get bytes(): number;
     /** Takes ownership of `value` and disposes the old tensor. */
     assign(value: tf.Tensor): void;
     /** Frees the value. */
@@ -721,10 +739,40 @@ declare class ParameterSet {
     get count(): number;
     /** Number of values of all parameters. */
     get size(): number;
+    /** Memory of all values. */
+    get bytes(): number;
     /** Freezes or unfreezes all parameters. */
     setTrainable(trainable: boolean): void;
     /** Frees all values. */
     dispose(): void;
+}
+
+/** Sizes of a {@link Linear}. */
+interface LinearShape {
+    readonly inFeatures: number;
+    readonly outFeatures: number;
+    readonly bias: boolean;
+    /** Decides the first values of the weight. Default `weight`. */
+    readonly role?: Role;
+}
+/** Something that is added to a product, and trains beside it. */
+interface LinearAdapter {
+    readonly parameters: readonly Parameter[];
+    /** What is added for `x` `[R, I]`: `[R, O]`, or null for nothing. */
+    delta(x: tf.Tensor2D): tf.Tensor2D | null;
+}
+/** A matrix product with an optional bias. Parameters `NAME.weight` `[O, I]` and `NAME.bias` `[O]`. */
+declare class Linear {
+    #private;
+    readonly weight: Parameter;
+    readonly bias: Parameter | null;
+    readonly inFeatures: number;
+    readonly outFeatures: number;
+    /** Added to the product, before the activation. */
+    adapter: LinearAdapter | null;
+    constructor(builder: Builder, name: string, shape: LinearShape);
+    /** @param x - `[R, I]`. @returns `[R, O]`. */
+    call(x: tf.Tensor2D, activation?: FusedActivation): tf.Tensor2D;
 }
 
 /**
@@ -735,7 +783,11 @@ declare class ParameterSet {
  */
 type Role = "weight" | "residual" | "embedding" | "bias" | "scale" | "offset";
 /** Where the first values of a parameter come from: a generator, or a checkpoint. */
-type ValueSource = (name: string, shape: readonly number[], role: Role) => Float32Array;
+interface ValueSource {
+    (name: string, shape: readonly number[], role: Role): Float32Array;
+    /** The weight of a {@link Linear} that stays packed and frozen; undefined: it is asked for as float32. */
+    readonly packed?: (name: string, shape: readonly number[]) => PackedValues | undefined;
+}
 /** Options of {@link randomValues}. */
 interface RandomValueOptions {
     /** Standard deviation of `weight`; `"fan-in"` = uniform in ±1/√inputs, PyTorch's default. Default 0.02. */
@@ -750,34 +802,139 @@ interface RandomValueOptions {
  * order in which parameters are made.
  */
 declare function randomValues(seed: number, options?: RandomValueOptions): ValueSource;
-/** Adds parameters to a set under a common prefix. */
+/** Adds parameters to a set under a common prefix, and remembers the products that are made of them. */
 declare class Builder {
     readonly parameters: ParameterSet;
     readonly values: ValueSource;
     readonly prefix: string;
-    constructor(parameters: ParameterSet, values: ValueSource, prefix?: string);
+    /** Every product made so far, by its full name; shared by all builders of a model. */
+    readonly linears: Map<string, Linear>;
+    /** From our name to that of a checkpoint whose modules are called otherwise. */
+    readonly rename: (name: string) => string;
+    constructor(parameters: ParameterSet, values: ValueSource, { prefix, rename, linears, }?: Partial<Pick<Builder, "prefix" | "rename" | "linears">>);
     /** A builder whose names begin with `name.`. */
     within(name: string): Builder;
     /** Makes the parameter `prefix + name` with the source's values. */
     add(name: string, shape: readonly number[], role: Role): Parameter;
+    /** {@link add} for a matrix that its layer can use packed as well. */
+    addMatrix(name: string, shape: readonly number[], role: Role): Parameter;
 }
 
-/** Sizes of a {@link Linear}. */
-interface LinearShape {
-    readonly inFeatures: number;
-    readonly outFeatures: number;
-    readonly bias: boolean;
-    /** Decides the first values of the weight. Default `weight`. */
-    readonly role?: Role;
+/** Which micro-batch is trained: with a seed and a layer's name it decides every dropped value. */
+interface DropoutKey {
+    readonly stage: string;
+    /** Optimizer step of the stage, from 0. */
+    readonly step: number;
+    /** Of the step, over all ranks, from 0. */
+    readonly microBatch: number;
 }
-/** A matrix product with an optional bias. Parameters `NAME.weight` `[O, I]` and `NAME.bias` `[O]`. */
-declare class Linear {
-    readonly weight: Parameter;
-    readonly bias: Parameter | null;
-    constructor(builder: Builder, name: string, shape: LinearShape);
-    /** @param x - `[R, I]`. @returns `[R, O]`. */
-    call(x: tf.Tensor2D, activation?: FusedActivation): tf.Tensor2D;
+/** The micro-batch that is trained now; null where nothing is dropped: evaluation, diagnostics, generation. */
+declare function dropoutKey(): DropoutKey | null;
+/** Runs `compute` with dropout for a micro-batch, or without any. */
+declare function withDropout<T>(key: DropoutKey | null, compute: () => T): T;
+/** Options of {@link dropout}. */
+interface DropoutOptions {
+    /** Share of values that become 0, below 1; in steps of 2^-16. */
+    readonly probability: number;
+    readonly seed: number;
+    /** Of the layer: each drops values of its own. */
+    readonly name: string;
 }
+/**
+ * `x · mask / (1 − p)` while a micro-batch is trained ({@link withDropout}), else `x` itself.
+ *
+ * The mask is a function of seed, name, stage, step and micro-batch: a step needs no history, and a block that is run
+ * again for its gradient drops the same values. Its gradient keeps the mask (one byte a value) and not x.
+ *
+ * @param x - `[R, I]`.
+ */
+declare function dropout(x: tf.Tensor2D, { probability, seed, name }: DropoutOptions): tf.Tensor2D;
+
+/** Every product of a model but the vocabulary's. */
+declare const ALL_LINEAR = "all-linear";
+/**
+ * Names of the products that target patterns choose, in the model's order.
+ *
+ * A pattern with `*` or `?` matches a whole name (`*` any letters, dots too); one without matches a name or its end:
+ * `q_proj` is the query product of every block, `layers.0.self_attn.q_proj` that of the first.
+ *
+ * @param names - Of all products: `model.layers.0.self_attn.q_proj`, ...
+ * @throws {@link BasicError} `E_CONFIG` where a pattern chooses nothing.
+ */
+declare function chooseTargets(names: readonly string[], patterns: readonly string[] | typeof ALL_LINEAR): readonly string[];
+
+/** What {@link attachLora} adds. */
+interface LoraOptions {
+    /** r: width of the two thin products. */
+    readonly rank: number;
+    /** The update is scaled by alpha / rank. */
+    readonly alpha: number;
+    /** Share of the input that the thin products do not see while training. Default 0. */
+    readonly dropout?: number;
+    /** Which products: see {@link chooseTargets}. Default `all-linear`. */
+    readonly targets?: readonly string[] | typeof ALL_LINEAR;
+    /** Scales by alpha / √rank instead (rsLoRA, Kalajdzievski 2023). Default false. */
+    readonly rankStabilised?: boolean;
+    /** Of the first values and of dropout. Default 0. */
+    readonly seed?: number;
+    /** First values, of an adapter that is loaded; instead of A uniform in ±1/√I and B zero. */
+    readonly values?: ValueSource;
+}
+/** A model whose products are known by name. */
+interface AdaptableModel {
+    readonly linears: ReadonlyMap<string, Linear>;
+}
+/**
+ * Low-rank adapters of one model (LoRA: Hu et al. 2021).
+ *
+ * ```text
+ * y = base(x) + s · B(A(dropout(x)))     s = alpha / rank, or alpha / √rank
+ * ```
+ *
+ * I features in, O features out: A `[r, I]`, B `[O, r]`, base in any storage. Parameters have PEFT's names without its
+ * prefix: `model.layers.0.self_attn.q_proj.lora_A.weight`. {@link attachLora} freezes nothing by itself: what trains is
+ * each parameter's own `trainable`.
+ */
+declare class Lora {
+    #private;
+    readonly parameters: ParameterSet;
+    readonly options: Required<Pick<LoraOptions, "rank" | "alpha" | "dropout" | "rankStabilised" | "seed">>;
+    /** s. */
+    readonly scale: number;
+    /** Use {@link attachLora}. */
+    constructor(model: AdaptableModel, names: readonly string[], options: LoraOptions);
+    /** Names of the adapted products, in the model's order. */
+    get targets(): readonly string[];
+    /** Whether the base weights hold the update now. */
+    get merged(): boolean;
+    /**
+     * A base weight with its update, for saving: `W + s · B · A`.
+     *
+     * @param name - Of the base parameter.
+     * @param weight - Its value `[O, I]` in float32; not changed.
+     * @returns A new tensor; null where the parameter has no update, or holds it already.
+     * @throws {@link BasicError} `E_CONFIG` for a packed value: unpack it first.
+     */
+    mergedWeight(name: string, weight: tf.Tensor): tf.Tensor | null;
+    /**
+     * Adds the updates to the base weights: products then cost what they did without an adapter. Training goes on after
+     * {@link unmerge} alone.
+     *
+     * @throws {@link BasicError} `E_CONFIG` where a base weight is packed: nothing is changed then.
+     */
+    merge(): void;
+    /** Takes the updates out of the base weights again; they are then what they were but for rounding. */
+    unmerge(): void;
+    /** Takes the adapters off the model and frees them; merged weights stay merged. */
+    detach(): void;
+}
+/**
+ * Puts low-rank adapters on the products of a model.
+ *
+ * @throws {@link BasicError} `E_CONFIG` for a rank, alpha or dropout out of range, a target that chooses nothing, or a
+ *   product that has an adapter already.
+ */
+declare function attachLora(model: AdaptableModel, options: LoraOptions): Lora;
 
 /** Activations of a gated feed-forward layer. */
 type GateActivation = "silu" | "gelu-tanh" | "gelu-erf";
@@ -1049,6 +1206,8 @@ interface Random {
     fillNormal(array: Float32Array, std: number): Float32Array;
     /** Fills `array` with uniform values in `[low, high)` and returns it. */
     fillUniform(array: Float32Array, low: number, high: number): Float32Array;
+    /** Fills `array` with 0 at `probability` (in steps of 2^-16) and 1 elsewhere, and returns it. 16 bits a value. */
+    fillMask(array: Uint8Array, probability: number): Uint8Array;
 }
 /**
  * Random numbers that depend on the arguments alone: no global state, no history.
@@ -1377,7 +1536,7 @@ declare function createViralGramLoss(): VisualLoss;
 declare function createVwKlLoss(): VisualLoss;
 
 /**
- * One decoder for Llama, Vicuna, Mistral, Qwen2, Qwen3, Gemma, Gemma 2 and their relatives: what tells them
+ * One decoder for Llama, Vicuna, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Phi 3 and their relatives: what tells them
  * apart are fields.
  */
 interface DecoderConfig {
@@ -1403,6 +1562,8 @@ interface DecoderConfig {
     /** Bias of the attention's output product. */
     readonly outputBias: boolean;
     readonly mlpBias: boolean;
+    /** Phi 3: checkpoints hold query, key and value in one matrix, gate and up in another. Parameters are apart here. */
+    readonly fusedProducts: boolean;
     /** Whether the head shares the embedding table. */
     readonly tiedHead: boolean;
     /** Factor on q · k; 1/√headWidth in most models. */
@@ -1449,6 +1610,8 @@ declare class Decoder implements LanguageModel {
     #private;
     readonly config: DecoderConfig;
     readonly parameters: ParameterSet;
+    /** The products of all blocks by name (`model.layers.0.self_attn.q_proj`), for adapters. */
+    readonly linears: ReadonlyMap<string, Linear>;
     /** Whether training runs each block again in its gradient, instead of keeping what happens inside: same bits, less memory. */
     recompute: boolean;
     /** Use {@link createDecoder}. */
@@ -1553,7 +1716,7 @@ declare class MlpProjector implements Projector {
  */
 declare function matchVocabulary(projector: MlpProjector, features: VisualRows, vocabulary: tf.Tensor2D): void;
 
-/** One vision transformer for CLIP and SigLIP: what tells them apart are fields. */
+/** One vision transformer for CLIP, SigLIP and DINOv2: what tells them apart are fields. */
 interface VitConfig {
     /** Side of the square images it was made for, pixels. */
     readonly imageSize: number;
@@ -1573,13 +1736,27 @@ interface VitConfig {
     readonly preNorm: boolean;
     /** SigLIP: the patch product has a bias. */
     readonly patchBias: boolean;
+    /** Learned rows between class token and patches, without a position (DINOv2 with registers). */
+    readonly registers: number;
+    /** DINOv2: learned factors, 1 at first, on what a block adds. */
+    readonly layerScale: boolean;
+    /** DINOv2's giant: a gated feed-forward layer, gate and up in one product of width 2 · `inner`. */
+    readonly swiglu: boolean;
+    /** Bias of the query, key and value products. */
+    readonly inputBias: boolean;
+    /** Whether position embeddings are smoothed when they are made smaller (DINOv2 with registers). */
+    readonly antialias: boolean;
+    /** Whose names the parameters have: CLIP's and SigLIP's, or DINOv2's. */
+    readonly names: "clip" | "dinov2";
 }
-/** What {@link clipConfig} and {@link siglipConfig} cannot guess. */
+/** What {@link clipConfig}, {@link siglipConfig} and {@link dinov2Config} cannot guess. */
 type VitSizes = Pick<VitConfig, "imageSize" | "patchSize" | "width" | "depth" | "heads" | "inner">;
 /** A CLIP-shaped config: class token, norm before the blocks, quick GELU. */
 declare function clipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig;
 /** A SigLIP-shaped config: patches only, GELU (tanh). */
 declare function siglipConfig(fields: VitSizes & Partial<VitConfig>): VitConfig;
+/** A DINOv2-shaped config: class token, layer scale, GELU; `registers` and `antialias` for the one with registers. */
+declare function dinov2Config(fields: VitSizes & Partial<VitConfig>): VitConfig;
 
 /**
  * Uses a frozen encoder as a source of features, outside the tape.
@@ -1597,15 +1774,18 @@ declare function fingerprint(parameters: ParameterSet): Promise<string>;
  * Weights `[n', n]` that resize a grid of position embeddings: `new = W · old`.
  *
  * Bicubic with a = −0.75, no antialiasing, `align_corners` false, border repeated: PyTorch's
- * `interpolate(mode="bicubic")`, which CLIP, SigLIP and DINOv2 use.
+ * `interpolate(mode="bicubic")`, which CLIP, SigLIP and DINOv2 use. With `antialias` (DINOv2 with registers) a is −0.5,
+ * the kernel grows with the factor of shrinking, and what lies outside is left out.
  *
  * @param from - Rows and columns of the stored grid; n is their product.
  * @param to - Rows and columns wanted; n' is their product.
  * @returns Row-major weights.
  */
-declare function bicubicWeights(from: readonly [height: number, width: number], to: readonly [height: number, width: number]): Float32Array;
+declare function bicubicWeights(from: readonly [height: number, width: number], to: readonly [height: number, width: number], { antialias }?: {
+    readonly antialias?: boolean;
+}): Float32Array;
 
-/** Which rows are features: patches, or the class token as well (LLaVA's names). */
+/** Which rows are features: patches, or the class token (and registers) in front of them as well (LLaVA's names). */
 type FeatureSelection = "patch" | "cls_patch";
 /** Options of {@link createVit}. */
 interface VitOptions {
@@ -1619,16 +1799,19 @@ interface VitOptions {
     readonly select?: FeatureSelection;
 }
 /**
- * Builds a vision transformer. Parameters have Hugging Face's names with the `vision_model.` prefix.
+ * Builds a vision transformer. Parameters have Hugging Face's names, those of CLIP and SigLIP with the `vision_model.`
+ * prefix.
  *
  * @throws {@link BasicError} `E_CONFIG` when `layer` is not one of the hidden states.
  */
 declare function createVit(config: VitConfig, options?: VitOptions): Vit;
-/** CLIP's and SigLIP's vision transformer over packed rows, one sample per image. */
+/** CLIP's, SigLIP's or DINOv2's vision transformer over packed rows, one sample per image. */
 declare class Vit implements VisionEncoder {
     #private;
     readonly config: VitConfig;
     readonly parameters: ParameterSet;
+    /** The products of all blocks by name, for adapters. */
+    readonly linears: ReadonlyMap<string, Linear>;
     /** How many blocks {@link encode} runs. */
     readonly blocksRun: number;
     readonly select: FeatureSelection;
@@ -1647,7 +1830,7 @@ declare class Vit implements VisionEncoder {
     encode(pixels: tf.Tensor4D): VisualRows;
     /**
      * All hidden states `[B · N, width]` as Hugging Face lists them (input, then each block), class token
-     * included, before the final norm.
+     * and registers included, before the final norm.
      */
     hiddenStates(pixels: tf.Tensor4D): readonly tf.Tensor2D[];
     /** The norm after the last block, for whoever wants it. `[R, width]`. */
@@ -1805,12 +1988,15 @@ declare const vlmSchema: z.ZodObject<{
         projector: z.ZodPrefault<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
             name: z.ZodString;
             options: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+            from: z.ZodOptional<z.ZodString>;
         }, z.core.$strict>]>, z.ZodTransform<{
             name: string;
             options: Record<string, unknown>;
+            from?: string | undefined;
         }, string | {
             name: string;
             options: Record<string, unknown>;
+            from?: string | undefined;
         }>>>;
         projectorInit: z.ZodDefault<z.ZodEnum<{
             default: "default";
@@ -1826,6 +2012,14 @@ declare const vlmSchema: z.ZodObject<{
             name: string;
             options: Record<string, unknown>;
         }>>;
+        lora: z.ZodOptional<z.ZodObject<{
+            rank: z.ZodInt;
+            alpha: z.ZodNumber;
+            dropout: z.ZodDefault<z.ZodNumber>;
+            targets: z.ZodDefault<z.ZodUnion<readonly [z.ZodLiteral<"all-linear">, z.ZodArray<z.ZodString>]>>;
+            rankStabilised: z.ZodDefault<z.ZodBoolean>;
+            from: z.ZodOptional<z.ZodString>;
+        }, z.core.$strict>>;
         recompute: z.ZodOptional<z.ZodBoolean>;
         tokenizer: z.ZodOptional<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
             name: z.ZodString;
@@ -2495,6 +2689,8 @@ interface RunPosition {
     /** Samples of the stage's data. Absent in checkpoints of older programs, as the next one. */
     readonly samples?: number;
     readonly ranks?: number;
+    /** {@link fingerprint} of the weights of each group that have not trained: the checkpoint does not hold them. */
+    readonly frozen?: Readonly<Record<string, string>>;
 }
 /** A checkpoint on the host. */
 interface Checkpoint {
@@ -2519,10 +2715,12 @@ declare function loadCheckpoint(store: RunStore, choice: CheckpointChoice): Prom
 /**
  * Puts a checkpoint's values into the parameters that it holds; groups that it does not hold stay as they are.
  *
+ * @param expected - What it must hold of its groups, for runs that train groups in part ({@link trainedParts}). Default:
+ *   all of them.
  * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where the model lacks one of them or has another shape, or
  * where the checkpoint lacks a parameter of a group that it holds.
  */
-declare function restoreParameters(checkpoint: Checkpoint, groups: Groups): void;
+declare function restoreParameters(checkpoint: Checkpoint, groups: Groups, expected?: Groups): void;
 
 /**
  * One entry per log step of a stage, oldest first: the diagnostics of {@link Objective.diagnose}. Not of several
@@ -2628,13 +2826,27 @@ declare function effectiveRank(values: Float32Array, width: number): number;
 declare function centredGram(rows: tf.Tensor2D): tf.Tensor2D;
 
 /**
- * Names of the groups that train in a stage, in the objective's order.
+ * Names of the groups that train in a stage, whole or in part, in the objective's order.
  *
- * @throws {@link BasicError} `E_NAME_UNKNOWN` where the objective has no such group.
+ * @throws {@link BasicError} `E_NAME_UNKNOWN` where an entry of its `train` chooses nothing.
  */
 declare function trainedGroups(stage: RecipeStage, groups: Groups): readonly string[];
-/** Sets `trainable` of every parameter, and returns the groups for the optimizer. */
+/**
+ * Sets `trainable` of every parameter, and returns the groups for the optimizer: one for each entry of `train`.
+ *
+ * @throws {@link BasicError} `E_NAME_UNKNOWN` where an entry chooses nothing.
+ */
 declare function freezeGroups(stage: RecipeStage, groups: Groups): readonly ParameterGroup[];
+
+/** Hashes of what none of the stages trains, by group: the reference of a checkpoint to its base. */
+declare function frozenFingerprints(stages: readonly RecipeStage[], groups: Groups): Promise<Readonly<Record<string, string>>>;
+/**
+ * A checkpoint holds what trains; on other frozen weights it would be another model.
+ *
+ * @param frozen - Of the model as it is now, up to the checkpoint's stage.
+ * @throws {@link BasicError} `E_RESUME_CHANGED`. Checkpoints of older programs say nothing about their base.
+ */
+declare function checkSameFrozen({ folder, position }: Checkpoint, frozen: Readonly<Record<string, string>>): void;
 
 /** What a loss part is divided by: counted over all micro-batches and ranks of a step before the first forward. */
 type Denominator = "tokens" | "samples";
@@ -2687,9 +2899,10 @@ interface LanguageBatch {
 /**
  * Next-token training of a language model on text alone.
  *
- * Labels may carry weights (`packed.labelWeights`): the loss is then their weighted mean. Group: `language`.
+ * Labels may carry weights (`packed.labelWeights`): the loss is then their weighted mean. Groups: `language`, and `lora`
+ * where there are adapters.
  */
-declare function createLanguageObjective(language: LanguageModel): Objective<LanguageBatch>;
+declare function createLanguageObjective(language: LanguageModel, lora?: Lora): Objective<LanguageBatch>;
 
 /** Where a line belongs. `step` counts finished optimizer steps of the stage, `globalStep` those of the run. */
 interface LinePosition {
@@ -2919,6 +3132,27 @@ interface RehearsalInput<Batch> {
  */
 declare function rehearseStages<Batch>(stages: readonly RehearsalInput<Batch>[]): Promise<readonly number[] | null>;
 
+/** Parameters of one group that train with one learning rate. */
+interface Selected {
+    /** The entry of `train` that chose them: key of learning rates and weight decays. */
+    readonly entry: string;
+    readonly group: string;
+    readonly parameters: readonly Parameter[];
+}
+/** How much of a group a stage's `train` names. */
+type TrainedShare = "whole" | "part" | "none";
+/** Whether a stage trains a group, by the words of its recipe alone. */
+declare function trainedShare({ train }: Pick<RecipeStage, "train">, group: string): TrainedShare;
+/**
+ * The parameters that a stage trains, by entry of its `train`. A parameter that two entries choose belongs to the later
+ * one. Entries of groups that are not there choose nothing.
+ */
+declare function selectParameters(stage: RecipeStage, groups: Groups): readonly Selected[];
+/** What the stages train together, as sets that share their parameters with `groups`. Unknown groups are left out. */
+declare function trainedParts(stages: readonly RecipeStage[], groups: Groups): Groups;
+/** What none of the stages trains, as sets that share their parameters with `groups`; empty ones are left out. */
+declare function frozenParts(stages: readonly RecipeStage[], groups: Groups): Groups;
+
 /** How sums of micro-batches become one loss (method.md, 9). */
 type LossReduction = "global" | "mean-of-means";
 /** One optimizer step to compute. */
@@ -3045,6 +3279,8 @@ interface VlmObjectiveOptions {
     readonly projector: Projector;
     readonly language: LanguageModel;
     readonly losses: readonly WeightedLoss[];
+    /** Adapters of the language model: the group `lora`. */
+    readonly lora?: Lora;
     readonly supervision?: SupervisionSettings;
     /** Weight of the language loss. Default 1. */
     readonly languageWeightAt?: (position: StepPosition) => number;
@@ -3059,12 +3295,12 @@ interface VlmObjectiveOptions {
  * L = L_lm + Σ λ_i L_i          BASIC: L_lm + λ₁ L_das + λ₂ L_sds
  * ```
  *
- * Groups: `vision` (where there is an encoder), `projector`, `language`, `losses` (weights of the losses
- * themselves, to be trained with the projector). What trains is each parameter's own `trainable`.
+ * Groups: `vision` (where there is an encoder), `projector`, `language`, `lora` (where there are adapters), `losses`
+ * (weights of the losses themselves, to be trained with the projector). What trains is each parameter's own `trainable`.
  *
  * @throws {@link BasicError} `E_CONFIG` when the supervised depth does not fit the LLM; from `parts`:
  * `E_IMAGE_TOKENS` when visual rows and places disagree, `E_CONFIG` for pixels without an encoder.
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, centredGram, checkIndices, checkpoint, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, direction, directionBackward, disposeStep, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenLinear, frozenLinearBackward, frozenLinearBias, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, unpack, unpackMoment, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, wordCount };
+export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };

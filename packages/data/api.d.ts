@@ -1,12 +1,16 @@
-import { Sample, TextTokenizer, RgbImage, VisualStore, ChannelStatistics, ImageProcessor, ImageShape, fitImage, Template } from './browser.js';
-export { Channels, Filter, IMAGE_PLACEHOLDER, IMAGE_SLOT, LabelledAnswers, PackOptions, ParsedSamples, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TokenSample, Turn, UnpackedSample, VlmDataOptions, blind, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, packSamples, parseImageProcessor, parseRecords, parseSamples, resizeImage, squareProcessor, standardised, toImageBatch, unpackRows } from './browser.js';
-import { HostVisualRows, FeatureSource } from '@basic-mllm/core';
+import { Sample, Template, TextTokenizer, TokenizerFiles } from './browser.js';
+export { AddedToken, AnyresOptions, FittedTiles, IMAGE_PLACEHOLDER, IMAGE_SLOT, ImageSize, LabelledAnswers, NEWLINE_ROW, PackOptions, ParsedSamples, ProcessorOptions, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TextPlace, TokenSample, TokenizerSideFiles, Turn, UnpackedSample, VlmDataOptions, answerEndToken, anyresRows, bestResolution, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, firstAnswerToken, fitTiles, foldTokenizerFiles, packSamples, parseImageProcessor, parseRecords, parseSamples, unpackRows, usableTemplates, withoutPictures } from './browser.js';
+import { a as ImageRoot } from './pixel-store-DZ_ek_hR.js';
+export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openImage } from './pixel-store-DZ_ek_hR.js';
+import { R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-B1fdtwZM.js';
+export { b as Channels, F as Filter, a as ImageShape, c as Region, d as ResizeOptions, T as TileSettings, f as fitImage, r as resizeImage, s as squareProcessor, e as standardised, t as toImageBatch } from './visual-store-B1fdtwZM.js';
+import { HostVisualRows, FeatureSource, BasicError } from '@basic-mllm/core';
 
 /** What a missing or broken picture does. */
 type ImagePolicy = "error" | "skip-and-count";
 /** How {@link readDataset} reads. */
 interface DatasetOptions {
-    /** Folder of the images. Default: the folder of the file. */
+    /** Folder of the images, where they are files. Default: the folder of the data set. */
     readonly imageRoot?: string;
     /** Default `error`. */
     readonly onImageError?: ImagePolicy;
@@ -16,7 +20,7 @@ interface DatasetOptions {
 /** Samples whose image files are all there. */
 interface Dataset {
     readonly samples: readonly Sample[];
-    readonly imageRoot: string;
+    readonly imageRoot: ImageRoot;
     /** Samples left out, and the image that is missing. */
     readonly skipped: readonly {
         readonly id: string;
@@ -24,11 +28,11 @@ interface Dataset {
     }[];
 }
 /**
- * Reads a LLaVA data set and looks whether its images are there.
+ * Reads the texts of a data set of any format ({@link openSamples}) and looks whether its images are there.
  *
  * @throws `BasicError` `E_DATA_EMPTY`, `E_DATA_FORMAT`; `E_IMAGE` under the policy `error`.
  */
-declare function readDataset(file: string, options?: DatasetOptions): Promise<Dataset>;
+declare function readDataset(path: string, options?: DatasetOptions): Promise<Dataset>;
 /** Leaves out the samples that show one of these images. */
 declare function withoutImages<Set extends {
     readonly samples: readonly Sample[];
@@ -37,14 +41,8 @@ declare function withoutImages<Set extends {
 }): Set;
 /** The image files of samples, each once, in order of appearance. */
 declare function imagesOf(samples: readonly Sample[]): readonly string[];
-/**
- * Opens the tokenizer of a model folder: `tokenizer.json` and, where there is one, `tokenizer_config.json`.
- *
- * @throws `BasicError` `E_TOKENIZER` when the file is missing or not a tokenizer.
- */
-declare function readTokenizer(folder: string): Promise<TextTokenizer>;
 /** Decodes every image once and names those that fail, with the reason. */
-declare function brokenImages(imageRoot: string, images: readonly string[]): Promise<ReadonlyMap<string, string>>;
+declare function brokenImages(imageRoot: ImageRoot, images: readonly string[]): Promise<ReadonlyMap<string, string>>;
 
 /**
  * Decodes an image file: rotation of the camera applied, transparency dropped, gray repeated.
@@ -73,8 +71,8 @@ interface FeatureTable extends VisualStore {
 interface FeatureCacheOptions {
     readonly source: FeatureSource;
     readonly processor: ImageProcessor;
-    readonly imageRoot: string;
-    /** Image files, each once ({@link imagesOf}). */
+    readonly imageRoot: ImageRoot;
+    /** Names of images, each once ({@link imagesOf}). */
     readonly images: readonly string[];
     /** Folder of the cache. */
     readonly folder: string;
@@ -98,21 +96,116 @@ interface FeatureCacheOptions {
  */
 declare function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable>;
 
-/** What {@link createPixelStore} reads. */
-interface PixelStoreOptions {
-    readonly imageRoot: string;
-    readonly processor: ImageProcessor;
-    /** Rows that the encoder makes of an image. */
-    readonly shape: ImageShape;
+/** A token that LLaVA does not train. */
+declare const IGNORE_INDEX = -100;
+/** Tokens and labels as LLaVA's own preprocessing gives them. */
+interface LlavaLabels {
+    /** Token ids; {@link IMAGE_SLOT} for each image. */
+    readonly ids: Int32Array;
+    /** Of the same length: the token's own id where it is trained, else {@link IGNORE_INDEX}. */
+    readonly labels: Int32Array;
+    /** LLaVA's "tokenization mismatch": it counted another number of tokens than there are, and ignores the sample. */
+    readonly mismatch: {
+        readonly counted: number;
+        readonly tokens: number;
+    } | null;
 }
 /**
- * Pixels of image files, for an encoder that trains.
+ * Tokens and labels by LLaVA's rule: the whole text is tokenised, its rounds and instructions are tokenised once more,
+ * and their lengths say what is masked (`preprocess_plain`, `preprocess_v1` and `preprocess_llama_2` of
+ * llava/train/train.py). For comparison with {@link encodeSample}, which needs no second tokenisation and gives the
+ * same wherever this rule does not fail.
  *
- * @throws `BasicError` from `read`: `E_IMAGE` naming a missing or broken file.
+ * @throws `BasicError` `E_CONFIG` for a template that LLaVA has no such rule for.
  */
-declare function createPixelStore({ imageRoot, processor, shape }: PixelStoreOptions): VisualStore;
-/** Reads, decodes and fits one image file. */
-declare function openImage(path: string, processor: ImageProcessor): Promise<ReturnType<typeof fitImage>>;
+declare function llavaLabels(template: Template, tokenizer: TextTokenizer, sample: Sample): LlavaLabels;
+
+/** A record as it was read: a sample, or what is wrong with it. */
+type SampleRecord = Sample | BasicError;
+/** The files that samples can be read from. */
+type SampleFormat = "json" | "jsonl" | "parquet" | "tar";
+/** Samples of one or several files, by number and one after the other. Texts and images stay on disk. */
+interface SampleSource {
+    readonly format: SampleFormat;
+    /** The files, in order. */
+    readonly files: readonly string[];
+    /** Number of records, those that are no samples included. */
+    readonly size: number;
+    readonly imageRoot: ImageRoot;
+    /**
+     * A record by number.
+     *
+     * @throws `BasicError` `E_DATA_FORMAT` where it is no sample.
+     */
+    read(index: number): Promise<Sample>;
+    /** All records in order, a bounded number in memory at a time; a malformed one is an error and not thrown. */
+    records(): AsyncIterable<SampleRecord>;
+}
+
+/** How {@link openSamples} opens. */
+interface OpenSamplesOptions {
+    /** Folder of the images, where they are files. Default: that of the data set. */
+    readonly imageRoot?: string;
+}
+/**
+ * Opens a data set of any format: LLaVA JSON, JSON lines, Parquet, WebDataset tar; a file, a folder of shards or a
+ * pattern. Reads where its records lie, and neither texts nor images.
+ *
+ * @throws `BasicError` `E_DATA_FORMAT` for a file that is damaged or of an unknown format; `E_DATA_EMPTY` where there is none.
+ */
+declare function openSamples(path: string, options?: OpenSamplesOptions): Promise<SampleSource>;
+
+/** A tokenizer with special tokens added, and their ids. */
+interface ExtendedTokenizer {
+    readonly files: TokenizerFiles;
+    /** Id of each token that was asked for. */
+    readonly ids: Readonly<Record<string, number>>;
+    /** Those that were not there before. */
+    readonly added: readonly string[];
+    /** Rows that the embedding table needs: one more than the largest id. */
+    readonly rows: number;
+}
+/** Roles that special tokens have in tokenizer_config.json. */
+interface SpecialTokenNames {
+    /** Marks an image, usually `<image>`; `image_token` of the config. */
+    readonly image?: string;
+    /** Fills up rows, usually `<pad>`; `pad_token` of the config. */
+    readonly pad?: string;
+}
+/**
+ * Adds special tokens after the last id of a tokenizer, as LLaVA's conversion does (`<image>`, then `<pad>`). Tokens
+ * that are there keep their id.
+ */
+declare function addSpecialTokens(files: TokenizerFiles, names: SpecialTokenNames): ExtendedTokenizer;
+/**
+ * Whether every id of a tokenizer has a row in a model's embedding table. A table may be longer: many are padded.
+ *
+ * @param rows - Rows of the table.
+ * @param model - Name of the model, for the message.
+ * @throws `BasicError` `E_TOKENIZER` where the table is too short: it must grow, or the tokenizer is another model's.
+ */
+declare function checkVocabulary(tokenizer: TextTokenizer, rows: number, model: string): void;
+/**
+ * The id of the image token.
+ *
+ * @throws `BasicError` `E_TOKENIZER` where the tokenizer has none.
+ */
+declare function requireImageToken({ special }: TextTokenizer): number;
+
+/**
+ * The files of a model folder's tokenizer, folded into two: what the side files say about special tokens, added
+ * tokens and the chat template is then in `tokenizer.json` and `tokenizer_config.json`.
+ *
+ * @param path - The folder, or the file that takes the place of `tokenizer.json`.
+ * @throws `BasicError` `E_TOKENIZER` when `tokenizer.json` is missing, a file is damaged, or files disagree.
+ */
+declare function readTokenizerFiles(path: string): Promise<TokenizerFiles>;
+/**
+ * Opens the tokenizer of a model folder: `tokenizer.json` and the files beside it that there are.
+ *
+ * @throws `BasicError` `E_TOKENIZER` when the file is missing or not a tokenizer.
+ */
+declare function readTokenizer(folder: string): Promise<TextTokenizer>;
 
 /** Words of samples that a tokenizer cannot spell. */
 interface UnknownWords {
@@ -139,7 +232,7 @@ interface ValidateOptions {
     readonly samples: readonly Sample[];
     readonly imageRoot: string;
     readonly tokenizer: TextTokenizer;
-    /** Default: all that there are. */
+    /** Default: all whose special tokens the tokenizer has. */
     readonly templates?: readonly Template[];
     /** Whether images are decoded, and not only looked for. Default false. */
     readonly decodeImages?: boolean;
@@ -186,4 +279,4 @@ interface DatasetReport {
 /** Looks through a data set before any training: files, placeholders, lengths, and labels under each template. */
 declare function validateDataset(options: ValidateOptions): Promise<DatasetReport>;
 
-export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type ImagePolicy, ImageProcessor, ImageShape, type PixelStoreOptions, RgbImage, Sample, Template, type TemplateReport, TextTokenizer, type UnknownWords, type ValidateOptions, VisualStore, brokenImages, cacheFeatures, countUnknownWords, createPixelStore, decodeImage, fitImage, imagesOf, openImage, readDataset, readTokenizer, unknownWordsOf, validateDataset, withoutImages };
+export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, type LlavaLabels, type OpenSamplesOptions, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, Template, type TemplateReport, TextTokenizer, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, checkVocabulary, countUnknownWords, decodeImage, imagesOf, llavaLabels, openSamples, readDataset, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };

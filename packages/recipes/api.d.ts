@@ -31,12 +31,21 @@ declare const quickstart: {
         projector: {
             name: string;
             options: Record<string, unknown>;
+            from?: string | undefined;
         };
         projectorInit: "default" | "match-vocabulary";
         language: {
             name: string;
             options: Record<string, unknown>;
         };
+        lora?: {
+            rank: number;
+            alpha: number;
+            dropout: number;
+            targets: string[] | "all-linear";
+            rankStabilised: boolean;
+            from?: string | undefined;
+        } | undefined;
         recompute?: boolean | undefined;
         tokenizer?: {
             name: string;
@@ -143,12 +152,21 @@ declare const smoke: {
         projector: {
             name: string;
             options: Record<string, unknown>;
+            from?: string | undefined;
         };
         projectorInit: "default" | "match-vocabulary";
         language: {
             name: string;
             options: Record<string, unknown>;
         };
+        lora?: {
+            rank: number;
+            alpha: number;
+            dropout: number;
+            targets: string[] | "all-linear";
+            rankStabilised: boolean;
+            from?: string | undefined;
+        } | undefined;
         recompute?: boolean | undefined;
         tokenizer?: {
             name: string;
