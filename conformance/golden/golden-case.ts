@@ -91,15 +91,19 @@ export class GoldenCase {
     return value as Options;
   }
 
-  /** Compares values with the expected tensor of that name, to its own tolerance. */
+  /** Compares values with the expected tensor of that name, to the tolerance of that name (or of `like`). */
   compare(
     name: string,
     actual: ArrayLike<number>,
-    options: { readonly expected?: ArrayLike<number>; readonly ignore?: (index: number) => boolean } = {},
+    options: {
+      readonly expected?: ArrayLike<number>;
+      readonly ignore?: (index: number) => boolean;
+      readonly like?: string;
+    } = {},
   ): void {
     this.#compared.add(name);
     const expected = options.expected ?? this.floats(name);
-    const tolerance = this.record.tol?.[name];
+    const tolerance = this.#tolerance(options.like ?? name);
     if (tolerance === undefined) {
       this.#problems.push(`${name}: the case gives no tolerance`);
       return;
@@ -116,6 +120,11 @@ export class GoldenCase {
       );
     }
     this.#worst = Math.max(this.#worst, Number.isFinite(ratio) ? ratio : Number.MAX_VALUE);
+  }
+
+  /** Of a name, or of all names that begin like it. */
+  #tolerance(name: string): number | undefined {
+    return this.record.tol?.[name] ?? this.record.tol?.[`${name.split(".")[0]}.*`];
   }
 
   /** {@link compare} of a tensor on the device. */

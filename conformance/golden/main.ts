@@ -1,6 +1,7 @@
 import { registerStockGradients, startBackend } from "@basic-mllm/core";
 
 import { ggufFamily } from "./gguf.js";
+import { imageFamily } from "./images.js";
 import { llavaFamily } from "./llava.js";
 import { lossFamily } from "./losses.js";
 import { modelFamily } from "./models.js";
@@ -13,14 +14,12 @@ const families = ({ ggufFolder }: GoldenSettings): Readonly<Record<string, Famil
   ops: opFamily,
   llava: llavaFamily,
   models: modelFamily,
+  images: imageFamily,
   gguf: (folder) => ggufFamily(folder, ggufFolder),
 });
 
 /** What does not work yet. */
-const gaps: readonly KnownGap[] = [
-  { family: "images", reason: "image preprocessing is not in the runner yet" },
-  { family: "scorers", reason: "benchmark scorers are not built yet" },
-];
+const gaps: readonly KnownGap[] = [{ family: "scorers", reason: "benchmark scorers are not built yet" }];
 
 /** Where and on what to run. */
 export interface GoldenSettings {
