@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 
@@ -79,10 +79,15 @@ async function writeWhole(path: string, pieces: Iterable<Uint8Array>): Promise<v
 
 function openOrExplain(path: string): number {
   try {
-    return openSync(path, "r");
+    // Asked first: opening a pipe would wait for its writer.
+    if (statSync(path).isFile()) return openSync(path, "r");
   } catch (error) {
     throw new BasicError("E_WEIGHTS_MISSING", `${path} cannot be opened. Check the path.`, { cause: error });
   }
+  throw new BasicError(
+    "E_WEIGHTS_MISSING",
+    `${path} is a folder or a device, expected a file. Check the path.`,
+  );
 }
 
 function readRange(descriptor: number, range: { path: string; start: number; end: number }): Uint8Array {

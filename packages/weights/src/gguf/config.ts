@@ -28,7 +28,7 @@ export function readGgufConfig(file: GgufFile): GgufConfig {
   const architecture = readArchitecture(fields, file.location);
   const at = (name: string): string => `${architecture}.${name}`;
   const [vocabularySize = 0, width = 0] = file.entry("token_embd.weight").shape;
-  const sizes = readSizes(fields, at);
+  const sizes = readSizes(fields, at, file.names.length);
   if (sizes.width !== width)
     throw fields.unsupported(at("embedding_length"), `${width}, the width of token_embd.weight`);
   const config = decoderConfig({
@@ -62,9 +62,10 @@ function readArchitecture(fields: GgufFields, location: string): GgufArchitectur
 
 type Sizes = Pick<DecoderConfig, "width" | "depth" | "heads" | "keyValueHeads" | "headWidth" | "inner">;
 
-function readSizes(fields: GgufFields, at: (name: string) => string): Sizes {
+function readSizes(fields: GgufFields, at: (name: string) => string, tensors: number): Sizes {
   const width = fields.number(at("embedding_length"));
   const heads = fields.number(at("attention.head_count"));
+  if (heads < 1) throw fields.unsupported(at("attention.head_count"), "at least 1");
   const headWidth = fields.number(at("attention.key_length"), Math.floor(width / heads));
   if (fields.number(at("attention.value_length"), headWidth) !== headWidth) {
     throw fields.unsupported(at("attention.value_length"), `${headWidth}, as that of keys`);
@@ -74,10 +75,17 @@ function readSizes(fields: GgufFields, at: (name: string) => string): Sizes {
     width,
     heads,
     headWidth,
-    depth: fields.number(at("block_count")),
+    depth: readDepth(fields, at("block_count"), tensors),
     keyValueHeads: fields.number(at("attention.head_count_kv"), heads),
     inner: fields.number(at("feed_forward_length")),
   };
+}
+
+/** Checked before anything is made for each block: a damaged number could ask for gigabytes. */
+function readDepth(fields: GgufFields, name: string, tensors: number): number {
+  const depth = fields.number(name);
+  if (Number.isInteger(depth) && depth >= 1 && depth <= tensors) return depth;
+  throw fields.unsupported(name, `a whole number from 1 to ${tensors}, the number of tensors`);
 }
 
 function readRotary(

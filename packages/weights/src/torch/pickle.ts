@@ -173,7 +173,11 @@ class PickleMachine {
       case 0x93: {
         // STACK_GLOBAL
         const [module, name] = this.#popMany(2);
-        return this.#push(this.#global(String(module), String(name)));
+        // Only texts: lists may hold one list many times, and printing them would not end.
+        if (typeof module !== "string" || typeof name !== "string") {
+          throw this.#invalid("it names a class by something that is no text");
+        }
+        return this.#push(this.#global(module, name));
       }
       case 0x51: // BINPERSID
         return this.#push(this.#storage(this.#pop()));

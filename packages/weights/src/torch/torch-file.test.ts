@@ -3,7 +3,9 @@ import { fileURLToPath } from "node:url";
 
 import { describe, expect, it } from "vitest";
 
+import { bytesInMemory } from "../safetensors.js";
 import { readTorchFile, TorchFile } from "./torch-file.js";
+import { readZipEntries } from "./zip.js";
 
 // Written by torch 2.15: see test/fixtures/README.md.
 const fixture = (name: string) => fileURLToPath(new URL(`../../test/fixtures/${name}.bin`, import.meta.url));
@@ -93,6 +95,19 @@ describe("readTorchFile", () => {
         /\[E_WEIGHTS_FORMAT\]$/,
       );
     }
+  });
+
+  it("refuses a name that is a list, however often it holds others", () => {
+    // A list noted as 0; lists of twice the one before, noted as 1 to 40; a dictionary with the last as a key.
+    const lists = Array.from({ length: 40 }, (_, i) => [0x5d, 0x68, i, 0x61, 0x68, i, 0x61, 0x71, i + 1]);
+    const pickle = [0x80, 2, 0x5d, 0x71, 0, ...lists.flat(), 0x7d, 0x68, 40, 0x4e, 0x73, 0x2e];
+    const bytes = new Uint8Array(readFileSync(fixture("layouts")));
+    const [, entry] =
+      [...readZipEntries(bytesInMemory(bytes))].find(([name]) => name.endsWith("data.pkl")) ?? [];
+    bytes.set(pickle, entry?.begin);
+    expect(() => new TorchFile(bytes)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: buffer is not a readable file of torch.save: its entry whose name is no text is no tensor, expected a flat dictionary of tensors. Save the inner dictionary alone. [E_WEIGHTS_FORMAT]]`,
+    );
   });
 
   it("names a tensor that is not there", () => {

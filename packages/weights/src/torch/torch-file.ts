@@ -167,7 +167,7 @@ function tensorsOf(root: unknown, location: string): ReadonlyMap<string, Pickled
     if (typeof name !== "string" || !(value instanceof PickledTensor)) {
       throw invalid(
         location,
-        `its entry ${quote(String(name))} is ${value instanceof Map ? "a dictionary" : "no tensor"}, expected a flat dictionary of tensors. ` +
+        `its entry ${typeof name === "object" ? "whose name is no text" : quote(String(name))} is ${value instanceof Map ? "a dictionary" : "no tensor"}, expected a flat dictionary of tensors. ` +
           "Save the inner dictionary alone",
       );
     }

@@ -1,0 +1,118 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import "@tensorflow/tfjs-backend-cpu";
+import { BasicError } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import {
+  type GgufTensor,
+  type GgufValue,
+  llamaFields,
+  llamaTensors,
+  writeGguf,
+} from "../../test/gguf-writer.js";
+import { loadGguf } from "./load.js";
+
+let folder: string;
+
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  folder = mkdtempSync(join(tmpdir(), "gguf-"));
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function put(fields: Readonly<Record<string, GgufValue>>, tensors: readonly GgufTensor[]): string {
+  const path = join(folder, "model.gguf");
+  writeFileSync(path, writeGguf({ fields, tensors }));
+  return path;
+}
+
+/** What loading throws, without the folder. */
+async function messageOf(
+  fields: Readonly<Record<string, GgufValue>>,
+  tensors: readonly GgufTensor[] = llamaTensors,
+): Promise<string> {
+  try {
+    await loadGguf(put(fields, tensors));
+  } catch (error) {
+    if (error instanceof BasicError) return error.message.replaceAll(`${folder}/`, "");
+    throw error;
+  }
+  throw new Error("nothing was thrown");
+}
+
+const without = (name: string): Readonly<Record<string, GgufValue>> =>
+  Object.fromEntries(Object.entries(llamaFields).filter(([key]) => key !== name));
+
+describe("loadGguf", () => {
+  it("reads the sizes and the tokenizer of a model", async () => {
+    const { language, tokenizer } = await loadGguf(put(llamaFields, llamaTensors));
+    expect(language.config).toMatchObject({
+      width: 32,
+      depth: 1,
+      heads: 2,
+      keyValueHeads: 1,
+      tiedHead: true,
+    });
+    expect(tokenizer?.config.bos_token).toBe("<s>");
+    expect(tokenizer?.tokenizer["model"]).toMatchObject({ merges: [["a", "b"]] });
+    language.parameters.dispose();
+  });
+
+  it.each([
+    ["of another architecture", { ...llamaFields, "general.architecture": "mamba" }],
+    ["of no architecture", without("general.architecture")],
+    ["with a field that may change the maths", { ...llamaFields, "llama.surprise": 7 }],
+    ["without its number of blocks", without("llama.block_count")],
+    ["with more blocks than tensors", { ...llamaFields, "llama.block_count": 4_000_000_000 }],
+    ["with no block", { ...llamaFields, "llama.block_count": 0 }],
+    ["with half a block", { ...llamaFields, "llama.block_count": 1.5 }],
+    ["with a text for a number", { ...llamaFields, "llama.context_length": "long" }],
+    ["with another width than its table", { ...llamaFields, "llama.embedding_length": 64 }],
+    ["with no heads", { ...llamaFields, "llama.attention.head_count": 0 }],
+    ["with experts", { ...llamaFields, "llama.expert_count": 8 }],
+    ["with YaRN", { ...llamaFields, "llama.rope.scaling.type": "yarn" }],
+    ["with part of a head turned", { ...llamaFields, "llama.rope.dimension_count": 8 }],
+    ["with another tokenizer", { ...llamaFields, "tokenizer.ggml.model": "t5" }],
+    ["with scores for other tokens", { ...llamaFields, "tokenizer.ggml.scores": [1.5] }],
+    ["with a first token that is not there", { ...llamaFields, "tokenizer.ggml.bos_token_id": 9 }],
+    [
+      "with another pre-tokenizer",
+      {
+        ...llamaFields,
+        "tokenizer.ggml.model": "gpt2",
+        "tokenizer.ggml.pre": "tekken",
+        "tokenizer.ggml.merges": ["a b"],
+      },
+    ],
+  ])("refuses a model %s", async (_, fields) => {
+    expect(await messageOf(fields)).toMatchSnapshot();
+  });
+
+  it("names a tensor that is missing", async () => {
+    const tensors = llamaTensors.filter(({ name }) => name !== "blk.0.attn_v.weight");
+    expect(await messageOf(llamaFields, tensors)).toMatchInlineSnapshot(
+      `"model.gguf holds no tensor "blk.0.attn_v.weight". [E_WEIGHTS_MISSING]"`,
+    );
+  });
+
+  it("names a tensor of another shape", async () => {
+    const tensors = llamaTensors.map((tensor) =>
+      tensor.name === "blk.0.ffn_up.weight" ? { ...tensor, shape: [64, 32] } : tensor,
+    );
+    expect(await messageOf(llamaFields, tensors)).toMatchInlineSnapshot(
+      `"model.gguf: tensor "blk.0.ffn_up.weight" has shape [64, 32], but the fields \`llama.*\` ask for [32, 32]. Make the file again. [E_WEIGHTS_FORMAT]"`,
+    );
+  });
+
+  it("names tensors that the model has no place for", async () => {
+    const extra = { name: "blk.1.attn_q.weight", type: "F32", shape: [1] } as const;
+    expect(await messageOf(llamaFields, [...llamaTensors, extra])).toMatchInlineSnapshot(
+      `"model.gguf holds 1 tensors that a llama model does not have: blk.1.attn_q.weight. Models with them are not supported. [E_WEIGHTS_FORMAT]"`,
+    );
+  });
+});
