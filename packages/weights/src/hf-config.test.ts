@@ -118,6 +118,16 @@ describe("parseHuggingFaceConfig", () => {
     expect(parseHuggingFaceConfig(written)).toEqual(parsed);
   });
 
+  it.each(["llama", "clip_vision_model"])(
+    "refuses a %s of four billion blocks before it makes any",
+    (model_type) => {
+      const config = { ...llama, model_type, num_hidden_layers: 4e9 };
+      expect(() => parseHuggingFaceConfig(config)).toThrow(
+        "config.json: `num_hidden_layers` must be a whole number from 1 to 1024, got 4000000000. [E_CONFIG]",
+      );
+    },
+  );
+
   it.each(["clip_vision_model", "siglip_vision_model"])(
     "writes a %s config that reads back the same",
     (model_type) => {

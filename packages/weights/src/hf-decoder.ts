@@ -151,7 +151,7 @@ function readSizes(fields: ConfigFields, byDefault: Defaults) {
     heads,
     vocabularySize: fields.number("vocab_size", byDefault.vocabulary),
     inner: fields.number("intermediate_size", byDefault.inner),
-    depth: fields.number("num_hidden_layers", byDefault.depth),
+    depth: fields.blocks("num_hidden_layers", byDefault.depth),
     keyValueHeads: fields.number("num_key_value_heads", byDefault.keyValueHeads ?? heads),
     headWidth: fields.number("head_dim", byDefault.headWidth ?? Math.floor(width / heads)),
     positions: fields.number("max_position_embeddings", byDefault.positions),

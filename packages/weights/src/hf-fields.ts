@@ -1,5 +1,8 @@
 import { BasicError } from "@basic-mllm/core";
 
+/** Blocks of a model, at most. */
+const MOST_BLOCKS = 1024;
+
 /** Fields of any Hugging Face config that do not change what we compute. */
 const harmless = new Set([
   "_attn_implementation_autoset",
@@ -121,6 +124,13 @@ export class ConfigFields {
     const value = this.raw(name) ?? byDefault;
     if (typeof value === "number" && Number.isFinite(value)) return value;
     throw this.unsupported(name, "a number");
+  }
+
+  /** A number of blocks: damaged files claim billions, which would take all memory. */
+  blocks(name: string, byDefault: number): number {
+    const value = this.number(name, byDefault);
+    if (Number.isInteger(value) && value > 0 && value <= MOST_BLOCKS) return value;
+    throw this.unsupported(name, `a whole number from 1 to ${MOST_BLOCKS}`);
   }
 
   /** A boolean, or the default. */

@@ -98,7 +98,7 @@ function readSizes(fields: ConfigFields, byDefault: typeof clipDefaults) {
     imageSize: fields.number("image_size", byDefault.image),
     patchSize: fields.number("patch_size", byDefault.patch),
     width: fields.number("hidden_size", byDefault.width),
-    depth: fields.number("num_hidden_layers", byDefault.depth),
+    depth: fields.blocks("num_hidden_layers", byDefault.depth),
     heads: fields.number("num_attention_heads", byDefault.heads),
     inner: byDefault.inner,
     normEpsilon: fields.number("layer_norm_eps", byDefault.epsilon),
