@@ -179,6 +179,26 @@ describe("a recipe from its first step to its comparison", () => {
     expect(turns.map(({ question }) => question)).toEqual(["what color is this ?", "is this red ?"]);
   });
 
+  it("Ctrl-C stops one answer of a chat, and the chat goes on", async () => {
+    // Ctrl-C comes as soon as the first answer listens for it.
+    const interrupt = (name: string | symbol): void => {
+      if (name !== "SIGINT") return;
+      process.off("newListener", interrupt);
+      queueMicrotask(() => process.emit("SIGINT"));
+    };
+    const before = process.listenerCount("SIGINT");
+    process.on("newListener", interrupt);
+    const { code, json, err } = await cli(
+      ["chat", run, "--image", join(folder, "pictures/red.png"), "--max-tokens", "3", "--json"],
+      ["what color is this ?", "is this red ?"],
+    );
+    process.off("newListener", interrupt);
+    const { turns } = json<{ turns: { ended: string }[] }>();
+    expect([code, turns.map(({ ended }) => ended === "aborted")]).toEqual([0, [true, false]]);
+    expect(err).toContain("prompt tokens, stopped)");
+    expect(process.listenerCount("SIGINT")).toBe(before);
+  });
+
   it("trains, measures and chats with no large tensor left to JavaScript", () => {
     expect(javascriptCalls()).toEqual({});
   });

@@ -99,9 +99,9 @@ interface ToldTurn {
   readonly tokens: number;
   /** What ended the answer. */
   readonly ended: Answer["ended"];
-  /** Rows of the prompt per second, picture included. */
-  readonly prefillPerSecond: number;
-  /** Tokens per second after the first one; `null` where the answer has one. */
+  /** Rows of the prompt per second, picture included; `null` where the answer was stopped before. */
+  readonly prefillPerSecond: number | null;
+  /** Tokens per second after the first one; `null` where there was none. */
   readonly decodePerSecond: number | null;
   readonly unknownWords: readonly string[];
 }
@@ -141,10 +141,10 @@ async function answer(talk: Talk, conversation: Conversation, question: string):
   );
   terminal.line(told.answer === "" ? pc.dim("(no answer)") : "");
   const { answer: text, tokens, ended, promptRows, prefillSeconds, decodeSteps, decodeSeconds } = told;
-  const prefillPerSecond = prefillSeconds > 0 ? promptRows / prefillSeconds : 0;
+  const prefillPerSecond = prefillSeconds > 0 ? promptRows / prefillSeconds : null;
   const decodePerSecond = decodeSteps === 0 ? null : decodeSteps / Math.max(decodeSeconds, 1e-6);
   const rates = [
-    `${promptRows} prompt tokens at ${shortly(prefillPerSecond)}/s`,
+    `${promptRows} prompt tokens${prefillPerSecond === null ? "" : ` at ${shortly(prefillPerSecond)}/s`}`,
     ...(decodePerSecond === null ? [] : [`${tokens} answer tokens at ${shortly(decodePerSecond)}/s`]),
     ...(ended === "aborted" ? ["stopped"] : []),
   ];
