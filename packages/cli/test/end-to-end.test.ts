@@ -91,7 +91,27 @@ describe("a recipe from its first step to its comparison", () => {
     const { answer, tokens, unknownWords } = json();
     expect(unknownWords).toEqual(["colour"]);
     expect(tokens).toBeLessThanOrEqual(4);
-    expect(err.trimEnd().split("\n").at(-1)).toBe(answer === "" ? "(no answer)" : answer);
+    const [told, rates] = err.trimEnd().split("\n").slice(-2);
+    expect(told?.trimEnd()).toBe(answer === "" ? "(no answer)" : answer);
+    expect(rates).toMatch(/^\(\d+ prompt tokens at [\d.]+\/s(, \d answer tokens at [\d.]+\/s)?\)$/);
+  });
+
+  it("chat draws the same answer again with the same seed, and says which option is out of range", async () => {
+    const asked = ["chat", run, "--image", join(folder, "pictures/red.png"), "--question", "is this red ?"];
+    const drawing = ["--temperature", "3", "--top-k", "9", "--top-p", "0.95", "--repetition-penalty", "1.2"];
+    const answer = async (): Promise<unknown> =>
+      (await cli([...asked, ...drawing, "--seed", "3", "--json"])).json()["answer"];
+    expect(await answer()).toBe(await answer());
+    for (const [name, value, expected] of [
+      ["temperature", "-1", "a number of at least 0"],
+      ["top-k", "0", "a whole number of at least 1"],
+      ["top-p", "1.5", "a number above 0 and up to 1"],
+      ["repetition-penalty", "none", "a number above 0"],
+    ] as const) {
+      const { code, out } = await cli([...asked, `--${name}=${value}`]);
+      const message = `error basic-mllm chat: --${name} must be ${expected}, got "${value}". [E_USAGE]`;
+      expect([code, out.trimEnd()]).toEqual([2, message]);
+    }
   });
 
   it("chat needs no training data: the run keeps the statistics of its features", async () => {
@@ -142,6 +162,7 @@ describe("a recipe from its first step to its comparison", () => {
     const typed = [
       "what color is this ?",
       "/new",
+      "/reset",
       "/image none.png",
       `/image ${join(folder, "pictures/blue.png")}`,
       "is this red ?",
@@ -156,6 +177,26 @@ describe("a recipe from its first step to its comparison", () => {
     expect(err).toContain('image "none.png"');
     const { turns } = json<{ turns: { question: string }[] }>();
     expect(turns.map(({ question }) => question)).toEqual(["what color is this ?", "is this red ?"]);
+  });
+
+  it("Ctrl-C stops one answer of a chat, and the chat goes on", async () => {
+    // Ctrl-C comes as soon as the first answer listens for it.
+    const interrupt = (name: string | symbol): void => {
+      if (name !== "SIGINT") return;
+      process.off("newListener", interrupt);
+      queueMicrotask(() => process.emit("SIGINT"));
+    };
+    const before = process.listenerCount("SIGINT");
+    process.on("newListener", interrupt);
+    const { code, json, err } = await cli(
+      ["chat", run, "--image", join(folder, "pictures/red.png"), "--max-tokens", "3", "--json"],
+      ["what color is this ?", "is this red ?"],
+    );
+    process.off("newListener", interrupt);
+    const { turns } = json<{ turns: { ended: string }[] }>();
+    expect([code, turns.map(({ ended }) => ended === "aborted")]).toEqual([0, [true, false]]);
+    expect(err).toContain("prompt tokens, stopped)");
+    expect(process.listenerCount("SIGINT")).toBe(before);
   });
 
   it("trains, measures and chats with no large tensor left to JavaScript", () => {

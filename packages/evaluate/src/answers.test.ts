@@ -4,7 +4,7 @@ import { beforeAll, expect, it } from "vitest";
 
 import { questionData, tinyModel } from "../test/tiny-model.js";
 import { answerQuestions } from "./answers.js";
-import { generate } from "./generate.js";
+import { generate } from "./generation/generate.js";
 import { matchTokens, patchAttention, replaceWithNearest } from "./matching.js";
 import type { QuestionItem } from "./questions.js";
 

@@ -4,7 +4,16 @@ export {
   answerQuestions,
   type QuestionBatch,
 } from "./answers.js";
-export { type GenerateOptions, generate, type Prompt } from "./generate.js";
+export {
+  type GeneratedText,
+  type GenerateOptions,
+  type GenerateTextOptions,
+  generate,
+  generateText,
+  type Prompt,
+} from "./generation/generate.js";
+export type { SamplingOptions } from "./generation/sampling.js";
+export { TextStream } from "./generation/text-stream.js";
 export {
   type MatchingBatch,
   type MatchingModel,

@@ -6,6 +6,7 @@ import pc from "picocolors";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
 import {
+  type Answer,
   type AnswerOptions,
   type Conversation,
   openConversation,
@@ -17,7 +18,9 @@ import { prepare } from "../session/train-run.js";
 import { openVlm, type VlmSession } from "../session/vlm.js";
 import type { Terminal } from "../terminal.js";
 
-const HELP = "Ask about the picture. /image FILE shows another one, /new forgets what was said, /quit ends.";
+const HELP =
+  "Ask about the picture. /image FILE shows another one, /new or /reset forgets what was said, /quit ends. " +
+  "Ctrl-C stops an answer.";
 
 /** `basic-mllm chat`: questions about a picture, answered by a trained run. */
 export const chat = defineCliCommand({
@@ -39,6 +42,17 @@ export const chat = defineCliCommand({
       default: "0",
       description: "0: the likeliest word each time.",
     },
+    "top-k": { type: "string", valueHint: "k", description: "Draw from the k likeliest words only." },
+    "top-p": {
+      type: "string",
+      valueHint: "p",
+      description: "Draw from the fewest likeliest words whose probability reaches p.",
+    },
+    "repetition-penalty": {
+      type: "string",
+      valueHint: "r",
+      description: "Above 1: words that came before are less likely.",
+    },
     seed: {
       type: "string",
       valueHint: "n",
@@ -51,11 +65,7 @@ export const chat = defineCliCommand({
     'basic-mllm chat runs/quickstart-0 --image cat.png --question "what is in the image ?"',
   ],
   run: async ({ args, terminal }) => {
-    const options = {
-      maxTokens: wholeNumber("chat", "max-tokens", args["max-tokens"]) ?? 48,
-      seed: wholeNumber("chat", "seed", args.seed, 0) ?? 0,
-      temperature: temperatureOf(args.temperature),
-    };
+    const options = answerOptions(args);
     await requirePicture(args.image);
     const session = await openRun(args.run, terminal);
     try {
@@ -77,7 +87,9 @@ export const chat = defineCliCommand({
 interface Talk {
   readonly session: VlmSession;
   readonly terminal: Terminal;
-  readonly options: Omit<AnswerOptions, "onText">;
+  readonly options: Omit<AnswerOptions, "onText" | "signal">;
+  /** Reads the questions; takes Ctrl-C from a keyboard. */
+  readonly lines?: Interface;
 }
 
 /** One question with its answer, as `--json` prints it. */
@@ -85,6 +97,12 @@ interface ToldTurn {
   readonly question: string;
   readonly answer: string;
   readonly tokens: number;
+  /** What ended the answer. */
+  readonly ended: Answer["ended"];
+  /** Rows of the prompt per second, picture included; `null` where the answer was stopped before. */
+  readonly prefillPerSecond: number | null;
+  /** Tokens per second after the first one; `null` where there was none. */
+  readonly decodePerSecond: number | null;
   readonly unknownWords: readonly string[];
 }
 
@@ -114,16 +132,49 @@ async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> 
   return session;
 }
 
-async function answer(
-  { session, terminal, options }: Talk,
-  conversation: Conversation,
-  question: string,
-): Promise<ToldTurn> {
-  const unknown = unknownWordsOf(session.tokenizer, question);
-  if (unknown.length > 0) terminal.warn(`not in the model's vocabulary: ${unknown.join(", ")}`);
-  const { answer: text, tokens } = await conversation.ask(question, { ...options, onText: terminal.write });
-  terminal.line(text === "" ? pc.dim("(no answer)") : "");
-  return { question, answer: text, tokens, unknownWords: unknown };
+async function answer(talk: Talk, conversation: Conversation, question: string): Promise<ToldTurn> {
+  const { session, terminal, options } = talk;
+  const unknownWords = unknownWordsOf(session.tokenizer, question);
+  if (unknownWords.length > 0) terminal.warn(`not in the model's vocabulary: ${unknownWords.join(", ")}`);
+  const told = await untilInterrupt(talk.lines, (signal) =>
+    conversation.ask(question, { ...options, signal, onText: terminal.write }),
+  );
+  terminal.line(told.answer === "" ? pc.dim("(no answer)") : "");
+  const { answer: text, tokens, ended, promptRows, prefillSeconds, decodeSteps, decodeSeconds } = told;
+  const prefillPerSecond = prefillSeconds > 0 ? promptRows / prefillSeconds : null;
+  const decodePerSecond = decodeSteps === 0 ? null : decodeSteps / Math.max(decodeSeconds, 1e-6);
+  const rates = [
+    `${promptRows} prompt tokens${prefillPerSecond === null ? "" : ` at ${shortly(prefillPerSecond)}/s`}`,
+    ...(decodePerSecond === null ? [] : [`${tokens} answer tokens at ${shortly(decodePerSecond)}/s`]),
+    ...(ended === "aborted" ? ["stopped"] : []),
+  ];
+  terminal.line(pc.dim(`(${rates.join(", ")})`));
+  return { question, answer: text, tokens, ended, prefillPerSecond, decodePerSecond, unknownWords };
+}
+
+function shortly(rate: number): string {
+  return rate >= 100 ? rate.toFixed(0) : rate.toPrecision(2);
+}
+
+/** Ctrl-C stops this answer only; a second one ends the program at once. */
+async function untilInterrupt<T>(
+  lines: Interface | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const stop = (): void => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+  };
+  // A terminal in raw mode gives Ctrl-C to readline; otherwise it is a signal.
+  process.on("SIGINT", stop);
+  lines?.on("SIGINT", stop);
+  try {
+    return await work(controller.signal);
+  } finally {
+    process.off("SIGINT", stop);
+    lines?.off("SIGINT", stop);
+  }
 }
 
 async function converse(talk: Talk, first: Conversation): Promise<readonly ToldTurn[]> {
@@ -134,19 +185,27 @@ async function converse(talk: Talk, first: Conversation): Promise<readonly ToldT
     terminal: typed,
     ...(typed && { output: process.stderr }),
   });
-  lines.on("SIGINT", () => lines.close());
   const turns: ToldTurn[] = [];
+  let answering = false;
+  lines.on("SIGINT", () => {
+    if (!answering) lines.close();
+  });
+  const told = async (question: string): Promise<void> => {
+    answering = true;
+    turns.push(await answer({ ...talk, lines }, conversation, question));
+    answering = false;
+  };
   let conversation = first;
   terminal.line(pc.dim(HELP));
   try {
     for await (const line of prompted(lines, terminal)) {
       const text = line.trim();
       if (text === "/quit") break;
-      if (text === "/new") conversation.forget();
+      if (text === "/new" || text === "/reset") conversation.forget();
       else if (text.startsWith("/image ")) {
         conversation = (await showPicture(session, text.slice(7).trim(), terminal)) ?? conversation;
       } else if (text.startsWith("/")) terminal.line(pc.dim(HELP));
-      else if (text !== "") turns.push(await answer(talk, conversation, text));
+      else if (text !== "") await told(text);
     }
   } finally {
     lines.close();
@@ -183,11 +242,36 @@ async function showPicture(
   }
 }
 
-function temperatureOf(text: string): number {
+/** @throws `BasicError` `E_USAGE` for a value out of range. */
+function answerOptions(args: Readonly<Record<string, unknown>>): Omit<AnswerOptions, "onText"> {
+  const text = (name: string): string | undefined => {
+    const value = args[name];
+    return typeof value === "string" ? value : undefined;
+  };
+  const whole = (name: string, minimum?: number): number | undefined =>
+    wholeNumber("chat", name, text(name), minimum);
+  const topK = whole("top-k");
+  const topP = number("top-p", text("top-p"), "a number above 0 and up to 1", (p) => p > 0 && p <= 1);
+  const penalty = number("repetition-penalty", text("repetition-penalty"), "a number above 0", (r) => r > 0);
+  const temperature = number("temperature", text("temperature"), "a number of at least 0", (t) => t >= 0);
+  return {
+    maxTokens: whole("max-tokens") ?? 48,
+    seed: whole("seed", 0) ?? 0,
+    temperature: temperature ?? 0,
+    ...(topK !== undefined && { topK }),
+    ...(topP !== undefined && { topP }),
+    ...(penalty !== undefined && { repetitionPenalty: penalty }),
+  };
+}
+
+function number(
+  name: string,
+  text: string | undefined,
+  expected: string,
+  valid: (value: number) => boolean,
+): number | undefined {
+  if (text === undefined) return undefined;
   const value = Number(text);
-  if (text.trim() !== "" && Number.isFinite(value) && value >= 0) return value;
-  throw new BasicError(
-    "E_USAGE",
-    `basic-mllm chat: --temperature must be a number of at least 0, got "${text}".`,
-  );
+  if (text.trim() !== "" && Number.isFinite(value) && valid(value)) return value;
+  throw new BasicError("E_USAGE", `basic-mllm chat: --${name} must be ${expected}, got "${text}".`);
 }

@@ -13,25 +13,26 @@ import {
   type Turn,
   toImageBatch,
 } from "@basic-mllm/data";
-import { generate } from "@basic-mllm/evaluate";
+import { type GeneratedText, generateText, type SamplingOptions } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { VlmSession } from "./vlm.js";
 
 /** How {@link Conversation.ask} answers. */
-export interface AnswerOptions {
+export interface AnswerOptions extends SamplingOptions {
   readonly maxTokens: number;
-  /** 0: the likeliest token. */
-  readonly temperature: number;
-  readonly seed: number;
+  /** Ends the answer early; what was said so far stays in the conversation. */
+  readonly signal?: AbortSignal;
   /** Called with each new piece of text. */
   readonly onText: (text: string) => void;
 }
 
 /** What {@link Conversation.ask} gives back. */
-export interface Answer {
+export interface Answer extends Omit<GeneratedText, "text" | "ids"> {
   readonly answer: string;
   readonly tokens: number;
+  /** Rows of the prompt: its tokens and those of the picture. */
+  readonly promptRows: number;
 }
 
 /** Questions and answers about one picture. */
@@ -84,14 +85,19 @@ export async function openConversation(session: VlmSession, image: string): Prom
       const tokens = encodePrompt(template, tokenizer, sample);
       const packed = packSamples([tokens], [[shape.rows]], { requireLabels: false });
       const embedded = tf.tidy(() => session.embed({ packed, visual, sampleIds: [image] }) as tf.Tensor2D);
-      const stream = streamText((ids) => tokenizer.decode(ids), onText);
       const endOfSequence = answerEndToken(template, tokenizer);
+      const decode = (ids: readonly number[]): string => tokenizer.decode(ids);
       const prompt = { packed, visual: embedded };
       try {
-        const ids = await generate(language, prompt, { ...options, endOfSequence, onToken: stream });
-        const answer = tokenizer.decode(ids).trim();
+        const { text, ids, ...rest } = await generateText(language, prompt, {
+          ...options,
+          endOfSequence,
+          decode,
+          onText: withoutLeadingSpace(onText),
+        });
+        const answer = text.trim();
         turns = [...conversations, { from: "gpt", value: answer }];
-        return { answer, tokens: ids.length };
+        return { answer, tokens: ids.length, promptRows: packed.ids.length, ...rest };
       } finally {
         embedded.dispose();
       }
@@ -120,15 +126,11 @@ function asRows(visual: HostVisualRows | ImageBatch): HostVisualRows {
   );
 }
 
-/** Gives text as soon as it is whole: a token may change how the ones before it read. */
-function streamText(decode: (ids: readonly number[]) => string, onText: (text: string) => void) {
-  const ids: number[] = [];
-  let shown = "";
-  return (id: number): void => {
-    ids.push(id);
-    const text = decode(ids).trimStart();
-    if (!text.startsWith(shown) || text.endsWith("\ufffd")) return;
-    onText(text.slice(shown.length));
-    shown = text;
+function withoutLeadingSpace(onText: (text: string) => void): (text: string) => void {
+  let started = false;
+  return (piece) => {
+    const text = started ? piece : piece.trimStart();
+    started ||= text !== "";
+    if (text !== "") onText(text);
   };
 }

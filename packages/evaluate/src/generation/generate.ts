@@ -1,0 +1,198 @@
+import { type LanguageModel, type PackedRows, rowGather, runKernel } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+
+import { isWhole, requireOption, Sampler, type SamplingOptions } from "./sampling.js";
+import { StopStrings } from "./stops.js";
+import { TextStream } from "./text-stream.js";
+
+/** How {@link generate} picks tokens and when it stops. */
+export interface GenerateOptions extends SamplingOptions {
+  readonly maxTokens: number;
+  /** Stops before this token, or the first of these; `null`: never. */
+  readonly endOfSequence: number | readonly number[] | null;
+  /** Stops before the next token once it is aborted; what came so far is kept. */
+  readonly signal?: AbortSignal;
+  /** Called with each token as it comes. */
+  readonly onToken?: (id: number) => void;
+}
+
+/** How {@link generateText} makes text of tokens and when it stops. */
+export interface GenerateTextOptions extends GenerateOptions {
+  /** Text of token ids. */
+  readonly decode: (ids: readonly number[]) => string;
+  /** Stops before the first of these texts; it may begin and end inside of tokens. Default: none. */
+  readonly stopStrings?: readonly string[];
+  /** Called with each new piece of text: whole characters, and nothing of a stop string. */
+  readonly onText?: (text: string) => void;
+}
+
+/** What {@link generateText} gives back. */
+export interface GeneratedText {
+  /** Up to the stop string. */
+  readonly text: string;
+  /** All new tokens, those of a stop string included. */
+  readonly ids: readonly number[];
+  /** Why it ended: a stop token, a stop string, `maxTokens` or the signal. */
+  readonly ended: "stop-token" | "stop-string" | "length" | "aborted";
+  /** Seconds until the first token was picked: the forward pass over the prompt. */
+  readonly prefillSeconds: number;
+  /** Seconds for the forward passes after that, one for each further token. */
+  readonly decodeSeconds: number;
+  /** How many forward passes `decodeSeconds` holds. */
+  readonly decodeSteps: number;
+}
+
+/** One sample to continue. */
+export interface Prompt {
+  /** Rows of one sample. */
+  readonly packed: PackedRows;
+  /** Visual embeddings `[N, D]`. */
+  readonly visual: tf.Tensor2D | null;
+}
+
+/**
+ * Continues one prompt token by token, with a key-value cache.
+ *
+ * @returns The new token ids.
+ * @throws `BasicError` `E_CONFIG` for options out of range, `E_NOT_FINITE` for logits that are not finite.
+ */
+export async function generate(
+  language: LanguageModel,
+  prompt: Prompt,
+  options: GenerateOptions,
+): Promise<readonly number[]> {
+  const ids: number[] = [];
+  for await (const { id } of tokens(language, prompt, options)) {
+    if (id !== null) ids.push(id);
+  }
+  return ids;
+}
+
+/**
+ * Continues one prompt and gives text as soon as it is whole.
+ *
+ * @throws As {@link generate}.
+ */
+export async function generateText(
+  language: LanguageModel,
+  prompt: Prompt,
+  options: GenerateTextOptions,
+): Promise<GeneratedText> {
+  const stream = new TextStream(options.decode);
+  const stops = new StopStrings(options.stopStrings ?? []);
+  const ids: number[] = [];
+  const seconds: number[] = [];
+  let text = "";
+  const show = (piece: string): void => {
+    text += piece;
+    if (piece !== "") options.onText?.(piece);
+  };
+  let ended: GeneratedText["ended"] | undefined;
+  for await (const step of tokens(language, prompt, options)) {
+    seconds.push(step.seconds);
+    if (step.id === null) {
+      ended = "stop-token";
+      break;
+    }
+    ids.push(step.id);
+    show(stops.push(stream.push(step.id)));
+    if (stops.stopped) break;
+  }
+  show(stops.push(stream.end()));
+  show(stops.end());
+  if (stops.stopped) ended = "stop-string";
+  ended ??= ids.length >= options.maxTokens ? "length" : "aborted";
+  const [prefillSeconds = 0, ...later] = seconds;
+  const decodeSeconds = later.reduce((sum, value) => sum + value, 0);
+  return { text, ids, ended, prefillSeconds, decodeSeconds, decodeSteps: later.length };
+}
+
+/** A forward pass and the token picked after it. */
+interface Step {
+  /** `null`: a stop token. */
+  readonly id: number | null;
+  readonly seconds: number;
+}
+
+async function* tokens(
+  language: LanguageModel,
+  prompt: Prompt,
+  options: GenerateOptions,
+): AsyncGenerator<Step, void> {
+  const { maxTokens, signal } = options;
+  requireOption("maxTokens", maxTokens, "a whole number of at least 0", isWhole(maxTokens, 0));
+  const stops = stopTokens(options.endOfSequence);
+  const sampler = new Sampler(options);
+  sampler.see(prompt.packed.ids);
+  const cache = language.createCache();
+  const breathe = pauses();
+  try {
+    let input: Prompt = prompt;
+    let position = prompt.packed.ids.length;
+    for (let count = 0; count < maxTokens; count++) {
+      if (signal !== undefined) await breathe();
+      if (signal?.aborted === true) return;
+      const start = performance.now();
+      const id = sampler.next(await lastLogits(language, { ...input, cache }));
+      const seconds = (performance.now() - start) / 1000;
+      if (stops.has(id)) {
+        yield { id: null, seconds };
+        return;
+      }
+      options.onToken?.(id);
+      yield { id, seconds };
+      input = { packed: oneToken(id, position), visual: null };
+      position += 1;
+    }
+  } finally {
+    cache.dispose();
+  }
+}
+
+function stopTokens(given: GenerateOptions["endOfSequence"]): ReadonlySet<number> {
+  const ids = given === null ? [] : [given].flat();
+  const valid = ids.every((id) => isWhole(id, 0));
+  requireOption("endOfSequence", given, "a token id, several, or null", valid);
+  return new Set(ids);
+}
+
+/**
+ * Lets other events in, at most every 50 ms: backends that compute at once would keep a signal, or a key press, from
+ * coming through before the end.
+ */
+function pauses(): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last < 50) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    last = performance.now();
+  };
+}
+
+async function lastLogits(
+  language: LanguageModel,
+  input: Prompt & { readonly cache: ReturnType<LanguageModel["createCache"]> },
+): Promise<Float32Array> {
+  const logits = tf.tidy(() => {
+    const { hidden } = language.forward(input);
+    const rows = Int32Array.of(input.packed.ids.length - 1);
+    const [last] = runKernel(rowGather, { x: hidden }, { rows });
+    const { weight, softcap } = language.head;
+    const raw = tf.matMul(last as tf.Tensor2D, weight, false, true);
+    return softcap > 0 ? tf.mul(tf.tanh(tf.div(raw, softcap)), softcap) : raw;
+  });
+  const values = await logits.data<"float32">();
+  logits.dispose();
+  return values;
+}
+
+function oneToken(id: number, position: number): PackedRows {
+  return {
+    ids: Int32Array.of(id),
+    offsets: Int32Array.of(0, 1),
+    positions: Int32Array.of(position),
+    images: [],
+    countsAsText: Int32Array.of(1),
+    labels: Int32Array.of(-100),
+  };
+}
