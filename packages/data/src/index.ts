@@ -4,6 +4,7 @@ export {
   type DatasetOptions,
   type ImagePolicy,
   imagesOf,
+  noRecords,
   readDataset,
   readTokenizer,
   withoutImages,
@@ -12,6 +13,7 @@ export { decodeImage } from "./decode.js";
 export type { FeatureStorage } from "./feature-shards.js";
 export type { FeatureTable } from "./feature-table.js";
 export { cacheFeatures, type FeatureCacheOptions } from "./features.js";
+export type { Finding, Spread } from "./findings.js";
 export { createImagePool, type ImagePool, type ImagePoolOptions } from "./image-pool.js";
 export {
   type Channels,
@@ -24,6 +26,11 @@ export {
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
 export { createPixelStore, type ImageTask, openImage, type PixelStoreOptions } from "./pixel-store.js";
+export {
+  type PreviewOptions,
+  type PreviewRecord,
+  previewSamples,
+} from "./preview.js";
 export { type ProcessorOptions, parseImageProcessor } from "./processor-config.js";
 export { type Filter, type Region, type ResizeOptions, type RgbImage, resizeImage } from "./resample.js";
 export {
@@ -57,14 +64,11 @@ export {
   type ImageSize,
   NEWLINE_ROW,
 } from "./tiles.js";
+export type { TokenPiece } from "./token-pieces.js";
 export { createTokenizer, type SpecialTokens, type TextTokenizer } from "./tokenizer.js";
 export { countUnknownWords, type UnknownWords, unknownWordsOf } from "./unknown-words.js";
-export {
-  type DatasetReport,
-  type TemplateReport,
-  type ValidateOptions,
-  validateDataset,
-} from "./validate.js";
+export { type DatasetReport, type ValidateOptions, validateDataset } from "./validate.js";
+export type { TemplateReport } from "./validate-template.js";
 export {
   type ChannelStatistics,
   type ImageShape,
