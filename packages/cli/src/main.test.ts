@@ -250,7 +250,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("data")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm data: expected build or validate, got nothing. See \`basic-mllm data --help\`. [E_USAGE]",
+        "error basic-mllm data: expected build or validate or preview, got nothing. See \`basic-mllm data --help\`. [E_USAGE]",
       ]
     `);
     expect(await failure("data", "build", "scene", "--out", "x")).toMatchInlineSnapshot(`

@@ -4,9 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 import { pictureFolder } from "../test/fixture.js";
 import { rejection } from "../test/rejection.js";
-import { wordTokenizer } from "../test/word-tokenizer.js";
 import { readDataset } from "./dataset.js";
-import { validateDataset } from "./validate.js";
 
 let root = "";
 let remove = async (): Promise<void> => {};
@@ -63,38 +61,5 @@ describe("readDataset", () => {
     expect(text.replaceAll(root, "…")).toMatchInlineSnapshot(
       `"data set …/none.json: expected a file or a folder, and it cannot be read. Check the path. [E_DATA_FORMAT]"`,
     );
-  });
-});
-
-describe("validateDataset", () => {
-  it("reports what would stop a training run", async () => {
-    await writeFile(join(root, "b.png"), "broken");
-    const samples = JSON.parse(
-      JSON.stringify([
-        record("1", "a.png", "lion"),
-        record("2", "gone.png", "dog"),
-        record("2", "b.png", ""),
-      ]),
-    ).map((raw: { image: string }) => ({ ...raw, images: [raw.image], metadata: {} }));
-    const report = await validateDataset({
-      samples,
-      imageRoot: root,
-      tokenizer: wordTokenizer("user : assistant what is it ? lion dog"),
-      decodeImages: true,
-    });
-    expect(report).toMatchObject({
-      samples: 3,
-      textOnly: 0,
-      images: 3,
-      missingImages: ["gone.png"],
-      brokenImages: ["b.png"],
-      placeholderMismatches: [],
-      duplicateIds: ["2"],
-      turns: { min: 2, median: 2, max: 2 },
-    });
-    const chat = report.templates.find(({ template }) => template === "chat");
-    expect(chat?.tokens).toEqual({ min: 11, median: 11, max: 11 });
-    expect(chat?.maskedShare).toBeCloseTo(9 / 11);
-    expect(chat?.unusable).toMatchObject([{ code: "E_LABELS_MASKED", count: 1 }]);
   });
 });

@@ -21,14 +21,33 @@ export async function decodeImage(bytes: Uint8Array, name: string): Promise<RgbI
       .toBuffer({ resolveWithObject: true });
     return { pixels: new Uint8Array(data), width: info.width, height: info.height };
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
-    throw new BasicError(
-      "E_IMAGE",
-      `image "${name}": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got ${bytes.length} bytes that cannot be decoded (${reason}). ` +
-        'Replace the file, or set onImageError to "skip-and-count".',
-      { cause },
-    );
+    throw undecodable(bytes, name, cause);
   }
+}
+
+/**
+ * A small WebP of an image as a `data:` address, for a page. Never larger than the image itself.
+ *
+ * @param size - Pixels of its longer side.
+ * @throws `BasicError` `E_IMAGE` as {@link decodeImage}.
+ */
+export async function encodeThumbnail(bytes: Uint8Array, name: string, size: number): Promise<string> {
+  try {
+    const small = sharp(bytes).rotate().resize(size, size, { fit: "inside", withoutEnlargement: true });
+    return `data:image/webp;base64,${(await small.webp({ quality: 80 }).toBuffer()).toString("base64")}`;
+  } catch (cause) {
+    throw undecodable(bytes, name, cause);
+  }
+}
+
+function undecodable(bytes: Uint8Array, name: string, cause: unknown): BasicError {
+  const reason = cause instanceof Error ? cause.message.split("\n")[0] : String(cause);
+  return new BasicError(
+    "E_IMAGE",
+    `image "${name}": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got ${bytes.length} bytes that cannot be decoded (${reason}). ` +
+      'Replace the file, or set onImageError to "skip-and-count".',
+    { cause },
+  );
 }
 
 /**

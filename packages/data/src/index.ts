@@ -4,6 +4,7 @@ export {
   type DatasetOptions,
   type ImagePolicy,
   imagesOf,
+  noRecords,
   readDataset,
   withoutImages,
 } from "./dataset.js";
@@ -11,6 +12,7 @@ export { decodeImage } from "./decode.js";
 export type { FeatureStorage } from "./feature-shards.js";
 export type { FeatureTable } from "./feature-table.js";
 export { cacheFeatures, type FeatureCacheOptions } from "./features.js";
+export type { Finding, Spread } from "./findings.js";
 export { createImagePool, type ImagePool, type ImagePoolOptions } from "./image-pool.js";
 export {
   type Channels,
@@ -24,6 +26,11 @@ export { IGNORE_INDEX, type LlavaLabels, llavaLabels } from "./llava-labels.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
 export { createPixelStore, type ImageTask, openImage, type PixelStoreOptions } from "./pixel-store.js";
+export {
+  type PreviewOptions,
+  type PreviewRecord,
+  previewSamples,
+} from "./preview.js";
 export { type ProcessorOptions, parseImageProcessor } from "./processor-config.js";
 export { type Filter, type Region, type ResizeOptions, type RgbImage, resizeImage } from "./resample.js";
 export {
@@ -67,6 +74,7 @@ export {
   type ImageSize,
   NEWLINE_ROW,
 } from "./tiles.js";
+export type { TokenPiece } from "./token-pieces.js";
 export {
   type AddedToken,
   createTokenizer,
@@ -77,12 +85,8 @@ export {
 export { readTokenizer, readTokenizerFiles } from "./tokenizer-files.js";
 export { foldTokenizerFiles, type TokenizerFiles, type TokenizerSideFiles } from "./tokenizer-fold.js";
 export { countUnknownWords, type UnknownWords, unknownWordsOf } from "./unknown-words.js";
-export {
-  type DatasetReport,
-  type TemplateReport,
-  type ValidateOptions,
-  validateDataset,
-} from "./validate.js";
+export { type DatasetReport, type ValidateOptions, validateDataset } from "./validate.js";
+export type { TemplateReport } from "./validate-template.js";
 export {
   type ChannelStatistics,
   type ImageShape,

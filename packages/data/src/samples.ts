@@ -194,10 +194,10 @@ function readTurn(turn: unknown, index: number, where: string): Turn {
   const { from, value } = (turn ?? {}) as { readonly from?: unknown; readonly value?: unknown };
   const expected = index % 2 === 0 ? "human" : "gpt";
   if (from !== expected) {
-    throw formatError(
-      `${where}, conversations[${index}].from`,
-      `"${expected}" (human and gpt take turns)`,
-      from,
+    const place = `${where}, conversations[${index}].from`;
+    throw new TurnOrderError(
+      "E_DATA_FORMAT",
+      formatText(place, `"${expected}" (human and gpt take turns)`, from),
     );
   }
   if (typeof value !== "string") {
@@ -206,7 +206,14 @@ function readTurn(turn: unknown, index: number, where: string): Turn {
   return { from: expected, value };
 }
 
+/** A turn of somebody else than human and gpt, or out of their order. */
+export class TurnOrderError extends BasicError {}
+
 function formatError(where: string, expected: string, value: unknown): BasicError {
+  return new BasicError("E_DATA_FORMAT", formatText(where, expected, value));
+}
+
+function formatText(where: string, expected: string, value: unknown): string {
   const given = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80);
-  return new BasicError("E_DATA_FORMAT", `${where}: expected ${expected}, got ${given}. Correct the record.`);
+  return `${where}: expected ${expected}, got ${given}. Correct the record.`;
 }

@@ -23,21 +23,35 @@ export function unknownWordsOf(tokenizer: TextTokenizer, text: string): readonly
 
 /** Counts the words of samples, and those that become the unknown token. */
 export function countUnknownWords(tokenizer: TextTokenizer, samples: readonly Sample[]): UnknownWords {
+  const counter = createWordCounter(tokenizer);
+  for (const sample of samples) counter.add(sample);
+  return counter.result();
+}
+
+/** {@link countUnknownWords} for samples that come one by one. Keeps the different words. */
+export function createWordCounter(tokenizer: TextTokenizer): {
+  add(sample: Sample): void;
+  result(): UnknownWords;
+} {
   const counts = new Map<string, number>();
   let words = 0;
-  for (const { conversations } of samples) {
-    for (const { value } of conversations) {
-      for (const word of value.replaceAll(IMAGE_PLACEHOLDER, " ").match(WORD) ?? []) {
-        counts.set(word, (counts.get(word) ?? 0) + 1);
-        words++;
+  return {
+    add: ({ conversations }) => {
+      for (const { value } of conversations) {
+        for (const word of value.replaceAll(IMAGE_PLACEHOLDER, " ").match(WORD) ?? []) {
+          counts.set(word, (counts.get(word) ?? 0) + 1);
+          words++;
+        }
       }
-    }
-  }
-  const frequent = [...counts]
-    .filter(([word]) => isUnknown(tokenizer, word))
-    .map(([word, count]) => ({ word, count }))
-    .toSorted((a, b) => b.count - a.count);
-  return { words, unknown: frequent.reduce((sum, { count }) => sum + count, 0), frequent };
+    },
+    result: () => {
+      const frequent = [...counts]
+        .filter(([word]) => isUnknown(tokenizer, word))
+        .map(([word, count]) => ({ word, count }))
+        .toSorted((a, b) => b.count - a.count);
+      return { words, unknown: frequent.reduce((sum, { count }) => sum + count, 0), frequent };
+    },
+  };
 }
 
 function isUnknown(tokenizer: TextTokenizer, word: string): boolean {

@@ -1,115 +1,174 @@
-import { access } from "node:fs/promises";
-import { join } from "node:path";
-
 import { BasicError } from "@basic-mllm/core";
 
-import { brokenImages, imagesOf, inGroups } from "./dataset.js";
-import { IMAGE_PLACEHOLDER, type Sample } from "./samples.js";
-import { encodeSample, type Template, usableTemplates } from "./templates.js";
+import { brokenImages, inGroups } from "./dataset.js";
+import { createFinding, createSpread, type Finding, type Spread } from "./findings.js";
+import { IMAGE_PLACEHOLDER, type Sample, TurnOrderError } from "./samples.js";
+import { type ImageRoot, imageSourceOf } from "./sources/image-source.js";
+import type { SampleSource } from "./sources/sample-source.js";
+import { type Template, usableTemplates } from "./templates.js";
 import type { TextTokenizer } from "./tokenizer.js";
-import { countUnknownWords, type UnknownWords } from "./unknown-words.js";
+import { createWordCounter, type UnknownWords } from "./unknown-words.js";
+import { createTemplateCheck, type TemplateReport } from "./validate-template.js";
 
 /** What {@link validateDataset} looks at. */
 export interface ValidateOptions {
-  readonly samples: readonly Sample[];
-  readonly imageRoot: string;
+  readonly source: Pick<SampleSource, "records" | "imageRoot">;
   readonly tokenizer: TextTokenizer;
   /** Default: all whose special tokens the tokenizer has. */
   readonly templates?: readonly Template[];
   /** Whether images are decoded, and not only looked for. Default false. */
   readonly decodeImages?: boolean;
-}
-
-/** How samples come out of one template. */
-export interface TemplateReport {
-  readonly template: string;
-  /** Tokens without images: the shortest, the middle and the longest sample. */
-  readonly tokens: { readonly min: number; readonly median: number; readonly max: number };
-  /** Share of tokens that are not trained. */
-  readonly maskedShare: number;
-  /** Samples that this template cannot use, by error code, with the text of the first. */
-  readonly unusable: readonly { readonly code: string; readonly count: number; readonly first: string }[];
+  /** Tokens of a sample, images not counted, above which it is over-long. Default: none is. */
+  readonly maxLength?: number;
 }
 
 /** What is in a data set, and what would stop a training run. */
 export interface DatasetReport {
+  /** Records that are samples. */
   readonly samples: number;
   readonly textOnly: number;
+  /** Different images. */
   readonly images: number;
-  readonly missingImages: readonly string[];
-  /** Only with `decodeImages`. */
-  readonly brokenImages: readonly string[];
-  /** Samples whose number of placeholders differs from their number of images. */
-  readonly placeholderMismatches: readonly string[];
+  /** Turns that are not of human and gpt, or do not alternate; the examples are the texts of the errors. */
+  readonly roleErrors: Finding;
+  /** Records that are no samples for another reason; the examples are the texts of the errors. */
+  readonly malformed: Finding;
+  readonly missingImages: Finding;
+  /** Images outside of the image folder, and with `decodeImages` those that cannot be decoded: texts of the errors. */
+  readonly brokenImages: Finding;
+  /** Samples with more `<image>` than images. */
+  readonly morePlaceholders: Finding;
+  /** Samples with fewer `<image>` than images. */
+  readonly fewerPlaceholders: Finding;
+  /** Samples with an answer that is empty. Training leaves such an answer out. */
+  readonly emptyAnswers: Finding;
   /** Ids that occur more than once. Training accepts them. */
-  readonly duplicateIds: readonly string[];
+  readonly duplicateIds: Finding;
   /** Words that the tokenizer cannot spell. */
   readonly unknownWords: UnknownWords;
-  readonly turns: { readonly min: number; readonly median: number; readonly max: number };
+  readonly turns: Spread;
   readonly templates: readonly TemplateReport[];
 }
 
-/** Looks through a data set before any training: files, placeholders, lengths, and labels under each template. */
+/** Samples whose images are looked for at a time. */
+const GROUP = 32;
+
+/**
+ * Looks through a data set before any training: records, images, placeholders, lengths, and labels under each template.
+ * One pass in order; ids, names of images and different words stay in memory, samples do not.
+ */
 export async function validateDataset(options: ValidateOptions): Promise<DatasetReport> {
-  const { samples, imageRoot, tokenizer, templates = usableTemplates(tokenizer) } = options;
-  const images = imagesOf(samples);
-  const missing: string[] = [];
-  await inGroups(images, async (image) => {
-    await access(join(imageRoot, image)).catch(() => missing.push(image));
-  });
-  const there = images.filter((image) => !missing.includes(image));
-  const broken = options.decodeImages === true ? await brokenImages(imageRoot, there) : new Map();
-  const ids = samples.map(({ id }) => id);
-  const seen = new Set<string>();
-  const repeated = new Set(ids.filter((id) => seen.has(id) || !seen.add(id)));
-  return {
-    samples: samples.length,
-    textOnly: samples.filter((sample) => sample.images.length === 0).length,
-    images: images.length,
-    missingImages: missing.toSorted(),
-    brokenImages: [...broken.keys()],
-    placeholderMismatches: samples.filter(mismatched).map(({ id }) => id),
-    duplicateIds: [...repeated],
-    unknownWords: countUnknownWords(tokenizer, samples),
-    turns: spread(samples.map(({ conversations }) => conversations.length)),
-    templates: templates.map((template) => reportTemplate(template, tokenizer, samples)),
-  };
-}
-
-function reportTemplate(
-  template: Template,
-  tokenizer: TextTokenizer,
-  samples: readonly Sample[],
-): TemplateReport {
-  const lengths: number[] = [];
-  const failures = new Map<string, { count: number; first: string }>();
-  let trained = 0;
-  for (const sample of samples) {
-    try {
-      const { ids, weights } = encodeSample(template, tokenizer, sample);
-      lengths.push(ids.length - sample.images.length);
-      trained += weights.reduce((sum, weight) => sum + (weight > 0 ? 1 : 0), 0);
-    } catch (error) {
-      if (!(error instanceof BasicError)) throw error;
-      const known = failures.get(error.code);
-      failures.set(error.code, { count: (known?.count ?? 0) + 1, first: known?.first ?? error.message });
+  const { source, tokenizer, templates = usableTemplates(tokenizer) } = options;
+  const records = { roleErrors: createFinding(), malformed: createFinding() };
+  const images = createImageCheck(source.imageRoot, options.decodeImages === true);
+  const samples = createSampleCheck();
+  const words = createWordCounter(tokenizer);
+  const checks = templates.map((template) => createTemplateCheck(template, tokenizer, options.maxLength));
+  for await (const record of source.records()) {
+    if (record instanceof BasicError) {
+      (record instanceof TurnOrderError ? records.roleErrors : records.malformed).add(record.message);
+      continue;
     }
+    samples.add(record);
+    words.add(record);
+    for (const check of checks) check.add(record);
+    await images.add(record);
   }
-  const total = lengths.reduce((sum, length) => sum + length, 0);
   return {
-    template: template.name,
-    tokens: spread(lengths),
-    maskedShare: total === 0 ? 1 : 1 - trained / total,
-    unusable: [...failures].map(([code, failure]) => ({ code, ...failure })),
+    ...samples.result(),
+    ...(await images.result()),
+    roleErrors: records.roleErrors.result(),
+    malformed: records.malformed.result(),
+    unknownWords: words.result(),
+    templates: checks.map((check) => check.result()),
   };
 }
 
-function mismatched({ images, conversations }: Sample): boolean {
-  const shown = conversations.reduce((sum, { value }) => sum + value.split(IMAGE_PLACEHOLDER).length - 1, 0);
-  return shown !== images.length;
+/** Ids, turns and placeholders. */
+function createSampleCheck() {
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  const found = {
+    morePlaceholders: createFinding(),
+    fewerPlaceholders: createFinding(),
+    emptyAnswers: createFinding(),
+    duplicateIds: createFinding(),
+  };
+  const turns = createSpread();
+  let samples = 0;
+  let textOnly = 0;
+  const add = ({ id, images, conversations }: Sample): void => {
+    samples++;
+    if (images.length === 0) textOnly++;
+    turns.add(conversations.length);
+    if (seen.has(id) && !repeated.has(id)) {
+      repeated.add(id);
+      found.duplicateIds.add(id);
+    }
+    seen.add(id);
+    if (conversations.some(({ from, value }) => from === "gpt" && value.trim() === ""))
+      found.emptyAnswers.add(id);
+    const shown = conversations.reduce(
+      (sum, { value }) => sum + value.split(IMAGE_PLACEHOLDER).length - 1,
+      0,
+    );
+    const example = `${id} (${shown} × ${IMAGE_PLACEHOLDER}, images: ${images.length})`;
+    if (shown > images.length) found.morePlaceholders.add(example);
+    if (shown < images.length) found.fewerPlaceholders.add(example);
+  };
+  const result = () => ({
+    samples,
+    textOnly,
+    turns: turns.result(),
+    morePlaceholders: found.morePlaceholders.result(),
+    fewerPlaceholders: found.fewerPlaceholders.result(),
+    emptyAnswers: found.emptyAnswers.result(),
+    duplicateIds: found.duplicateIds.result(),
+  });
+  return { add, result };
 }
 
-function spread(values: readonly number[]): { min: number; median: number; max: number } {
-  const sorted = values.toSorted((a, b) => a - b);
-  return { min: sorted[0] ?? 0, median: sorted[sorted.length >> 1] ?? 0, max: sorted.at(-1) ?? 0 };
+/** Looks for each image once, some at a time. */
+function createImageCheck(root: ImageRoot, decode: boolean) {
+  const source = imageSourceOf(root);
+  const known = new Set<string>();
+  const missing = createFinding();
+  const broken = createFinding();
+  let waiting: string[] = [];
+  const look = async (images: readonly string[]): Promise<void> => {
+    const state = new Map<string, "there" | "missing">();
+    const reasons = new Map<string, string>();
+    await inGroups(images, async (image) => {
+      try {
+        state.set(image, (await source.has(image)) ? "there" : "missing");
+      } catch (error) {
+        if (!(error instanceof BasicError)) throw error;
+        reasons.set(image, error.message);
+      }
+    });
+    const there = images.filter((image) => state.get(image) === "there");
+    if (decode) for (const entry of await brokenImages(root, there)) reasons.set(...entry);
+    for (const image of images) {
+      const reason = reasons.get(image);
+      if (state.get(image) === "missing") missing.add(image);
+      if (reason !== undefined) broken.add(reason);
+    }
+  };
+  const add = async ({ images }: Sample): Promise<void> => {
+    for (const image of images) {
+      if (known.has(image)) continue;
+      known.add(image);
+      waiting.push(image);
+    }
+    if (waiting.length < GROUP) return;
+    const group = waiting;
+    waiting = [];
+    await look(group);
+  };
+  const result = async () => {
+    await look(waiting);
+    waiting = [];
+    return { images: known.size, missingImages: missing.result(), brokenImages: broken.result() };
+  };
+  return { add, result };
 }

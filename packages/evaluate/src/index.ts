@@ -35,5 +35,6 @@ export type {
   SamplePicture,
   TrainPoint,
 } from "./report/data.js";
+export { type PreviewPage, renderPreview } from "./report/preview.js";
 export { renderReport } from "./report/report.js";
 export { crc32c, fileVersionEvent, scalarEvent } from "./tensorboard.js";

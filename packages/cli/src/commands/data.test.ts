@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -39,6 +39,70 @@ describe("data build scenes", () => {
     ]);
     expect(checked.code).toBe(0);
     expect(checked.json()).toMatchObject({ images: 4, problems: [], templates: [{ template: "chat" }] });
+  });
+
+  it("writes sets that `data preview` shows", async () => {
+    const page = join(folder, "page.html");
+    const file = join(folder, "stage2.json");
+    const where = ["--tokenizer", folder, "--template", "chat", "--out", page];
+    const { code, json } = await cli(["data", "preview", file, ...where, "-n", "3", "--json"]);
+    expect([code, json()]).toEqual([0, { file: page, records: 3, size: expect.any(Number), problems: 0 }]);
+    const text = await readFile(page, "utf8");
+    expect(text.match(/<article/g)).toHaveLength(3);
+    expect(text.match(/<img src="data:image\/webp/g)).toHaveLength(3);
+  });
+
+  it("has words for what `data validate` and `data preview` find in other files", async () => {
+    const turns = (answer: string, from = "gpt") => [
+      { from: "human", value: "what is it ?" },
+      { from, value: answer },
+    ];
+    const records = [
+      { id: "1", conversations: turns("a lion") },
+      { id: "2", conversations: turns("a lion", "bot") },
+      { id: "3", conversations: [...turns("a dog"), ...turns("")] },
+      { id: "4", image: "gone.png", conversations: turns("a dog") },
+    ];
+    const file = join(folder, "own.jsonl");
+    await writeFile(file, records.map((record) => JSON.stringify(record)).join("\n"));
+    const where = ["--tokenizer", folder, "--template", "chat"];
+    const { code, json } = await cli(["data", "validate", file, ...where, "--max-length", "3", "--json"]);
+    const { problems, warnings } = json<{ problems: string[]; warnings: string[] }>();
+    expect(code).toBe(1);
+    expect(problems.map((text) => text.replaceAll(folder, "…"))).toMatchInlineSnapshot(`
+      [
+        "…/own.jsonl, record 1 (id "2"), conversations[1].from: expected "gpt" (human and gpt take turns), got "bot". Correct the record.",
+        "1 pictures are missing, for example gone.png",
+        "1 samples have fewer <image> than pictures, for example 4 (0 × <image>, images: 1)",
+        "template chat: 2 samples have more than 3 tokens, for example 1 (12 tokens); 3 (20 tokens)",
+        "template chat: 1 samples cannot be used: sample "4": expected 1 × <image> in its text, one for each image, got 0. Put <image> where each image belongs. [E_IMAGE_TOKENS]",
+      ]
+    `);
+    expect(warnings[0]).toBe("1 samples have an empty answer, which is not trained, for example 3");
+    const shown = await cli(["data", "preview", file, ...where, "--out", join(folder, "own.html")]);
+    expect([shown.code, shown.out]).toEqual([
+      0,
+      expect.stringContaining(
+        "warning 2 of them cannot be trained on; `basic-mllm data validate` lists all that are wrong",
+      ),
+    ]);
+  });
+
+  it("refuses a file without records and numbers that are none", async () => {
+    const file = join(folder, "empty.jsonl");
+    await writeFile(file, "\n");
+    const where = ["--tokenizer", folder, "--template", "chat"];
+    const validated = await cli(["data", "validate", file, ...where]);
+    const previewed = await cli(["data", "preview", file, ...where, "--out", join(folder, "x.html")]);
+    for (const { code, err, out } of [validated, previewed]) {
+      expect(code).not.toBe(0);
+      expect(err + out).toContain("expected at least one record, got none");
+    }
+    const wrong = await cli(["data", "preview", file, ...where, "--out", "x.html", "-n", "0"]);
+    expect([wrong.code, wrong.err + wrong.out]).toEqual([
+      2,
+      expect.stringContaining('--number must be a whole number of at least 1, got "0"'),
+    ]);
   });
 
   it("passes the builder's options on", async () => {

@@ -1,22 +1,12 @@
-import { dirname } from "node:path";
 import { BasicError, didYouMean } from "@basic-mllm/core";
-import {
-  type DatasetReport,
-  findTemplate,
-  parseRecords,
-  readTokenizer,
-  TEMPLATES,
-  validateDataset,
-} from "@basic-mllm/data";
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
-import { defineCliCommand, defineCommandGroup, listOf, wholeNumber } from "../command.js";
+import { defineCliCommand, defineCommandGroup, wholeNumber } from "../command.js";
 import { sceneOptions, writeScenes } from "../session/scenes.js";
-import { readTextFile } from "../session/text-file.js";
-import { unknownWordsWarning } from "../session/unknown-words.js";
-import { decimals } from "../tables.js";
-import { type Terminal, table } from "../terminal.js";
+import { table } from "../terminal.js";
+import { preview } from "./data-preview.js";
+import { validate } from "./data-validate.js";
 
 const BUILDERS = ["scenes"];
 
@@ -72,111 +62,9 @@ const build = defineCliCommand({
   },
 });
 
-const validate = defineCliCommand({
-  name: "data validate",
-  description: "Look through a LLaVA JSON file before training: pictures, turns, lengths, labels.",
-  args: {
-    file: { type: "positional", description: "LLaVA JSON or JSON lines.", required: true },
-    images: { type: "string", valueHint: "dir", description: "Folder of the pictures. Default: the file's." },
-    template: {
-      type: "string",
-      valueHint: "name",
-      description: `Template; may be repeated: ${Object.keys(TEMPLATES).join(", ")}, model. Default: all that the tokenizer can write.`,
-    },
-    tokenizer: {
-      type: "string",
-      valueHint: "dir",
-      description: "Folder with tokenizer.json.",
-      required: true,
-    },
-    decode: { type: "boolean", description: "Also decode every picture." },
-  },
-  examples: [
-    "basic-mllm data validate chat.json --images pictures --template chat --tokenizer models/llama",
-    "basic-mllm data validate my-scenes/stage2.json --tokenizer my-scenes --decode --json",
-  ],
-  run: async ({ args, repeated, terminal }) => {
-    const tokenizer = await readTokenizer(args.tokenizer);
-    const templates = listOf(repeated("template")).map((name) => findTemplate(name, tokenizer));
-    const { samples, malformed } = parseRecords(await readTextFile(args.file), args.file);
-    const found = await validateDataset({
-      samples,
-      imageRoot: args.images ?? dirname(args.file),
-      tokenizer,
-      decodeImages: args.decode === true,
-      ...(templates.length > 0 && { templates }),
-    });
-    const problems = [...malformed.map(({ message }) => withoutCode(message)), ...datasetProblems(found)];
-    const warnings = datasetWarnings(found);
-    printReport(terminal, found, { problems, warnings });
-    terminal.result({ file: args.file, ...found, problems, warnings });
-    return problems.length === 0 ? 0 : 1;
-  },
-});
-
-/** `basic-mllm data`: build a data set, or look through one. */
+/** `basic-mllm data`: build a data set, look through one, or show it. */
 export const data = defineCommandGroup({
   name: "data",
   description: "Build a data set, or look through one before training.",
-  commands: [build, validate],
+  commands: [build, validate, preview],
 });
-
-/** What would stop a training run, one sentence each. */
-function datasetProblems(found: DatasetReport): readonly string[] {
-  const lists: readonly (readonly [readonly string[], string])[] = [
-    [found.missingImages, "pictures are missing"],
-    [found.brokenImages, "pictures cannot be decoded"],
-    [found.placeholderMismatches, "samples have another number of <image> than of pictures"],
-  ];
-  return [
-    ...lists.flatMap(([names, text]) =>
-      names.length === 0 ? [] : [`${names.length} ${text}, for example ${names[0]}`],
-    ),
-    ...found.templates.flatMap(({ template, unusable }) =>
-      unusable.map(({ count, first }) => `template ${template}: ${count} samples cannot be used: ${first}`),
-    ),
-  ];
-}
-
-/** What a training run does not stop at, one sentence each. */
-function datasetWarnings({ duplicateIds, unknownWords }: DatasetReport): readonly string[] {
-  const unknown = unknownWordsWarning("all samples", unknownWords);
-  return [
-    ...(duplicateIds.length === 0
-      ? []
-      : [
-          `${duplicateIds.length} ids occur more than once, for example ${duplicateIds[0]}: training accepts that`,
-        ]),
-    ...(unknown === undefined ? [] : [unknown]),
-  ];
-}
-
-/** Malformed records are many where a file is of another format: --json lists them all. */
-const SHOWN = 20;
-
-function withoutCode(message: string): string {
-  return message.replace(/ \[E_[A-Z_]+\]$/, "");
-}
-
-function printReport(
-  terminal: Terminal,
-  found: DatasetReport,
-  { problems, warnings }: { readonly problems: readonly string[]; readonly warnings: readonly string[] },
-): void {
-  const { samples, images, textOnly, turns } = found;
-  terminal.line(`  ${samples} samples, ${images} pictures, ${textOnly} samples without a picture`);
-  terminal.line(`  turns ${turns.min} to ${turns.max}, median ${turns.median}`);
-  const rows = found.templates.map(({ template, tokens, maskedShare }) => [
-    template,
-    String(tokens.min),
-    String(tokens.median),
-    String(tokens.max),
-    decimals(maskedShare, 2),
-  ]);
-  terminal.line(table(["TEMPLATE", "TOKENS MIN", "MEDIAN", "MAX", "MASKED SHARE"], rows));
-  for (const problem of problems.slice(0, SHOWN)) terminal.line(`${pc.red("problem")} ${problem}`);
-  const hidden = problems.length - SHOWN;
-  if (hidden > 0) terminal.line(`  and ${hidden} more problems: --json lists all of them`);
-  for (const warning of warnings) terminal.warn(warning);
-  if (problems.length === 0) terminal.line(pc.green("  no problems found"));
-}
