@@ -21,11 +21,18 @@ import {
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import type { ChannelStatistics, ImageProcessor, TextTokenizer } from "@basic-mllm/data";
+import {
+  type ChannelStatistics,
+  encodeSegments,
+  findTemplate,
+  type ImageProcessor,
+  type TextTokenizer,
+} from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openLora, startProjector } from "./adapters.js";
+import { withLocalFiles } from "./downloads.js";
 import {
   openEncoder,
   openLanguage,
@@ -70,7 +77,8 @@ export async function openVlm(
   { blind = false, statistics: kept = null }: OpenVlmOptions = {},
 ): Promise<VlmSession> {
   const { recipe } = context;
-  const { model, seed } = recipe;
+  const { seed } = recipe;
+  const model = await withLocalFiles(recipe.model, context);
   const encoder = await openEncoder(model.vision, { seed, layer: model.visionLayer });
   const source = await openTokenizer(context, model.tokenizer, model.language);
   const language = await openLanguage(withVocabulary(model.language, source.tokenizer.size), {
@@ -268,8 +276,11 @@ async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<read
 export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, embed = own.embed) {
   const { tokenizer, language, recipe } = own;
   const asked = limit === undefined ? set : firstPictures(set, limit);
-  const [yes] = tokenizer.encode("yes");
-  const [no] = tokenizer.encode("no");
+  const { answerStart } = findTemplate(own.template);
+  // A word's first token depends on the space before it.
+  const [yes, no] = ["yes", "no"].map((word) => {
+    return encodeSegments(tokenizer, [{ kind: "text", text: `${answerStart}${word}`, weight: 0 }]).ids[0];
+  });
   const model = {
     language,
     embed,
