@@ -69,7 +69,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("train", "quikstart")).toMatchInlineSnapshot(`
       [
         2,
-        "error There is no recipe "quikstart". Did you mean "quickstart"? Known: quickstart, smoke, tiny-encoder, tiny-lm; or give a file that ends in .ts, .mts, .js, .mjs, .yaml, .yml, .json. [E_RECIPE_UNKNOWN]",
+        "error There is no recipe "quikstart". Did you mean "quickstart"? Known: quickstart, smoke, smollm2, tiny-encoder, tiny-lm; or give a file that ends in .ts, .mts, .js, .mjs, .yaml, .yml, .json. [E_RECIPE_UNKNOWN]",
       ]
     `);
   });

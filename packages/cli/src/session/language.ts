@@ -12,6 +12,7 @@ import { scorePerplexity } from "@basic-mllm/evaluate";
 import { createCorpus } from "@basic-mllm/scenes";
 import { saveHuggingFace } from "@basic-mllm/weights";
 
+import { withLocalFiles } from "./downloads.js";
 import { writeJson } from "./json-file.js";
 import {
   openLanguage,
@@ -32,12 +33,13 @@ const EVALUATION_DOCUMENTS = 256;
 export async function openLanguageTask(context: TaskContext<LanguageRecipe>): Promise<TaskSession<VlmBatch>> {
   const { recipe } = context;
   requireBuilder(recipe, "scenes-corpus");
-  const source = await openTokenizer(context, recipe.model.tokenizer);
+  const model = await withLocalFiles(recipe.model, context);
+  const source = await openTokenizer(context, model.tokenizer);
   const { tokenizer } = source;
   const language = requireDecoder(
-    await openLanguage(withVocabulary(recipe.model.language, tokenizer.size), {
+    await openLanguage(withVocabulary(model.language, tokenizer.size), {
       seed: recipe.seed,
-      recompute: recipe.model.recompute,
+      recompute: model.recompute,
     }),
   );
   checkVocabulary(tokenizer, language.vocabularySize, recipe.model.language.name);

@@ -52,10 +52,10 @@ describe("loadRecipe", () => {
 
   it("offers the nearest name for an unknown recipe, and names the endings of files", async () => {
     expect(await problem("smok")).toMatchInlineSnapshot(
-      `"BasicError: There is no recipe "smok". Did you mean "smoke"? Known: quickstart, smoke, tiny-encoder, tiny-lm; or give a file that ends in .ts, .mts, .js, .mjs, .yaml, .yml, .json. [E_RECIPE_UNKNOWN]"`,
+      `"BasicError: There is no recipe "smok". Did you mean "smoke"? Known: quickstart, smoke, smollm2, tiny-encoder, tiny-lm; or give a file that ends in .ts, .mts, .js, .mjs, .yaml, .yml, .json. [E_RECIPE_UNKNOWN]"`,
     );
     expect(await problem(await write("mine.toml", ""))).toMatchInlineSnapshot(
-      `"BasicError: There is no recipe "FOLDER/mine.toml". Known: quickstart, smoke, tiny-encoder, tiny-lm; or give a file that ends in .ts, .mts, .js, .mjs, .yaml, .yml, .json. [E_RECIPE_UNKNOWN]"`,
+      `"BasicError: There is no recipe "FOLDER/mine.toml". Known: quickstart, smoke, smollm2, tiny-encoder, tiny-lm; or give a file that ends in .ts, .mts, .js, .mjs, .yaml, .yml, .json. [E_RECIPE_UNKNOWN]"`,
     );
   });
 

@@ -22,6 +22,7 @@ import {
 import { buildTokenizer, buildVocabulary } from "@basic-mllm/scenes";
 import { tinyWeights } from "@basic-mllm/tiny";
 
+import { isGguf, languageFromGguf, tokenizerFromGguf } from "./gguf-model.js";
 import { encoderFromFolder, languageFromFolder } from "./parts.js";
 import { openSprites } from "./scenes.js";
 import type { PartSummary, TaskContext } from "./task.js";
@@ -33,17 +34,27 @@ function isFolder({ name }: Component): boolean {
   return existsSync(join(name, "config.json"));
 }
 
-/** The vision encoder that a recipe names: registered, or a folder. */
+/**
+ * The vision encoder that a recipe names: registered, or a folder.
+ *
+ * @throws `BasicError` `E_CONFIG` for a GGUF file, and for a folder with another kind of model.
+ */
 export async function openEncoder(
   component: Component,
   { seed, layer }: { readonly seed: number; readonly layer: number },
 ): Promise<VisionEncoder | FeatureSource> {
   const options = { layer, ...component.options };
+  if (isGguf(component.name)) {
+    throw new BasicError(
+      "E_CONFIG",
+      `model.vision is ${component.name}, but GGUF files are read as language models only. Name a registered encoder, or a Hugging Face folder.`,
+    );
+  }
   if (isFolder(component)) return encoderFromFolder(component.name, options);
   return encoders.get(component.name)({ random: createRandom(seed, "vision"), options });
 }
 
-/** The language model that a recipe names: registered, or a folder. */
+/** The language model that a recipe names: registered, a folder, or a GGUF file. */
 export async function openLanguage(
   component: Component,
   { seed, recompute = false }: { readonly seed: number; readonly recompute?: boolean | undefined },
@@ -62,6 +73,7 @@ export async function openLanguage(
 }
 
 async function createLanguage(component: Component, seed: number): Promise<LanguageModel> {
+  if (isGguf(component.name)) return languageFromGguf(component);
   if (isFolder(component)) return languageFromFolder(component.name);
   const { name, options } = component;
   return languageModels.get(name)({ random: createRandom(seed, "language"), options });
@@ -105,6 +117,8 @@ export async function openTokenizer(
       files: { ...files },
     };
   }
+  const source = own ?? language;
+  if (source !== undefined && isGguf(source.name)) return tokenizerFromGguf(source.name);
   const folder = own?.name ?? (language && filesOf(language));
   const path = folder === undefined ? undefined : tokenizerPath(folder);
   if (path === undefined) {

@@ -12,6 +12,7 @@ import { squareProcessor } from "@basic-mllm/data";
 import { buildRegionTexts, createRegionData, regionEvaluation, STYLES } from "@basic-mllm/scenes";
 import { saveHuggingFace } from "@basic-mllm/weights";
 
+import { withLocalFiles } from "./downloads.js";
 import { writeJson } from "./json-file.js";
 import { openEncoder, requireBuilder, summarise } from "./models.js";
 import { builderOptions, openSprites } from "./scenes.js";
@@ -27,7 +28,8 @@ export async function openRegionText(
   requireBuilder(recipe, "scenes-pixels");
   const sheet = await openSprites(context);
   const texts = buildRegionTexts(sheet.concepts);
-  const encoder = requireTrainable(await openEncoder(recipe.model.vision, { seed: recipe.seed, layer: -1 }));
+  const { vision } = await withLocalFiles(recipe.model, context);
+  const encoder = requireTrainable(await openEncoder(vision, { seed: recipe.seed, layer: -1 }));
   const { regions, labelSmoothing, scale, tagDrop, jitter } = recipe.contrastive;
   const objective = createRegionTextObjective({
     encoder,

@@ -34,6 +34,7 @@ import { answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openLora, startProjector } from "./adapters.js";
+import { withLocalFiles } from "./downloads.js";
 import {
   openEncoder,
   openLanguage,
@@ -78,7 +79,8 @@ export async function openVlm(
   { blind = false, statistics: kept = null }: OpenVlmOptions = {},
 ): Promise<VlmSession> {
   const { recipe } = context;
-  const { model, seed } = recipe;
+  const { seed } = recipe;
+  const model = await withLocalFiles(recipe.model, context);
   const encoder = await openEncoder(model.vision, { seed, layer: model.visionLayer });
   const source = await openTokenizer(context, model.tokenizer, model.language);
   const language = await openLanguage(withVocabulary(model.language, source.tokenizer.size), {
