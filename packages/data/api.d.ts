@@ -1,10 +1,10 @@
+import { BasicError, HostVisualRows, FeatureSource } from '@basic-mllm/core';
 import { Sample, Template, TextTokenizer, TokenizerFiles } from './browser.js';
 export { AddedToken, AnyresOptions, FittedTiles, IMAGE_PLACEHOLDER, IMAGE_SLOT, ImageSize, LabelledAnswers, NEWLINE_ROW, PackOptions, ParsedSamples, ProcessorOptions, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TextPlace, TokenSample, TokenizerSideFiles, Turn, UnpackedSample, VlmDataOptions, answerEndToken, anyresRows, bestResolution, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, firstAnswerToken, fitTiles, foldTokenizerFiles, packSamples, parseImageProcessor, parseRecords, parseSamples, unpackRows, usableTemplates, withoutPictures } from './browser.js';
 import { a as ImageRoot } from './pixel-store-DZ_ek_hR.js';
 export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openImage } from './pixel-store-DZ_ek_hR.js';
 import { R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-B1fdtwZM.js';
 export { b as Channels, F as Filter, a as ImageShape, c as Region, d as ResizeOptions, T as TileSettings, f as fitImage, r as resizeImage, s as squareProcessor, e as standardised, t as toImageBatch } from './visual-store-B1fdtwZM.js';
-import { HostVisualRows, FeatureSource, BasicError } from '@basic-mllm/core';
 
 /** What a missing or broken picture does. */
 type ImagePolicy = "error" | "skip-and-count";
@@ -43,6 +43,8 @@ declare function withoutImages<Set extends {
 declare function imagesOf(samples: readonly Sample[]): readonly string[];
 /** Decodes every image once and names those that fail, with the reason. */
 declare function brokenImages(imageRoot: ImageRoot, images: readonly string[]): Promise<ReadonlyMap<string, string>>;
+/** The error of a data set without a record. */
+declare function noRecords(path: string): BasicError;
 
 /**
  * Decodes an image file: rotation of the camera applied, transparency dropped, gray repeated.
@@ -96,6 +98,19 @@ interface FeatureCacheOptions {
  */
 declare function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTable>;
 
+/** Cases of one problem: how many there are, and the first of them. */
+interface Finding {
+    readonly count: number;
+    /** In order of appearance, at most {@link FIRST_CASES}. */
+    readonly examples: readonly string[];
+}
+/** The shortest, the middle and the longest of some lengths; zeros where there are none. */
+interface Spread {
+    readonly min: number;
+    readonly median: number;
+    readonly max: number;
+}
+
 /** A token that LLaVA does not train. */
 declare const IGNORE_INDEX = -100;
 /** Tokens and labels as LLaVA's own preprocessing gives them. */
@@ -141,6 +156,48 @@ interface SampleSource {
     /** All records in order, a bounded number in memory at a time; a malformed one is an error and not thrown. */
     records(): AsyncIterable<SampleRecord>;
 }
+
+/** What a token adds to the text of its sample. */
+interface TokenPiece {
+    /** With its spaces and line ends; for special tokens their names. */
+    readonly text: string;
+    /** Several where a letter is spread over tokens. {@link IMAGE_SLOT} for an image. */
+    readonly ids: readonly number[];
+    readonly kind: "text" | "special" | "image";
+    /** Whether it has a label. */
+    readonly supervised: boolean;
+}
+
+/** How {@link previewSamples} shows samples. */
+interface PreviewOptions {
+    readonly template: Template;
+    readonly tokenizer: TextTokenizer;
+    /** Number of records, at even distances over the data set. */
+    readonly count: number;
+    /** Pixels of the longer side of a thumbnail. Default 224. */
+    readonly thumbnail?: number;
+}
+/** A record as training would see it. */
+interface PreviewRecord {
+    /** Number in the data set. */
+    readonly index: number;
+    /** Null where the record is no sample. */
+    readonly id: string | null;
+    /** Thumbnails as `data:` addresses; null, and a problem, where an image cannot be shown. */
+    readonly images: readonly {
+        readonly name: string;
+        readonly address: string | null;
+    }[];
+    /** Empty where the template cannot use the sample. */
+    readonly tokens: readonly TokenPiece[];
+    /** Why the record cannot be trained on; empty for good ones. */
+    readonly problems: readonly string[];
+}
+/**
+ * Some records of a data set with thumbnails and with the tokens that a template gives. What is wrong with a record
+ * stands in its place and is not thrown.
+ */
+declare function previewSamples(source: SampleSource, options: PreviewOptions): Promise<readonly PreviewRecord[]>;
 
 /** How {@link openSamples} opens. */
 interface OpenSamplesOptions {
@@ -227,56 +284,63 @@ declare function unknownWordsOf(tokenizer: TextTokenizer, text: string): readonl
 /** Counts the words of samples, and those that become the unknown token. */
 declare function countUnknownWords(tokenizer: TextTokenizer, samples: readonly Sample[]): UnknownWords;
 
+/** How samples come out of one template. */
+interface TemplateReport {
+    readonly template: string;
+    /** Tokens without images. */
+    readonly tokens: Spread;
+    /** Share of these tokens that have labels. */
+    readonly supervisedShare: number;
+    /** Samples with more tokens than `maxLength`; none without such a limit. */
+    readonly overLong: Finding;
+    /** Samples that this template cannot use, by error code; the examples are the texts of the errors. */
+    readonly unusable: readonly ({
+        readonly code: string;
+    } & Finding)[];
+}
+
 /** What {@link validateDataset} looks at. */
 interface ValidateOptions {
-    readonly samples: readonly Sample[];
-    readonly imageRoot: string;
+    readonly source: Pick<SampleSource, "records" | "imageRoot">;
     readonly tokenizer: TextTokenizer;
     /** Default: all whose special tokens the tokenizer has. */
     readonly templates?: readonly Template[];
     /** Whether images are decoded, and not only looked for. Default false. */
     readonly decodeImages?: boolean;
-}
-/** How samples come out of one template. */
-interface TemplateReport {
-    readonly template: string;
-    /** Tokens without images: the shortest, the middle and the longest sample. */
-    readonly tokens: {
-        readonly min: number;
-        readonly median: number;
-        readonly max: number;
-    };
-    /** Share of tokens that are not trained. */
-    readonly maskedShare: number;
-    /** Samples that this template cannot use, by error code, with the text of the first. */
-    readonly unusable: readonly {
-        readonly code: string;
-        readonly count: number;
-        readonly first: string;
-    }[];
+    /** Tokens of a sample, images not counted, above which it is over-long. Default: none is. */
+    readonly maxLength?: number;
 }
 /** What is in a data set, and what would stop a training run. */
 interface DatasetReport {
+    /** Records that are samples. */
     readonly samples: number;
     readonly textOnly: number;
+    /** Different images. */
     readonly images: number;
-    readonly missingImages: readonly string[];
-    /** Only with `decodeImages`. */
-    readonly brokenImages: readonly string[];
-    /** Samples whose number of placeholders differs from their number of images. */
-    readonly placeholderMismatches: readonly string[];
+    /** Turns that are not of human and gpt, or do not alternate; the examples are the texts of the errors. */
+    readonly roleErrors: Finding;
+    /** Records that are no samples for another reason; the examples are the texts of the errors. */
+    readonly malformed: Finding;
+    readonly missingImages: Finding;
+    /** Images outside of the image folder, and with `decodeImages` those that cannot be decoded: texts of the errors. */
+    readonly brokenImages: Finding;
+    /** Samples with more `<image>` than images. */
+    readonly morePlaceholders: Finding;
+    /** Samples with fewer `<image>` than images. */
+    readonly fewerPlaceholders: Finding;
+    /** Samples with an answer that is empty. Training leaves such an answer out. */
+    readonly emptyAnswers: Finding;
     /** Ids that occur more than once. Training accepts them. */
-    readonly duplicateIds: readonly string[];
+    readonly duplicateIds: Finding;
     /** Words that the tokenizer cannot spell. */
     readonly unknownWords: UnknownWords;
-    readonly turns: {
-        readonly min: number;
-        readonly median: number;
-        readonly max: number;
-    };
+    readonly turns: Spread;
     readonly templates: readonly TemplateReport[];
 }
-/** Looks through a data set before any training: files, placeholders, lengths, and labels under each template. */
+/**
+ * Looks through a data set before any training: records, images, placeholders, lengths, and labels under each template.
+ * One pass in order; ids, names of images and different words stay in memory, samples do not.
+ */
 declare function validateDataset(options: ValidateOptions): Promise<DatasetReport>;
 
-export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, type LlavaLabels, type OpenSamplesOptions, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, Template, type TemplateReport, TextTokenizer, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, checkVocabulary, countUnknownWords, decodeImage, imagesOf, llavaLabels, openSamples, readDataset, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };
+export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, checkVocabulary, countUnknownWords, decodeImage, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };

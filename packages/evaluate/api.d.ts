@@ -1,5 +1,6 @@
 import { PackedRows, LanguageModel, TrainingData, BatchWords } from '@basic-mllm/core';
 import * as tf from '@tensorflow/tfjs-core';
+import { PreviewRecord } from '@basic-mllm/data';
 
 /** What a test question is about; `yes`, `no-random` and `no-adversarial` are "is there a …" questions; `answer` is any other. */
 type QuestionType = "name" | "kind" | "where" | "color" | "count" | "yes" | "no-random" | "no-adversarial" | "answer";
@@ -64,16 +65,56 @@ interface AnswerOptions {
  */
 declare function answerQuestions<Batch extends QuestionBatch>(model: AnsweringModel<Batch>, data: TrainingData<Batch>, items: readonly QuestionItem[], options: AnswerOptions): Promise<readonly Answered[]>;
 
-/** How {@link generate} picks tokens and when it stops. */
-interface GenerateOptions {
-    readonly maxTokens: number;
-    /** Stops before this token; `null`: never. */
-    readonly endOfSequence: number | null;
+/** How a token is drawn from logits. Order and meaning are those of Hugging Face's logits processors. */
+interface SamplingOptions {
     /** 0 (default): the likeliest token. Otherwise draws from the distribution at this temperature. */
     readonly temperature?: number;
+    /** Draws from the k likeliest tokens only, and those equal to the last of them. Default: from all. */
+    readonly topK?: number;
+    /** Draws from the fewest likeliest tokens whose probability reaches p, above 0 and up to 1. Default 1: from all. */
+    readonly topP?: number;
+    /**
+     * Divides positive and multiplies negative logits of tokens that occur in the prompt or the answer (Keskar et al.
+     * 2019, arXiv 1909.05858). Default 1: none.
+     */
+    readonly repetitionPenalty?: number;
+    /** Of the draws. Default 0. */
     readonly seed?: number;
+}
+
+/** How {@link generate} picks tokens and when it stops. */
+interface GenerateOptions extends SamplingOptions {
+    readonly maxTokens: number;
+    /** Stops before this token, or the first of these; `null`: never. */
+    readonly endOfSequence: number | readonly number[] | null;
+    /** Stops before the next token once it is aborted; what came so far is kept. */
+    readonly signal?: AbortSignal;
     /** Called with each token as it comes. */
     readonly onToken?: (id: number) => void;
+}
+/** How {@link generateText} makes text of tokens and when it stops. */
+interface GenerateTextOptions extends GenerateOptions {
+    /** Text of token ids. */
+    readonly decode: (ids: readonly number[]) => string;
+    /** Stops before the first of these texts; it may begin and end inside of tokens. Default: none. */
+    readonly stopStrings?: readonly string[];
+    /** Called with each new piece of text: whole characters, and nothing of a stop string. */
+    readonly onText?: (text: string) => void;
+}
+/** What {@link generateText} gives back. */
+interface GeneratedText {
+    /** Up to the stop string. */
+    readonly text: string;
+    /** All new tokens, those of a stop string included. */
+    readonly ids: readonly number[];
+    /** Why it ended: a stop token, a stop string, `maxTokens` or the signal. */
+    readonly ended: "stop-token" | "stop-string" | "length" | "aborted";
+    /** Seconds until the first token was picked: the forward pass over the prompt. */
+    readonly prefillSeconds: number;
+    /** Seconds for the forward passes after that, one for each further token. */
+    readonly decodeSeconds: number;
+    /** How many forward passes `decodeSeconds` holds. */
+    readonly decodeSteps: number;
 }
 /** One sample to continue. */
 interface Prompt {
@@ -82,8 +123,36 @@ interface Prompt {
     /** Visual embeddings `[N, D]`. */
     readonly visual: tf.Tensor2D | null;
 }
-/** Continues one prompt token by token, with a key-value cache. @returns The new token ids. */
+/**
+ * Continues one prompt token by token, with a key-value cache.
+ *
+ * @returns The new token ids.
+ * @throws `BasicError` `E_CONFIG` for options out of range, `E_NOT_FINITE` for logits that are not finite.
+ */
 declare function generate(language: LanguageModel, prompt: Prompt, options: GenerateOptions): Promise<readonly number[]>;
+/**
+ * Continues one prompt and gives text as soon as it is whole.
+ *
+ * @throws As {@link generate}.
+ */
+declare function generateText(language: LanguageModel, prompt: Prompt, options: GenerateTextOptions): Promise<GeneratedText>;
+
+/**
+ * Text of tokens as they come, without decoding all of them again each time.
+ *
+ * A token's text may depend on the ones before (a leading space, bytes of one character), so a few tokens that were shown
+ * already are decoded with the new ones, and the difference is the new text. Text that ends in the middle of a character
+ * waits for the rest of it.
+ */
+declare class TextStream {
+    #private;
+    /** @param decode - Text of token ids; bytes of half a character are U+FFFD in it. */
+    constructor(decode: (ids: readonly number[]) => string);
+    /** @returns Text that is whole now; often that of this token. */
+    push(id: number): string;
+    /** @returns What still waits: half a character, as U+FFFD. */
+    end(): string;
+}
 
 /** One line of `metrics.jsonl` of kind `train`. */
 interface TrainPoint {
@@ -246,6 +315,18 @@ declare function scorePerplexity(language: LanguageModel, data: TrainingData<{
     readonly perplexity: number;
 }>;
 
+/** What {@link renderPreview} shows. */
+interface PreviewPage {
+    readonly title: string;
+    /** Name of the template that made the tokens. */
+    readonly template: string;
+    /** Records of the whole data set. */
+    readonly size: number;
+    readonly records: readonly PreviewRecord[];
+}
+/** A contact sheet of a data set as one HTML file: no other file, no network, no script. */
+declare function renderPreview({ title, template, size, records }: PreviewPage): string;
+
 /**
  * The report as one HTML file: no other file, no network.
  *
@@ -267,4 +348,4 @@ declare function fileVersionEvent(wallTime: number): Uint8Array;
  */
 declare function scalarEvent(wallTime: number, step: number, scalars: Readonly<Record<string, number>>): Uint8Array;
 
-export { type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type BlockShare, type EvaluationPoint, type GenerateOptions, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type Prompt, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, matchTokens, patchAttention, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity };
+export { type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type BlockShare, type EvaluationPoint, type GenerateOptions, type GenerateTextOptions, type GeneratedText, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type PreviewPage, type Prompt, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type SamplingOptions, TextStream, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, generateText, matchTokens, patchAttention, renderPreview, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity };

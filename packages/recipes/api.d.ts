@@ -262,6 +262,132 @@ declare const smoke: {
     precision?: "f32" | "bf16" | undefined;
 };
 
+/** The file that the recipe `smollm2` reads; `node scripts/fetch-gguf.mjs` puts it into `.cache/gguf` of a clone. */
+declare const SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
+/**
+ * A pretrained language model of 135 M parameters learns to see: its projector first, then adapters of rank 16 beside
+ * it. Pictures and encoder are those of quickstart.
+ */
+declare const smollm2: {
+    model: {
+        vision: {
+            name: string;
+            options: Record<string, unknown>;
+        };
+        visionLayer: number;
+        projector: {
+            name: string;
+            options: Record<string, unknown>;
+            from?: string | undefined;
+        };
+        projectorInit: "default" | "match-vocabulary";
+        language: {
+            name: string;
+            options: Record<string, unknown>;
+        };
+        lora?: {
+            rank: number;
+            alpha: number;
+            dropout: number;
+            targets: string[] | "all-linear";
+            rankStabilised: boolean;
+            from?: string | undefined;
+        } | undefined;
+        recompute?: boolean | undefined;
+        tokenizer?: {
+            name: string;
+            options: Record<string, unknown>;
+        } | undefined;
+    };
+    stages: Record<string, {
+        train: string[];
+        template: string;
+        steps: number | {
+            epochs: number;
+        };
+        batchSize: number;
+        accumulate: number;
+        rowBudget: number;
+        learningRate: number | Record<string, number>;
+        schedule: {
+            kind: "cosine" | "linear" | "constant";
+            floor: number;
+        };
+        warmup: number | {
+            ratio: number;
+        };
+        betas: [number, number];
+        epsilon: number;
+        weightDecay: number | Record<string, number>;
+        shuffle: boolean;
+        maxNorm: number;
+        losses: {
+            [x: string]: {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: Record<string, unknown>;
+            } | {
+                weight: number;
+                start: number;
+                ramp: number;
+                options: {};
+            };
+        };
+        lossReduction: "global" | "mean-of-means";
+        evaluateEvery: number;
+        checkpointEvery: number;
+        logEvery: number;
+        data?: string | undefined;
+        moments?: "float32" | "bfloat16" | "int8" | undefined;
+    }>;
+    features: {
+        cache: boolean;
+        standardise: boolean;
+    };
+    supervision: {
+        depth: number | null;
+        layerWeights: "constant" | "increasing" | "decreasing";
+        normalise: "none" | "sum" | "mean" | "uniform";
+        stopGradient: boolean;
+        vocabulary: "input" | "head";
+    };
+    name: string;
+    description: string;
+    seed: number;
+    backend: string;
+    fallback: "error" | "reference";
+    plugins: string[];
+    data: {
+        train: Record<string, {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>;
+        evaluation: Record<string, {
+            file: string;
+            images?: string | undefined;
+            limit?: number | undefined;
+        }>;
+        onImageError: "error" | "skip-and-count";
+        folder?: string | undefined;
+        builder?: {
+            name: string;
+            options: Record<string, unknown>;
+        } | undefined;
+    };
+    evaluation: {
+        batchSize: number;
+        blind: boolean;
+        analysis: boolean;
+        sets?: string[] | undefined;
+        limit?: number | undefined;
+        duringTraining?: number | undefined;
+    };
+    task: "vlm";
+    precision?: "f32" | "bf16" | undefined;
+};
+
 /** Shapes of the quickstart's models: a SigLIP encoder of 0.9 M parameters and a Llama of about 1.1 M. */
 declare const TINY_ENCODER: {
     readonly model_type: "siglip_vision_model";
@@ -477,4 +603,4 @@ declare const tinyLm: {
 /** Every recipe that ships with the command line, by name. */
 declare const recipes: Readonly<Record<string, Recipe>>;
 
-export { type LossInput, type StageLosses, TINY_ENCODER, TINY_LANGUAGE, type Variant, lossVariants, presets, quickstart, recipes, smoke, tinyEncoder, tinyLm };
+export { type LossInput, SMOLLM2_FILE, type StageLosses, TINY_ENCODER, TINY_LANGUAGE, type Variant, lossVariants, presets, quickstart, recipes, smoke, smollm2, tinyEncoder, tinyLm };
