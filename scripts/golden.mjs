@@ -14,8 +14,8 @@ if (backend === "cpu") await buildNative("stderr");
 if (wanted.length === 0 || wanted.includes("gguf")) await fetchGguf(golden, "stderr");
 
 const { withSource } = await import("./sources.mjs");
-await withSource(join(root, "conformance/golden/main.ts"), async ({ main }) => {
-  const { summary, failed } = await main({
+await withSource(join(root, "conformance/golden/all.ts"), async ({ mainOfAll }) => {
+  const { summary, failed } = await mainOfAll({
     root: golden,
     ggufFolder: join(root, ".cache/gguf"),
     backend,

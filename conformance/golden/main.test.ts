@@ -11,7 +11,6 @@ describe("the goldens on the embedded backend", () => {
     const lines: string[] = [];
     const { summary, failed } = await main({
       root,
-      ggufFolder: "unused",
       backend: "cpu",
       wanted: ["losses", "ops", "llava"],
       log: (line) => lines.push(line),

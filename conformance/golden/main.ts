@@ -1,22 +1,18 @@
 import { registerStockGradients, startBackend } from "@basic-mllm/core";
 
-import { ggufFamily } from "./gguf.js";
-import { imageFamily } from "./images.js";
 import { llavaFamily } from "./llava.js";
 import { lossFamily } from "./losses.js";
 import { modelFamily } from "./models.js";
 import { opFamily } from "./ops.js";
 import { type Family, type FamilySummary, hasFailed, type KnownGap, runGolden } from "./runner.js";
 
-/** Families that we check. */
-const families = ({ ggufFolder }: GoldenSettings): Readonly<Record<string, Family>> => ({
+/** Families that need a device and nothing else: they also run on other processors. */
+const families: Readonly<Record<string, Family>> = {
   losses: lossFamily,
   ops: opFamily,
   llava: llavaFamily,
   models: modelFamily,
-  images: imageFamily,
-  gguf: (folder) => ggufFamily(folder, ggufFolder),
-});
+};
 
 /** What does not work yet. */
 const gaps: readonly KnownGap[] = [{ family: "scorers", reason: "benchmark scorers are not built yet" }];
@@ -24,8 +20,8 @@ const gaps: readonly KnownGap[] = [{ family: "scorers", reason: "benchmark score
 /** Where and on what to run. */
 export interface GoldenSettings {
   readonly root: string;
-  /** Where the files that `gguf/` speaks of lie; scripts/fetch-gguf.mjs puts them there. */
-  readonly ggufFolder: string;
+  /** Besides those of every device. */
+  readonly families?: Readonly<Record<string, Family>>;
   /** `cpu`, another backend of ours, or `reference`: tfjs's own cpu backend and the slow compositions. */
   readonly backend: string;
   readonly wanted: readonly string[];
@@ -38,7 +34,7 @@ export async function main(
 ): Promise<{ summary: Readonly<Record<string, FamilySummary>>; failed: boolean }> {
   registerStockGradients();
   await start(settings.backend);
-  const summary = await runGolden({ ...settings, families: families(settings), gaps });
+  const summary = await runGolden({ ...settings, families: { ...families, ...settings.families }, gaps });
   return { summary, failed: hasFailed(summary) };
 }
 

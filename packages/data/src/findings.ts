@@ -1,7 +1,7 @@
 /** Cases of one problem: how many there are, and the first of them. */
 export interface Finding {
   readonly count: number;
-  /** In order of appearance, at most {@link FIRST_CASES}. */
+  /** In order of appearance, at most 20. */
   readonly examples: readonly string[];
 }
 

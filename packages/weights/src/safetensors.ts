@@ -32,6 +32,7 @@ export interface TensorFile {
   readonly location: string;
   /** In the order of the file. */
   readonly names: readonly string[];
+  /** Whether the file holds a tensor of that name. */
   has(name: string): boolean;
   /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
   entry(name: string): TensorInfo;
@@ -39,6 +40,7 @@ export interface TensorFile {
   floats(name: string): Float32Array;
   /** Values of an integer tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
   integers(name: string): Int32Array;
+  /** Closes the file, where there is one. */
   close(): void;
 }
 

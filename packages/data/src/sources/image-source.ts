@@ -11,6 +11,7 @@ export interface ImageSource {
   locate(image: string): string;
   /** Path of the file that is this image; null inside of an archive. */
   file(image: string): string | null;
+  /** Whether there is such an image. */
   has(image: string): Promise<boolean>;
   /** @throws `BasicError` `E_IMAGE` naming the image that is missing or cannot be read. */
   bytes(image: string): Promise<Uint8Array>;

@@ -38,6 +38,7 @@ export class TorchFile implements TensorFile {
     return [...this.#tensors.keys()];
   }
 
+  /** Whether the file holds a tensor of that name. */
   has(name: string): boolean {
     return this.#tensors.has(name);
   }
@@ -60,6 +61,7 @@ export class TorchFile implements TensorFile {
     return gather(tensor, decodeIntegers(this.#span(tensor), tensor.storage.dtype, this.#where(name)));
   }
 
+  /** Closes the file, where there is one. */
   close(): void {
     this.#source.close();
   }
