@@ -1,8 +1,8 @@
 import { BasicError, HostVisualRows, FeatureSource } from '@basic-mllm/core';
 import { Sample, Template, TextTokenizer, TokenizerFiles } from './browser.js';
 export { AddedToken, AnyresOptions, FittedTiles, IMAGE_PLACEHOLDER, IMAGE_SLOT, ImageSize, LabelledAnswers, NEWLINE_ROW, PackOptions, ParsedSamples, ProcessorOptions, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TextPlace, TokenSample, TokenizerSideFiles, Turn, UnpackedSample, VlmDataOptions, answerEndToken, anyresRows, bestResolution, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, firstAnswerToken, fitTiles, foldTokenizerFiles, packSamples, parseImageProcessor, parseRecords, parseSamples, unpackRows, usableTemplates, withoutPictures } from './browser.js';
-import { a as ImageRoot } from './pixel-store-DZ_ek_hR.js';
-export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openImage } from './pixel-store-DZ_ek_hR.js';
+import { a as ImageRoot } from './pixel-store-vxTtNfFz.js';
+export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openImage } from './pixel-store-vxTtNfFz.js';
 import { R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-B1fdtwZM.js';
 export { b as Channels, F as Filter, a as ImageShape, c as Region, d as ResizeOptions, T as TileSettings, f as fitImage, r as resizeImage, s as squareProcessor, e as standardised, t as toImageBatch } from './visual-store-B1fdtwZM.js';
 
@@ -101,7 +101,7 @@ declare function cacheFeatures(options: FeatureCacheOptions): Promise<FeatureTab
 /** Cases of one problem: how many there are, and the first of them. */
 interface Finding {
     readonly count: number;
-    /** In order of appearance, at most {@link FIRST_CASES}. */
+    /** In order of appearance, at most 20. */
     readonly examples: readonly string[];
 }
 /** The shortest, the middle and the longest of some lengths; zeros where there are none. */

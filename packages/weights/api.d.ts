@@ -52,6 +52,7 @@ interface TensorFile {
     readonly location: string;
     /** In the order of the file. */
     readonly names: readonly string[];
+    /** Whether the file holds a tensor of that name. */
     has(name: string): boolean;
     /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
     entry(name: string): TensorInfo;
@@ -59,6 +60,7 @@ interface TensorFile {
     floats(name: string): Float32Array;
     /** Values of an integer tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
     integers(name: string): Int32Array;
+    /** Closes the file, where there is one. */
     close(): void;
 }
 /** A source over bytes in memory. */
@@ -491,6 +493,7 @@ declare class TorchFile implements TensorFile {
     /** @throws `BasicError` `E_WEIGHTS_FORMAT` for a damaged file, for one of other objects, and for the form before PyTorch 1.6. */
     constructor(source: ByteSource | Uint8Array);
     get names(): readonly string[];
+    /** Whether the file holds a tensor of that name. */
     has(name: string): boolean;
     /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
     entry(name: string): TensorInfo;
@@ -498,6 +501,7 @@ declare class TorchFile implements TensorFile {
     floats(name: string): Float32Array;
     /** Values of an I32, I64, U8 or bool tensor, row-major whatever its strides. */
     integers(name: string): Int32Array;
+    /** Closes the file, where there is one. */
     close(): void;
 }
 /**
