@@ -4,11 +4,12 @@ import {
   loadCheckpoint,
   RECIPE_FILE,
   type RunStore,
+  trainedShare,
   type VlmRecipe,
 } from "@basic-mllm/core";
 
-/** Groups that only pictures pass through. */
-const VISUAL: ReadonlySet<string> = new Set(["vision", "projector"]);
+/** Groups that words pass through. */
+const WORDS = ["language", "lora"];
 
 /**
  * The stages that train more than what pictures pass through, without visual losses and without evaluations on the way.
@@ -16,7 +17,9 @@ const VISUAL: ReadonlySet<string> = new Set(["vision", "projector"]);
  */
 export function blindRecipe(recipe: VlmRecipe): VlmRecipe {
   const { model, stages } = recipe;
-  const kept = Object.entries(stages).filter(([, { train }]) => train.some((group) => !VISUAL.has(group)));
+  const kept = Object.entries(stages).filter(([, stage]) =>
+    WORDS.some((group) => trainedShare(stage, group) !== "none"),
+  );
   const blind = kept.map(([name, stage]) => {
     const losses = Object.fromEntries(Object.entries(stage.losses).filter(([loss]) => loss === "language"));
     return [name, { ...stage, losses, evaluateEvery: 0 }] as const;
