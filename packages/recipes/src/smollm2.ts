@@ -11,6 +11,7 @@ export const smollm2 = defineRecipe({
   name: "smollm2",
   description: "SmolLM2-135M with a 64 px encoder: projector, then LoRA, on pictures of real artists.",
   seed: 0,
+  precision: "bf16",
   model: {
     vision: "tiny-siglip",
     projector: "mlp2x_gelu",
@@ -35,12 +36,12 @@ export const smollm2 = defineRecipe({
     },
     finetune: {
       train: ["projector", "lora"],
-      template: "chat",
+      template: "chatml",
       batchSize: 8,
       steps: 500,
       learningRate: { projector: 1e-3, lora: 2e-4 },
       losses: { direction: { weight: 0.05, ramp: 250 }, distribution: 0.01 },
     },
   },
-  evaluation: { limit: 100 },
+  evaluation: { limit: 100, blind: true },
 });
