@@ -40,7 +40,8 @@ export interface FeatureCacheOptions {
   readonly signal?: AbortSignal;
 }
 
-const FORMAT = 1;
+/** Counts up where the same file and processor would give other features: decoding changed with 2. */
+const FORMAT = 2;
 /** Images of one file of the cache. */
 const SHARD = 256;
 /** Images that go through the encoder at once. */

@@ -79,11 +79,11 @@ it("goes through a step of the largest samples that fit, where samples differ", 
   const asked: number[][] = [];
   const batch: typeof data.batch = async (indices) => {
     asked.push([...indices]);
-    if (indices[0] === 9 && indices.length > 1) throw new BasicError("E_ROW_BUDGET", "too many rows.");
+    if (indices[0] === 99 && indices.length > 1) throw new BasicError("E_ROW_BUDGET", "too many rows.");
     return 1;
   };
-  const heaviest = (count: number): Int32Array => Int32Array.of(9, 8, 7).subarray(0, count);
+  const heaviest = (count: number): Int32Array => Int32Array.of(99, 98, 97).subarray(0, count);
   await rehearseStages([{ ...stage, data: { ...data, batch, heaviest } }]);
   expect(parts).toHaveBeenCalledTimes(17);
-  expect(asked.slice(-2)).toEqual([[9, 8], [9]]);
+  expect(asked.slice(-2)).toEqual([[99, 98], [99]]);
 });
