@@ -22,10 +22,7 @@ const FIELDS = [
   "llava_pad_equals_original",
 ];
 
-/**
- * Images through decoder and processors. `decoded_rgb_on_white` is not compared: as the original LLaVA we drop
- * transparency.
- */
+/** Images through decoder and processors. */
 export function imageFamily(folder: string): readonly Check[] {
   const processors = readProcessors(folder);
   return readIndex(folder).map((record) =>
@@ -52,11 +49,16 @@ async function checkImage(
   golden.allowFields(...FIELDS);
   const file = golden.record["image"] as string;
   const [width, height] = golden.record["decoded_size"] as [number, number];
-  const decoded = await decodeImage(await readFile(join(golden.folder, file)), file);
+  const bytes = await readFile(join(golden.folder, file));
+  const decoded = await decodeImage(bytes, file);
   if (decoded.width !== width || decoded.height !== height) {
     throw new Error(`decoded to ${decoded.width} x ${decoded.height}, expected ${width} x ${height}`);
   }
   golden.compare("decoded_rgb", decoded.pixels, { like: "uint8.*" });
+  if (golden.has("decoded_rgb_on_white")) {
+    const { pixels } = await decodeImage(bytes, file, { background: "white" });
+    golden.compareExactly("decoded_rgb_on_white", [...pixels]);
+  }
   const given = { width, height, pixels: Uint8Array.from(golden.integers("decoded_rgb")) };
   for (const name of namesOf(golden)) {
     const processor = processors.get(name);

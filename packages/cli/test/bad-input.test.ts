@@ -83,7 +83,7 @@ describe("a run that cannot go on says why", () => {
     expect(await train(...broken)).toMatchInlineSnapshot(`
       [
         1,
-        "error image "pictures/broken.png": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got 10 bytes that cannot be decoded (Input buffer contains unsupported image format). Replace the file, or set onImageError to "skip-and-count". [E_IMAGE]",
+        "error image "pictures/broken.png": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got 10 bytes that begin with 6e 6f 20 70 69 63 74 75. Replace the file, or set onImageError to "skip-and-count". [E_IMAGE]",
       ]
     `);
     const [code, text] = await train(...broken, "--set", "data.onImageError=skip-and-count");

@@ -54,13 +54,19 @@ async function peakOf(pid: number): Promise<number | undefined> {
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
-it.each([1, 2])("is what a run uses within a twentieth, on %i threads", async (threads) => {
-  const common = ["--threads", String(threads)];
+it.each([
+  [1, "square"],
+  [2, "square"],
+  [2, "anyres"],
+])("is what a run uses within a twentieth, on %i threads with %s pictures", async (threads, ratio) => {
+  const common = ["--threads", String(threads), "--set", `model.imageAspectRatio=${ratio}`];
   // The first call draws the pictures and stores the features: their memory is not that of training.
   await train([...common, "--dry"]);
   const { json } = await train([...common, "--dry"]);
   const predicted = Math.max(...(json.memory ?? []).map(({ resident }) => resident));
-  const { peak } = await train([...common, "--out", join(folder, `run-${threads}`)]);
-  process.stdout.write(`${threads} threads: predicted ${predicted / 1e6} MB, used ${peak / 1e6} MB\n`);
+  const { peak } = await train([...common, "--out", join(folder, `run-${threads}-${ratio}`)]);
+  process.stdout.write(
+    `${threads} threads, ${ratio}: predicted ${predicted / 1e6} MB, used ${peak / 1e6} MB\n`,
+  );
   expect(Math.abs(predicted - peak) / peak).toBeLessThan(TOLERANCE);
 });

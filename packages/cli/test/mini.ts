@@ -100,14 +100,17 @@ export const LANGUAGE = {
   tie_word_embeddings: true,
 };
 
-/** A square of one colour as PNG. */
-export function png([red, green, blue]: readonly [number, number, number]): Buffer {
-  const row = Buffer.from([0, ...Array.from({ length: SIDE }, () => [red, green, blue]).flat()]);
+/** A picture of one colour as PNG. */
+export function png(
+  [red, green, blue]: readonly [number, number, number],
+  { width = SIDE, height = SIDE } = {},
+): Buffer {
+  const row = Buffer.from([0, ...Array.from({ length: width }, () => [red, green, blue]).flat()]);
   const header = Buffer.alloc(13);
-  header.writeUInt32BE(SIDE, 0);
-  header.writeUInt32BE(SIDE, 4);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
   header.set([8, 2, 0, 0, 0], 8);
-  const pixels = deflateSync(Buffer.concat(Array.from({ length: SIDE }, () => row)));
+  const pixels = deflateSync(Buffer.concat(Array.from({ length: height }, () => row)));
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   return Buffer.concat([
     signature,

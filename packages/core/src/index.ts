@@ -163,6 +163,13 @@ export type {
   VisualView,
 } from "./losses/visual-loss.js";
 export { createVwKlLoss } from "./losses/vw-kl.js";
+export {
+  addImageNewline,
+  arrangeRows,
+  IMAGE_NEWLINE,
+  NEWLINE_ROW,
+  type RowArrangement,
+} from "./models/image-newline.js";
 export type {
   FeatureSource,
   Grid,
@@ -341,7 +348,7 @@ export type {
 } from "./train/train-options.js";
 export { untaped } from "./train/untaped.js";
 export { samplesWithImage, type VlmBatch, visualSpans } from "./train/vlm-batch.js";
-export type { SupervisionSettings, VlmObjectiveOptions } from "./train/vlm-forward.js";
+export { projectBatch, type SupervisionSettings, type VlmObjectiveOptions } from "./train/vlm-forward.js";
 export { createVlmObjective } from "./train/vlm-objective.js";
 export {
   createWeightedLosses,

@@ -129,6 +129,23 @@ const stageOf = (mainLoss: string) =>
     logEvery: z.int().positive().default(10).describe("Write metrics every n steps."),
   });
 
+// Absent by default, as are its fields: recipes and runs from before it stay as they are.
+const decode = z
+  .strictObject({
+    background: z
+      .literal("white")
+      .optional()
+      .describe("What stands behind transparent pixels. Default: transparency is dropped."),
+    pixelLimit: z
+      .int()
+      .positive()
+      .optional()
+      .describe("Largest number of pixels of a picture. Default: 178956970, as Pillow's."),
+    svg: z.boolean().optional().describe("Whether SVG drawings are read. Default: they are refused."),
+  })
+  .optional()
+  .describe("How picture files become pixels.");
+
 const data = z.strictObject({
   folder: z
     .string()
@@ -145,6 +162,7 @@ const data = z.strictObject({
     .enum(["error", "skip-and-count"])
     .default("error")
     .describe("What a missing or broken picture does."),
+  decode,
 });
 
 const features = z.strictObject({
@@ -243,6 +261,21 @@ const recompute = z
     "Run each block of the language model again in its gradient: less memory, more time, the same bits.",
   );
 
+// Absent by default: recipes and runs from before them stay as they are.
+const imageAspectRatio = z
+  .enum(["square", "pad", "anyres"])
+  .optional()
+  .describe(
+    "How pictures that are not square reach the encoder: resized (square), on a square of the mean colour (pad), or whole and cut into tiles (anyres, LLaVA-1.6). Default: as the encoder's own file says.",
+  );
+const imageGridPinpoints = z
+  .array(z.tuple([z.int().positive(), z.int().positive()]))
+  .min(1)
+  .optional()
+  .describe(
+    "anyres: sizes [height, width] in pixels that pictures are brought to, multiples of the encoder's. Default: 1 x 2, 2 x 1, 2 x 2, 3 x 1 and 1 x 3 of them, as LLaVA-1.6.",
+  );
+
 /** A projector, and where its first values come from. */
 const projector = z
   .union([
@@ -291,6 +324,8 @@ export const vlmSchema = z.strictObject({
   model: z
     .strictObject({
       vision: component.describe("Vision encoder."),
+      imageAspectRatio,
+      imageGridPinpoints,
       visionLayer: z.int().default(-2).describe("Block whose output is used; negative counts from the end."),
       projector: projector.prefault("mlp2x_gelu").describe("From features to visual embeddings."),
       projectorInit: z

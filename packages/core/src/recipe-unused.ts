@@ -26,6 +26,7 @@ export function unusedFields(recipe: Recipe): readonly UnusedField[] {
     "data.evaluation": Object.keys(data.evaluation).length > 0,
     "data.folder": data.folder !== undefined,
     "data.onImageError": data.onImageError !== "error",
+    "data.decode": data.decode !== undefined,
   };
   const mainLoss = recipe.task === "language" ? "language" : "contrastive";
   return [

@@ -1,4 +1,8 @@
-// What needs no files and no image decoder: the entry of the package in a browser.
+// What needs no files: the entry of the package in a browser.
+
+export { NEWLINE_ROW } from "@basic-mllm/core";
+export { decodeImage } from "./decode-browser.js";
+export { type DecodeOptions, PIXEL_LIMIT } from "./image-format.js";
 export {
   type Channels,
   fitImage,
@@ -9,6 +13,7 @@ export {
 } from "./image-processor.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
+export { arrangementOf, type GridAfter, type PictureRows, rowsAfter } from "./picture-rows.js";
 export { type ProcessorOptions, parseImageProcessor } from "./processor-config.js";
 export { type Filter, type Region, type ResizeOptions, type RgbImage, resizeImage } from "./resample.js";
 export {
@@ -37,10 +42,12 @@ export {
   type AnyresOptions,
   anyresRows,
   bestResolution,
+  type FittedPicture,
   type FittedTiles,
+  fitPicture,
   fitTiles,
   type ImageSize,
-  NEWLINE_ROW,
+  type PictureTiles,
 } from "./tiles.js";
 export {
   type AddedToken,

@@ -1,9 +1,11 @@
 import { BasicError } from "@basic-mllm/core";
 
-import { decodeImage } from "./decode.js";
+import { decodeImage, readImageSize } from "./decode.js";
+import type { DecodeOptions } from "./image-format.js";
 import type { Sample } from "./samples.js";
 import { type ImageRoot, imageSourceOf } from "./sources/image-source.js";
 import { openSamples, readAllSamples } from "./sources/open-samples.js";
+import type { ImageSize } from "./tiles.js";
 
 /** What a missing or broken picture does. */
 export type ImagePolicy = "error" | "skip-and-count";
@@ -74,17 +76,36 @@ export function imagesOf(samples: readonly Sample[]): readonly string[] {
 export async function brokenImages(
   imageRoot: ImageRoot,
   images: readonly string[],
+  options: DecodeOptions = {},
 ): Promise<ReadonlyMap<string, string>> {
   const broken = new Map<string, string>();
   const source = imageSourceOf(imageRoot);
   await inGroups(images, async (image) => {
     try {
-      await decodeImage(await source.bytes(image), image);
+      await decodeImage(await source.bytes(image), image, options);
     } catch (error) {
       broken.set(image, error instanceof Error ? error.message : String(error));
     }
   });
   return broken;
+}
+
+/**
+ * Width and height of images as they are shown, from their heads alone.
+ *
+ * @throws `BasicError` `E_IMAGE` naming the first that is missing or broken.
+ */
+export async function readImageSizes(
+  imageRoot: ImageRoot,
+  images: readonly string[],
+  options: DecodeOptions = {},
+): Promise<ReadonlyMap<string, ImageSize>> {
+  const sizes = new Map<string, ImageSize>();
+  const source = imageSourceOf(imageRoot);
+  await inGroups(images, async (image) => {
+    sizes.set(image, await readImageSize(await source.bytes(image), source.locate(image), options));
+  });
+  return sizes;
 }
 
 /** The images of samples that are not there; a name outside of the folder is thrown. */

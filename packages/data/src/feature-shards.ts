@@ -5,14 +5,19 @@ import { dirname } from "node:path";
 import { BasicError, type Grid, type HostVisualRows } from "@basic-mllm/core";
 
 import { fromHalf, toHalf } from "./float16.js";
+import type { PictureTiles } from "./tiles.js";
 
 /** How features are kept on disk. */
 export type FeatureStorage = "float16" | "float32";
 
 /** One image of a shard: its rows, or why it has none. */
 export interface ShardImage {
+  /** Of all images that the encoder saw of it. */
   readonly rows: number;
+  /** Of each of them. */
   readonly grid: Grid;
+  /** Where the picture was cut into tiles. */
+  readonly tiles?: PictureTiles;
   readonly broken?: string;
 }
 
@@ -28,9 +33,7 @@ export interface StoredHeader extends ShardHeader {
 }
 
 /** Where the features of an image lie. */
-export interface ShardEntry {
-  readonly rows: number;
-  readonly grid: Grid;
+export interface ShardEntry extends Omit<ShardImage, "broken"> {
   readonly file: string;
   /** First byte in the file. */
   readonly start: number;
@@ -132,8 +135,9 @@ export function shardEntries(
   storage: FeatureStorage,
 ): readonly (ShardEntry | null)[] {
   let start = dataStart;
-  return images.map(({ rows, grid }) => {
-    const entry = rows === 0 ? null : { rows, grid, file, start };
+  return images.map(({ broken: _, ...image }) => {
+    const { rows } = image;
+    const entry = rows === 0 ? null : { ...image, file, start };
     start += rows * width * bytesPerValue(storage);
     return entry;
   });

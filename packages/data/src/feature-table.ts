@@ -1,7 +1,8 @@
 import { BasicError, type HostVisualRows } from "@basic-mllm/core";
 
 import { decodeRows, type FeatureStorage, readEntry, type ShardEntry } from "./feature-shards.js";
-import type { ChannelStatistics, VisualStore } from "./visual-store.js";
+import { encodedImages } from "./tiles.js";
+import type { ChannelStatistics, ImageShape, VisualStore } from "./visual-store.js";
 
 /** Features of a set of images, computed or found on disk. */
 export interface FeatureTable extends VisualStore {
@@ -53,27 +54,35 @@ export function createFeatureTable(options: FeatureTableOptions): FeatureTable {
     return bytes;
   };
   const read = async (images: readonly string[]): Promise<HostVisualRows> => {
-    const shapes = images.map(find);
-    const offsets = new Int32Array(images.length + 1);
-    for (const [index, { rows }] of shapes.entries()) offsets[index + 1] = (offsets[index] as number) + rows;
-    const values = new Float32Array((offsets[images.length] as number) * width);
+    const found = images.map(find);
+    const rows = found.reduce((sum, entry) => sum + entry.rows, 0);
+    const values = new Float32Array(rows * width);
     const stored = await Promise.all(images.map(bytesOf));
+    let start = 0;
     for (const [index, bytes] of stored.entries()) {
-      decodeRows(bytes, storage, values, (offsets[index] as number) * width);
+      decodeRows(bytes, storage, values, start * width);
+      start += (found[index] as ShardEntry).rows;
     }
+    const shapes = found.flatMap((entry) =>
+      Array.from({ length: encodedImages(entry.tiles) }, () => shapeOf(entry)),
+    );
+    const offsets = new Int32Array(shapes.length + 1);
+    for (const [i, shape] of shapes.entries()) offsets[i + 1] = (offsets[i] as number) + shape.rows;
     return { values, width, offsets, grids: shapes.map(({ grid }) => grid) };
   };
   return {
     width,
     broken,
     computed,
-    shape: (image) => {
-      const { rows, grid } = find(image);
-      return { rows, grid };
-    },
+    shape: (image) => shapeOf(find(image)),
     read,
     statistics: (images = [...entries.keys()]) => channelStatistics(read, width, images),
   };
+}
+
+/** Of one image that the encoder saw. */
+function shapeOf({ rows, grid, tiles }: ShardEntry): ImageShape {
+  return { rows: rows / encodedImages(tiles), grid, ...(tiles && { tiles }) };
 }
 
 async function channelStatistics(

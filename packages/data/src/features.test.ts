@@ -1,5 +1,6 @@
 import { open, readdir, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { patchMeans, pictureFolder } from "../test/fixture.js";
@@ -161,7 +162,7 @@ describe("cacheFeatures", () => {
     await writeFile(join(root, "dark.png"), "not a picture");
     const text = (await rejection(() => cacheFeatures(options()))).replace(/\(.*\)/, "(…)");
     expect(text).toMatchInlineSnapshot(
-      `"image "dark.png": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got 13 bytes that cannot be decoded (…). Replace the file, or set onImageError to "skip-and-count". [E_IMAGE]"`,
+      `"image "dark.png": expected a PNG, JPEG, WebP, GIF, TIFF or AVIF file, got 13 bytes that begin with 6e 6f 74 20 61 20 70 69. Replace the file, or set onImageError to "skip-and-count". [E_IMAGE]"`,
     );
     for (const _ of ["computed", "found"]) {
       const table = await cacheFeatures({ ...options(), onImageError: "skip-and-count" });
@@ -169,6 +170,44 @@ describe("cacheFeatures", () => {
       expect((await table.read(["red.png"])).values).toHaveLength(8);
     }
     expect((await rejection(() => cacheFeatures(options()))).replace(/\(.*\)/, "(…)")).toBe(text);
+  });
+
+  it("keeps the features of all tiles of a picture, as many as it has", async () => {
+    const wide = await sharp({ create: { width: 8, height: 4, channels: 3, background: "#ff0000" } })
+      .png()
+      .toBuffer();
+    await writeFile(join(root, "wide.png"), wide);
+    const pinpoints = [
+      [4, 4],
+      [4, 8],
+    ] as const;
+    const cut = { ...processor, tiles: { pinpoints, size: 4 } };
+    const images = ["red.png", "wide.png", "a/green.png"];
+    const source = patchMeans();
+    const table = await cacheFeatures({ ...options(source), processor: cut, images });
+    expect(source.seen.images).toBe(2 + 3 + 2);
+    expect(table.shape("red.png")).toMatchObject({ rows: 4, grid: [2, 2], tiles: { grid: [1, 1] } });
+    expect(table.shape("wide.png")).toEqual({
+      rows: 4,
+      grid: [2, 2],
+      tiles: { grid: [1, 2], original: { height: 4, width: 8 } },
+    });
+    const read = await table.read(["a/green.png", "wide.png"]);
+    expect([...read.offsets]).toEqual([0, 4, 8, 12, 16, 20]);
+    expect(read.grids).toHaveLength(5);
+    expect([read.values[0], read.values[16]]).toEqual([0, 1]);
+    const found = await cacheFeatures({ ...options(), processor: cut, images });
+    expect(found.computed).toBe(0);
+    expect(await found.read(["a/green.png", "wide.png"])).toEqual(read);
+    expect((await table.statistics(["wide.png"])).mean[0]).toBe(1);
+  });
+
+  it("counts a picture of too many pixels as broken", async () => {
+    const decode = { pixelLimit: 15 };
+    const limited = { ...options(), processor: { ...processor, decode } };
+    expect(await rejection(() => cacheFeatures(limited))).toContain("at most 15 pixels, got 4 × 4 = 16.");
+    const table = await cacheFeatures({ ...limited, onImageError: "skip-and-count" });
+    expect(table.broken.size).toBe(3);
   });
 
   it("names a missing picture", async () => {

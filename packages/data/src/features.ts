@@ -1,10 +1,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 
-import { BasicError, type FeatureSource } from "@basic-mllm/core";
+import { BasicError, type FeatureSource, type Grid } from "@basic-mllm/core";
 
 import type { ImagePolicy } from "./dataset.js";
-import { decodeImage } from "./decode.js";
 import {
   encodeRows,
   type FeatureStorage,
@@ -16,9 +15,11 @@ import {
   writeShard,
 } from "./feature-shards.js";
 import { createFeatureTable, type FeatureTable } from "./feature-table.js";
-import { fitImage, type ImageProcessor, toImageBatch } from "./image-processor.js";
+import { type ImageProcessor, toImageBatch } from "./image-processor.js";
+import { openContent } from "./pixel-store.js";
 import type { RgbImage } from "./resample.js";
 import { type ImageRoot, imageSourceOf } from "./sources/image-source.js";
+import type { FittedPicture } from "./tiles.js";
 
 /** What {@link cacheFeatures} computes. */
 export interface FeatureCacheOptions {
@@ -39,7 +40,8 @@ export interface FeatureCacheOptions {
   readonly signal?: AbortSignal;
 }
 
-const FORMAT = 1;
+/** Counts up where the same file and processor would give other features: decoding changed with 2. */
+const FORMAT = 2;
 /** Images of one file of the cache. */
 const SHARD = 256;
 /** Images that go through the encoder at once. */
@@ -87,8 +89,8 @@ interface OpenShard {
 /** The content of an image file, or why there is none. */
 type Content = Uint8Array | { readonly broken: string };
 
-/** A decoded image, or why there is none. */
-type OpenImage = RgbImage | { readonly broken: string };
+/** A fitted picture, or why there is none. */
+type OpenPicture = FittedPicture | { readonly broken: string };
 
 async function openShard(options: FeatureCacheOptions, names: readonly string[]): Promise<OpenShard> {
   const { folder, imageRoot, storage = "float16" } = options;
@@ -108,37 +110,65 @@ interface ShardWork {
 }
 
 async function computeShard(options: FeatureCacheOptions, work: ShardWork): Promise<StoredHeader> {
-  const { source, processor, storage = "float16" } = options;
   const images: ShardImage[] = [];
   const blocks: Uint8Array[] = [];
-  for await (const group of decodedGroups(work, processor)) {
-    stopIfAborted(options.signal);
-    const whole = group.filter((image): image is RgbImage => "pixels" in image);
+  for await (const group of fittedGroups(work, options.processor)) {
     failEarly(group, options.onImageError);
-    const rows = whole.length === 0 ? null : await source.features(toImageBatch(whole, processor));
+    const seen = group.flatMap((picture) => ("broken" in picture ? [] : picture.images));
+    const encoded = await encodeImages(options, seen);
     let place = 0;
-    for (const image of group) {
-      if ("broken" in image || rows === null) {
-        images.push({ rows: 0, grid: null, ...("broken" in image && image) });
+    for (const picture of group) {
+      if ("broken" in picture) {
+        images.push({ rows: 0, grid: null, ...picture });
         continue;
       }
-      const first = rows.offsets[place] as number;
-      images.push({ rows: (rows.offsets[place + 1] as number) - first, grid: rows.grids[place] ?? null });
-      blocks.push(encodeRows(rows, place, storage));
-      place++;
+      const own = encoded.slice(place, place + picture.images.length);
+      place += own.length;
+      const rows = own.reduce((sum, image) => sum + image.rows, 0);
+      const { tiles } = picture;
+      images.push({ rows, grid: own[0]?.grid ?? null, ...(tiles && { tiles }) });
+      blocks.push(...own.map(({ block }) => block));
     }
   }
-  return writeShard(work.file, { width: source.width, images }, blocks);
+  return writeShard(work.file, { width: options.source.width, images }, blocks);
 }
 
-/** Images in groups. The next group is decoded while the encoder works on one. */
-async function* decodedGroups(
+/** Features of one image as they are stored. */
+interface EncodedImage {
+  readonly rows: number;
+  readonly grid: Grid;
+  readonly block: Uint8Array;
+}
+
+/** {@link BATCH} images go through the encoder at a time, however many tiles the pictures have. */
+async function encodeImages(
+  { source, processor, storage = "float16", signal }: FeatureCacheOptions,
+  images: readonly RgbImage[],
+): Promise<readonly EncodedImage[]> {
+  const encoded: EncodedImage[] = [];
+  for (let start = 0; start < images.length; start += BATCH) {
+    stopIfAborted(signal);
+    const rows = await source.features(toImageBatch(images.slice(start, start + BATCH), processor));
+    for (const [place, grid] of rows.grids.entries()) {
+      const count = (rows.offsets[place + 1] as number) - (rows.offsets[place] as number);
+      encoded.push({ rows: count, grid, block: encodeRows(rows, place, storage) });
+    }
+  }
+  return encoded;
+}
+
+/** Pictures in groups. The next group is decoded while the encoder works on one. */
+async function* fittedGroups(
   { names, contents }: ShardWork,
   processor: ImageProcessor,
-): AsyncGenerator<readonly OpenImage[]> {
-  const decode = (start: number): Promise<readonly OpenImage[]> => {
+): AsyncGenerator<readonly OpenPicture[]> {
+  const decode = (start: number): Promise<readonly OpenPicture[]> => {
     const group = contents.slice(start, start + BATCH);
-    const opened = group.map((content, i) => openContent(content, names[start + i] ?? "", processor));
+    const opened = group.map((content, i) =>
+      "broken" in content
+        ? content
+        : orReason(openContent({ name: names[start + i] ?? "", content, processor })),
+    );
     return Promise.all(opened);
   };
   let next = decode(0);
@@ -159,16 +189,10 @@ function stopIfAborted(signal: AbortSignal | undefined): void {
   );
 }
 
-async function openContent(content: Content, name: string, processor: ImageProcessor): Promise<OpenImage> {
-  if ("broken" in content) return content;
-  const decoded = await orReason(decodeImage(content, name));
-  return "broken" in decoded ? decoded : fitImage(decoded, processor);
-}
-
 /** Under the policy `error` the encoder need not run on a group with a broken image. */
-function failEarly(group: readonly OpenImage[], policy: ImagePolicy | undefined): void {
+function failEarly(group: readonly OpenPicture[], policy: ImagePolicy | undefined): void {
   if (policy === "skip-and-count") return;
-  for (const image of group) if ("broken" in image) throw new BasicError("E_IMAGE", image.broken);
+  for (const picture of group) if ("broken" in picture) throw new BasicError("E_IMAGE", picture.broken);
 }
 
 /** The result, or the text of the error without its code. */

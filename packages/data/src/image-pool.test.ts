@@ -10,6 +10,7 @@ import { rejection } from "../test/rejection.js";
 import { createImagePool, type ImagePool } from "./image-pool.js";
 import { squareProcessor } from "./image-processor.js";
 import { createPixelStore } from "./pixel-store.js";
+import type { RgbImage } from "./resample.js";
 
 // Threads run JavaScript: the program is bundled where its packages are found.
 const PROGRAM = new URL("../../../node_modules/.cache/basic-mllm/image-worker.mjs", import.meta.url);
@@ -49,14 +50,19 @@ it("gives the pixels that the main thread gives, in order", async () => {
   expect(await createPixelStore({ ...options, pool }).read(names)).toEqual(own);
 });
 
+it("gives all tiles of a picture that is cut", async () => {
+  const cut = squareProcessor(4, { tiles: { pinpoints: [[4, 4]], size: 4 } });
+  const options = { imageRoot: folder, processor: cut, shape, sizes: new Map() };
+  const own = await createPixelStore(options).read(["a.png", "b.png"]);
+  expect(own).toMatchObject({ shape: [4, 4, 4, 3] });
+  expect(await createPixelStore({ ...options, pool }).read(["a.png", "b.png"])).toEqual(own);
+});
+
 it("takes bytes as well as files", async () => {
   const { readFile } = await import("node:fs/promises");
   const content = await readFile(join(folder, "a.png"));
-  const { width, height, pixels } = await pool.open({
-    name: "a",
-    content: new Uint8Array(content),
-    processor,
-  });
+  const { images } = await pool.open({ name: "a", content: new Uint8Array(content), processor });
+  const { width, height, pixels } = images[0] as RgbImage;
   expect([width, height, ...pixels.subarray(0, 3)]).toEqual([8, 8, 10, 20, 30]);
 });
 

@@ -5,17 +5,17 @@ import { Piscina } from "piscina";
 
 import type { ImageAnswer } from "./image-worker.js";
 import type { ImageTask } from "./pixel-store.js";
-import type { RgbImage } from "./resample.js";
+import type { FittedPicture } from "./tiles.js";
 
 /** Threads that decode and resize images while the main thread computes. */
 export interface ImagePool {
   readonly threads: number;
   /**
-   * Reads, decodes and fits one image.
+   * Reads, decodes and fits one picture.
    *
    * @throws `BasicError` `E_IMAGE` naming it; `E_INTERRUPTED` after {@link ImagePool.close}.
    */
-  open(task: ImageTask): Promise<RgbImage>;
+  open(task: ImageTask): Promise<FittedPicture>;
   /** Ends the threads; images that wait are given up. */
   close(): Promise<void>;
 }
@@ -55,7 +55,7 @@ export function createImagePool(options: ImagePoolOptions = {}): ImagePool {
     open: async (task) => {
       try {
         if (closed) throw new Error("it was closed");
-        return imageOf((await pool.run(task)) as ImageAnswer);
+        return pictureOf((await pool.run(task)) as ImageAnswer);
       } catch (cause) {
         throw cause instanceof BasicError ? cause : poolError(task.name, closed, cause);
       }
@@ -67,7 +67,7 @@ export function createImagePool(options: ImagePoolOptions = {}): ImagePool {
   };
 }
 
-function imageOf(answer: ImageAnswer): RgbImage {
+function pictureOf(answer: ImageAnswer): FittedPicture {
   if ("code" in answer) throw new BasicError(answer.code, answer.message);
   return answer;
 }

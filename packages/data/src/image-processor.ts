@@ -1,5 +1,6 @@
 import { BasicError, type ImageBatch } from "@basic-mllm/core";
 
+import type { DecodeOptions } from "./image-format.js";
 import { type Filter, type Region, type RgbImage, resizeImage } from "./resample.js";
 
 /** Three numbers: red, green, blue. */
@@ -23,6 +24,8 @@ export interface ImageProcessor {
   readonly std: Channels;
   /** LLaVA-1.6: the picture as a whole and cut into tiles ({@link fitTiles}). Absent: one image a picture. */
   readonly tiles?: TileSettings;
+  /** How files are decoded before. Absent: as {@link DecodeOptions} says. */
+  readonly decode?: DecodeOptions;
 }
 
 /** How LLaVA-1.6 cuts a picture (`anyres`). */

@@ -1,24 +1,24 @@
-// Runs in a thread of its own: one image in, its fitted pixels out.
+// Runs in a thread of its own: one picture in, its fitted pixels out.
 import { BasicError, type ErrorCode } from "@basic-mllm/core";
 import { move, transferableSymbol, valueSymbol } from "piscina";
 import sharp from "sharp";
 
 import { type ImageTask, openContent } from "./pixel-store.js";
+import type { FittedPicture } from "./tiles.js";
 
 /** What a thread answers. An error would lose its class on the way: its parts are sent. */
-export type ImageAnswer =
-  | { readonly pixels: Uint8Array; readonly width: number; readonly height: number }
-  | { readonly code: ErrorCode; readonly message: string };
+export type ImageAnswer = FittedPicture | { readonly code: ErrorCode; readonly message: string };
 
 // The number of threads is the pool's, not that of cores for each of them.
 sharp.concurrency(1);
 
-/** Opens one image. @returns An {@link ImageAnswer} whose pixels are handed over, not copied. */
+/** Opens one picture. @returns An {@link ImageAnswer} whose pixels are handed over, not copied. */
 export async function openInThread(task: ImageTask): Promise<unknown> {
   try {
-    const { pixels, width, height } = await openContent(task);
-    const answer: ImageAnswer = { pixels, width, height };
-    return move({ [transferableSymbol]: [pixels.buffer], [valueSymbol]: answer } as never);
+    const answer: ImageAnswer = await openContent(task);
+    // Images of one picture may share a buffer.
+    const buffers = new Set(answer.images.map(({ pixels }) => pixels.buffer));
+    return move({ [transferableSymbol]: [...buffers], [valueSymbol]: answer } as never);
   } catch (error) {
     if (!(error instanceof BasicError)) throw error;
     const answer: ImageAnswer = {

@@ -1,3 +1,4 @@
+export { NEWLINE_ROW } from "@basic-mllm/core";
 export {
   brokenImages,
   type Dataset,
@@ -6,13 +7,15 @@ export {
   imagesOf,
   noRecords,
   readDataset,
+  readImageSizes,
   withoutImages,
 } from "./dataset.js";
-export { decodeImage } from "./decode.js";
+export { decodeImage, readImageSize } from "./decode.js";
 export type { FeatureStorage } from "./feature-shards.js";
 export type { FeatureTable } from "./feature-table.js";
 export { cacheFeatures, type FeatureCacheOptions } from "./features.js";
 export type { Finding, Spread } from "./findings.js";
+export { type DecodeOptions, PIXEL_LIMIT } from "./image-format.js";
 export { createImagePool, type ImagePool, type ImagePoolOptions } from "./image-pool.js";
 export {
   type Channels,
@@ -25,7 +28,8 @@ export {
 export { IGNORE_INDEX, type LlavaLabels, llavaLabels } from "./llava-labels.js";
 export { createTextData, createVlmData, type TextDataOptions, type VlmDataOptions } from "./loader.js";
 export { type PackOptions, packSamples, type UnpackedSample, unpackRows } from "./packing.js";
-export { createPixelStore, type ImageTask, openImage, type PixelStoreOptions } from "./pixel-store.js";
+export { arrangementOf, type GridAfter, type PictureRows, rowsAfter } from "./picture-rows.js";
+export { createPixelStore, type ImageTask, openPicture, type PixelStoreOptions } from "./pixel-store.js";
 export {
   type PreviewOptions,
   type PreviewRecord,
@@ -69,10 +73,12 @@ export {
   type AnyresOptions,
   anyresRows,
   bestResolution,
+  type FittedPicture,
   type FittedTiles,
+  fitPicture,
   fitTiles,
   type ImageSize,
-  NEWLINE_ROW,
+  type PictureTiles,
 } from "./tiles.js";
 export type { TokenPiece } from "./token-pieces.js";
 export {

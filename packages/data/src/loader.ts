@@ -7,6 +7,7 @@ import {
 } from "@basic-mllm/core";
 
 import { type PackOptions, packSamples } from "./packing.js";
+import { arrangementOf, countRowsAfter, type GridAfter, rowsAfter } from "./picture-rows.js";
 import { IMAGE_PLACEHOLDER, type Sample } from "./samples.js";
 import type { TokenSample } from "./segments.js";
 import { encodeSample, type LabelledAnswers, type Template } from "./templates.js";
@@ -51,11 +52,12 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
   };
   return {
     size: samples.length,
+    ...(store !== null && isCut(samples, store) && { heaviest: heaviestOf(samples, store, gridAfter) }),
     batch: async (indices) => {
       const chosen = Array.from(indices, encode);
       const images = store === null ? [] : chosen.flatMap((sample) => sample.images);
       const shapes = chosen.map((sample) => {
-        return store === null ? [] : sample.images.map((image) => shapeAfter(store.shape(image), gridAfter));
+        return store === null ? [] : sample.images.map((image) => rowsAfter(store.shape(image), gridAfter));
       });
       const packed = packSamples(
         chosen,
@@ -64,10 +66,42 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
       );
       const visual = store === null || images.length === 0 ? null : await store.read(images);
       const sampleIds = chosen.map(({ id }) => id);
-      if (options.templateWords === undefined) return { packed, visual, sampleIds };
+      const arrangement = arrangementOf(shapes.flat());
+      const batch = { packed, visual, sampleIds, ...(arrangement && { arrangement }) };
+      if (options.templateWords === undefined) return batch;
       const texts = Array.from(indices, (index) => samples[index] as Sample);
-      return { packed, visual, sampleIds, words: batchWords(texts, shapes, options.templateWords) };
+      return { ...batch, words: batchWords(texts, shapes, options.templateWords) };
     },
+  };
+}
+
+/** Whether pictures are cut into tiles, so that their rows differ. */
+function isCut(samples: readonly Sample[], store: VisualStore): boolean {
+  const [image] = samples.find(({ images }) => images.length > 0)?.images ?? [];
+  return image !== undefined && store.shape(image).tiles !== undefined;
+}
+
+/** Characters of a token, about. */
+const TOKEN_LENGTH = 4;
+
+/** Samples with the most rows, most first: those of pictures are exact, tokens are estimated. */
+function heaviestOf(
+  samples: readonly Sample[],
+  store: VisualStore,
+  gridAfter: GridAfter,
+): (count: number) => Int32Array {
+  let sorted: Int32Array | undefined;
+  const rowsOf = ({ images, conversations }: Sample): number => {
+    const characters = conversations.reduce((sum, { value }) => sum + value.length, 0);
+    const visual = images.reduce((sum, image) => sum + countRowsAfter(store.shape(image), gridAfter), 0);
+    return visual + characters / TOKEN_LENGTH;
+  };
+  return (count) => {
+    if (sorted === undefined) {
+      const rows = samples.map(rowsOf);
+      sorted = Int32Array.from(samples.keys()).sort((a, b) => (rows[b] as number) - (rows[a] as number));
+    }
+    return sorted.subarray(0, count);
   };
 }
 
@@ -97,13 +131,6 @@ export function createTextData({ size, document, pack = {} }: TextDataOptions): 
       };
     },
   };
-}
-
-function shapeAfter(
-  { grid, rows }: ImageShape,
-  gridAfter: (grid: Grid, rows: number) => ImageShape,
-): ImageShape {
-  return gridAfter(grid, rows);
 }
 
 /** Words of what is drawn in each region of an image, row by row. */

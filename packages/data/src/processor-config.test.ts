@@ -54,6 +54,7 @@ describe("parseImageProcessor", () => {
     expect(parseImageProcessor(next, { imageAspectRatio: null })).toMatchObject({ pad: false });
     const anyres = { imageAspectRatio: "anyres", gridPinpoints: [[224, 448]] as const };
     expect(parseImageProcessor(clip, anyres).tiles).toEqual({ pinpoints: [[224, 448]], size: 224 });
+    expect(parseImageProcessor(clip, { imageAspectRatio: "anyres" }).tiles?.pinpoints[4]).toEqual([224, 672]);
   });
 
   it.each<[string, unknown]>([

@@ -1,14 +1,20 @@
 import { BasicError } from "@basic-mllm/core";
 
 import type { Channels, ImageProcessor, TileSettings } from "./image-processor.js";
-import { describeDefaults, type Fields, HARMLESS_FIELDS, type ProcessorDefaults } from "./processor-types.js";
+import {
+  defaultPinpoints,
+  describeDefaults,
+  type Fields,
+  HARMLESS_FIELDS,
+  type ProcessorDefaults,
+} from "./processor-types.js";
 import type { Filter } from "./resample.js";
 
 /** What the config.json of a LLaVA checkpoint says about its pictures, beside preprocessor_config.json. */
 export interface ProcessorOptions {
   /** `image_aspect_ratio`: `square` (or null), `pad` or `anyres`. Default: what the processor's own file says. */
   readonly imageAspectRatio?: string | null;
-  /** `image_grid_pinpoints`, each `[height, width]`. */
+  /** `image_grid_pinpoints`, each `[height, width]`. Default: those of the file, else LLaVA-1.6's for the encoder's size. */
   readonly gridPinpoints?: readonly (readonly [height: number, width: number])[];
 }
 
@@ -114,6 +120,7 @@ function readTiles(pinpoints: unknown, processor: Pick<ImageProcessor, "crop" | 
   const { crop, resize } = processor;
   if (resize === null) throw processorError("do_resize", "true where pictures are cut into tiles", false);
   const size = crop?.height ?? ("height" in resize ? resize.height : resize.shortestEdge);
+  if (pinpoints === undefined || pinpoints === null) return { pinpoints: defaultPinpoints(size), size };
   const pairs = Array.isArray(pinpoints) ? (pinpoints as readonly unknown[]) : [];
   const sizes = pairs.filter(
     (pair): pair is readonly [number, number] =>

@@ -47,13 +47,16 @@ const CLIP: Fields = {
   image_std: [0.26862954, 0.26130258, 0.27577711],
 };
 const SQUARE: Fields = { ...FLAGS, ...HALF, size: { height: 224, width: 224 }, do_center_crop: false };
-const PINPOINTS = [
-  [336, 672],
-  [672, 336],
-  [672, 672],
-  [1008, 336],
-  [336, 1008],
-];
+/** LLaVA-1.6's sizes for tiles of a side, each `[height, width]`. */
+export function defaultPinpoints(side: number): readonly (readonly [height: number, width: number])[] {
+  return [
+    [side, 2 * side],
+    [2 * side, side],
+    [2 * side, 2 * side],
+    [3 * side, side],
+    [side, 3 * side],
+  ];
+}
 
 /** Defaults of the classes in transformers 5.23. */
 const TYPES: Readonly<Record<string, Omit<ProcessorDefaults, "type">>> = {
@@ -73,7 +76,7 @@ const TYPES: Readonly<Record<string, Omit<ProcessorDefaults, "type">>> = {
   },
   LlavaImageProcessor: { fields: CLIP, squareNumber: false, padsToSquare: true, tiles: false },
   LlavaNextImageProcessor: {
-    fields: { ...CLIP, image_grid_pinpoints: PINPOINTS },
+    fields: { ...CLIP, image_grid_pinpoints: defaultPinpoints(336) },
     squareNumber: false,
     padsToSquare: false,
     tiles: true,

@@ -1,8 +1,9 @@
+import { NEWLINE_ROW } from "@basic-mllm/core";
 import { describe, expect, it } from "vitest";
 
 import { rejection } from "../test/rejection.js";
 import { squareProcessor } from "./image-processor.js";
-import { anyresRows, bestResolution, fitTiles, NEWLINE_ROW } from "./tiles.js";
+import { anyresRows, bestResolution, fitTiles } from "./tiles.js";
 
 const tiles = {
   pinpoints: [

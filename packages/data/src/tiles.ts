@@ -1,4 +1,4 @@
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, NEWLINE_ROW } from "@basic-mllm/core";
 
 import { fitImage, type ImageProcessor, placeImage, type TileSettings } from "./image-processor.js";
 import { cutRegion, type RgbImage, resizeImage } from "./resample.js";
@@ -9,18 +9,44 @@ export interface ImageSize {
   readonly width: number;
 }
 
-/** A picture as LLaVA-1.6 shows it to the encoder. */
-export interface FittedTiles {
-  /** The whole picture first, then its tiles, line by line. */
-  readonly images: readonly RgbImage[];
+/** How a picture is cut. */
+export interface PictureTiles {
   /** Lines and columns of tiles. */
   readonly grid: readonly [rows: number, columns: number];
   /** Of the picture before: what {@link anyresRows} needs to leave padding out. */
   readonly original: ImageSize;
 }
 
-/** Stands for the learned vector `image_newline` among the rows of {@link anyresRows}. */
-export const NEWLINE_ROW = -1;
+/** A picture as LLaVA-1.6 shows it to the encoder. */
+export interface FittedTiles extends PictureTiles {
+  /** The whole picture first, then its tiles, line by line. */
+  readonly images: readonly RgbImage[];
+}
+
+/** A picture as its processor shows it to the encoder: one image, or several where it is cut into tiles. */
+export interface FittedPicture {
+  readonly images: readonly RgbImage[];
+  readonly tiles?: PictureTiles;
+}
+
+/** Fits a picture as its processor says. */
+export function fitPicture(image: RgbImage, processor: ImageProcessor): FittedPicture {
+  if (processor.tiles === undefined) return { images: [fitImage(image, processor)] };
+  const { images, ...tiles } = fitTiles(image, processor);
+  return { images, tiles };
+}
+
+/** How a picture of this size is cut. */
+export function tilesOf({ height, width }: ImageSize, settings: TileSettings): PictureTiles {
+  const target = bestResolution({ height, width }, settings);
+  const grid = [target.height / settings.size, target.width / settings.size] as const;
+  return { grid, original: { height, width } };
+}
+
+/** Images that the encoder sees of a picture: itself, and its tiles. */
+export function encodedImages(tiles: PictureTiles | undefined): number {
+  return tiles === undefined ? 1 : 1 + tiles.grid[0] * tiles.grid[1];
+}
 
 /**
  * Cuts a picture into tiles (`anyres`): resized to fit the best of the pinpoints with its ratio kept, on black, cut;
@@ -43,7 +69,9 @@ export function fitTiles(image: RgbImage, processor: ImageProcessor): FittedTile
     height = side,
     width = side,
   } = resize as Partial<ImageSize & { readonly shortestEdge: number }>;
-  const target = bestResolution(image, tiles);
+  const cut = tilesOf(image, tiles);
+  const { grid } = cut;
+  const target = { height: grid[0] * tiles.size, width: grid[1] * tiles.size };
   const inner = sizeInside(image, target);
   const canvas = placeImage(resizeImage(image, { ...inner, filter }), {
     ...target,
@@ -51,7 +79,6 @@ export function fitTiles(image: RgbImage, processor: ImageProcessor): FittedTile
     top: Math.floor((target.height - inner.height) / 2),
     fill: [0, 0, 0],
   });
-  const grid = [target.height / tiles.size, target.width / tiles.size] as const;
   const parts = Array.from({ length: grid[0] * grid[1] }, (_, i) =>
     cutRegion(canvas, {
       left: (i % grid[1]) * tiles.size,
@@ -61,11 +88,7 @@ export function fitTiles(image: RgbImage, processor: ImageProcessor): FittedTile
     }),
   );
   const images = [resizeImage(image, { height, width, filter }), ...parts];
-  return {
-    images: images.map((part) => fitImage(part, { ...whole, pad: false })),
-    grid,
-    original: { height: image.height, width: image.width },
-  };
+  return { images: images.map((part) => fitImage(part, { ...whole, pad: false })), ...cut };
 }
 
 /** The pinpoint that keeps most of a picture's pixels and, among equals, wastes least; the first of those. */
@@ -93,11 +116,7 @@ function sizeInside({ height, width }: ImageSize, target: ImageSize): ImageSize 
 }
 
 /** What {@link anyresRows} needs to know about a picture and its encoder. */
-export interface AnyresOptions {
-  /** Of the picture before processing. */
-  readonly original: ImageSize;
-  /** Lines and columns of tiles ({@link FittedTiles}). */
-  readonly grid: readonly [rows: number, columns: number];
+export interface AnyresOptions extends PictureTiles {
   /** Feature rows of one tile on each side: image size / patch size of the encoder. */
   readonly side: number;
 }
@@ -110,13 +129,9 @@ export interface AnyresOptions {
  * the other. Source: transformers 5.23, `pack_image_features` and `unpad_image` of LLaVA-NeXT.
  */
 export function anyresRows({ original, grid, side }: AnyresOptions): Int32Array {
-  const [gridRows, gridColumns] = grid;
-  const height = gridRows * side;
-  const width = gridColumns * side;
-  const { top, left } = paddingOf(original, { height, width });
+  const gridColumns = grid[1];
+  const { top, left, lines, columns } = unpadded({ original, grid, side });
   const base = side * side;
-  const lines = Math.max(0, height - 2 * top);
-  const columns = Math.max(0, width - 2 * left);
   const order = new Int32Array(base + lines * (columns + 1));
   for (let i = 0; i < base; i++) order[i] = i;
   let to = base;
@@ -128,6 +143,19 @@ export function anyresRows({ original, grid, side }: AnyresOptions): Int32Array 
     order[to++] = NEWLINE_ROW;
   }
   return order;
+}
+
+/** How many rows {@link anyresRows} gives. */
+export function anyresRowCount(options: AnyresOptions): number {
+  const { lines, columns } = unpadded(options);
+  return options.side ** 2 + lines * (columns + 1);
+}
+
+/** Lines and columns of features that show the picture, and where they begin. */
+function unpadded({ original, grid, side }: AnyresOptions) {
+  const [height, width] = [grid[0] * side, grid[1] * side];
+  const { top, left } = paddingOf(original, { height, width });
+  return { top, left, lines: Math.max(0, height - 2 * top), columns: Math.max(0, width - 2 * left) };
 }
 
 /** Rows of features above and columns left of the picture; as many are below and right. */

@@ -61,7 +61,7 @@ it("reports what would stop a training run, with counts and the first cases", as
   expect(text.brokenImages).toEqual({
     count: 2,
     examples: [
-      expect.stringMatching(/^image "b\.png": expected a PNG, .* got 6 bytes that cannot be decoded/),
+      expect.stringMatching(/^image "b\.png": expected a PNG, .* got 6 bytes that begin with/),
       'image "../out.png": expected a name inside of the image folder …, got one outside of it. ' +
         "Give a folder that holds all images, and names relative to it. [E_IMAGE]",
     ],

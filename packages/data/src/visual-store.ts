@@ -1,16 +1,21 @@
 import type { Grid, HostVisualRows, ImageBatch } from "@basic-mllm/core";
 
+import type { PictureTiles } from "./tiles.js";
+
 /** Rows of an image before the projector, and how they stand. */
 export interface ImageShape {
+  /** Of a picture that is cut into tiles: those of each of them. */
   readonly rows: number;
   readonly grid: Grid;
+  /** Where the picture is cut (`anyres`): the encoder then sees it whole, and its tiles. */
+  readonly tiles?: PictureTiles;
 }
 
 /** What stands for images in a batch: features that were computed before, or pixels. By file name. */
 export interface VisualStore {
   /** Rows of an image before the projector. Needs no device work. */
   shape(image: string): ImageShape;
-  /** In the order given; an image may be asked for more than once. */
+  /** In the order given; an image may be asked for more than once. Of a picture that is cut: all that the encoder sees. */
   read(images: readonly string[]): Promise<HostVisualRows | ImageBatch>;
 }
 

@@ -1,6 +1,12 @@
 import { describe, expect, it } from "vitest";
 
-import { parseHuggingFaceConfig, writeDecoderConfig, writeVitConfig } from "./hf-config.js";
+import {
+  type LlavaConfig,
+  parseHuggingFaceConfig,
+  writeDecoderConfig,
+  writeLlavaConfig,
+  writeVitConfig,
+} from "./hf-config.js";
 
 const llama = {
   model_type: "llama",
@@ -56,6 +62,29 @@ describe("parseHuggingFaceConfig", () => {
         vision: { width: 1024, depth: 24, activation: "quick-gelu", classToken: true, normEpsilon: 1e-5 },
       },
     });
+  });
+
+  it("reads and writes LLaVA-1.6 with the sizes that pictures are brought to", () => {
+    const next = {
+      model_type: "llava_next",
+      image_grid_pinpoints: [
+        [336, 672],
+        [672, 336],
+      ],
+      use_image_newline_parameter: true,
+      vision_config: { model_type: "clip_vision_model" },
+      text_config: llama,
+    };
+    const parsed = parseHuggingFaceConfig(next);
+    expect(parsed).toMatchObject({ kind: "llava", config: { gridPinpoints: next.image_grid_pinpoints } });
+    expect(writeLlavaConfig(parsed.config as LlavaConfig, 576)).toMatchObject({
+      architectures: ["LlavaNextForConditionalGeneration"],
+      model_type: "llava_next",
+      image_grid_pinpoints: next.image_grid_pinpoints,
+    });
+    expect(() => parseHuggingFaceConfig({ ...next, image_grid_pinpoints: [[336]] })).toThrow(
+      /`image_grid_pinpoints`.*pairs \[height, width\] in pixels/,
+    );
   });
 
   it("reads both spellings of the rotary embedding alike", () => {

@@ -24,6 +24,8 @@ export interface LlavaConfig {
   readonly featureSelection: FeatureSelection;
   /** Token that stands for an image in texts. */
   readonly imageTokenId: number;
+  /** LLaVA-1.6 (`llava_next`): sizes `[height, width]` for pictures that are cut into tiles. Its projector has `image_newline`. */
+  readonly gridPinpoints?: readonly (readonly [height: number, width: number])[];
 }
 
 /** A config of one of the kinds that we read. */
@@ -41,7 +43,7 @@ export type ModelConfig =
 export function parseHuggingFaceConfig(json: unknown, where = "config.json"): ModelConfig {
   const fields = new ConfigFields(json, where);
   const type = fields.text("model_type", "");
-  if (type === "llava") return { kind: "llava", config: readLlavaConfig(fields) };
+  if (type === "llava" || type === "llava_next") return { kind: "llava", config: readLlavaConfig(fields) };
   if (isVisionType(type)) return { kind: "vision", config: readVitConfig(fields) };
   if (type === "") {
     throw new BasicError(
@@ -81,9 +83,20 @@ function readLlavaConfig(fields: ConfigFields): LlavaConfig {
     featureLayer: fields.number("vision_feature_layer", -2),
     featureSelection: strategy === "full" && vit.classToken ? "cls_patch" : "patch",
     imageTokenId: fields.number("image_token_index", fields.number("image_token_id", 32_000)),
+    ...(fields.text("model_type", "") === "llava_next" && { gridPinpoints: readPinpoints(fields) }),
   };
   fields.finish();
   return config;
+}
+
+/** LLaVA-1.6: where pictures are cut into tiles. */
+function readPinpoints(fields: ConfigFields): NonNullable<LlavaConfig["gridPinpoints"]> {
+  fields.ignore("use_image_newline_parameter", "vision_aspect_ratio");
+  const pairs = fields.list("image_grid_pinpoints");
+  const isSize = (pair: unknown): pair is readonly [number, number] =>
+    Array.isArray(pair) && pair.length === 2 && pair.every((side) => Number.isInteger(side) && side > 0);
+  if (pairs !== null && pairs.length > 0 && pairs.every(isSize)) return pairs;
+  throw fields.unsupported("image_grid_pinpoints", "pairs [height, width] in pixels");
 }
 
 function required(fields: ConfigFields, name: string): ConfigFields {
@@ -115,12 +128,13 @@ function readProjector(fields: ConfigFields): ProjectorConfig {
  * @param imageRows - Rows that an image of the encoder's size gives.
  */
 export function writeLlavaConfig(config: LlavaConfig, imageRows: number): Record<string, unknown> {
-  const { vision, language, projector, featureLayer, featureSelection, imageTokenId } = config;
+  const { vision, language, projector, featureLayer, featureSelection, imageTokenId, gridPinpoints } = config;
   const { name, bias, outputNorm, factor } = projector;
   const isLlava = name === "mlp2x_gelu" && outputNorm === "none" && factor === 1;
   return {
-    architectures: ["LlavaForConditionalGeneration"],
-    model_type: "llava",
+    architectures: [gridPinpoints ? "LlavaNextForConditionalGeneration" : "LlavaForConditionalGeneration"],
+    model_type: gridPinpoints ? "llava_next" : "llava",
+    ...(gridPinpoints && { image_grid_pinpoints: gridPinpoints }),
     image_seq_length: imageRows,
     image_token_index: imageTokenId,
     multimodal_projector_bias: bias,

@@ -7,9 +7,10 @@ import {
   createVit,
   type Decoder,
   type DecoderConfig,
+  IMAGE_NEWLINE,
   type Lora,
   type MlpProjector,
-  type Parameter,
+  Parameter,
   type ParameterSet,
   type ValueSource,
   type Vit,
@@ -108,7 +109,7 @@ function build(
 function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
   const { bias, outputNorm, factor } = config.projector;
   ignoreTiedHead(weights, config.language.tiedHead);
-  return {
+  const model: LlavaModel = {
     kind: "llava",
     config,
     vision: createVit(config.vision, {
@@ -126,6 +127,12 @@ function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
     }),
     language: createDecoder(config.language, { values: languageValues(weights, config.language) }),
   };
+  if (config.gridPinpoints !== undefined) {
+    const shape = [config.language.width];
+    const values = weights.floats([IMAGE_NEWLINE, `model.${IMAGE_NEWLINE}`], shape);
+    model.projector.parameters.add(new Parameter(IMAGE_NEWLINE, values, shape));
+  }
+  return model;
 }
 
 /** Parameters take their first values from the files. */
@@ -248,7 +255,8 @@ async function named(parameters: ParameterSet, prefix: string, lora?: Lora): Pro
   const tensors: NamedTensor[] = [];
   for (const parameter of parameters) {
     const { name, shape } = parameter;
-    tensors.push({ name: prefix + name, shape, values: await exportedValues(parameter, lora) });
+    const whole = name === IMAGE_NEWLINE ? name : prefix + name;
+    tensors.push({ name: whole, shape, values: await exportedValues(parameter, lora) });
   }
   return tensors;
 }

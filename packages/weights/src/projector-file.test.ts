@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import "@tensorflow/tfjs-backend-cpu";
-import { createProjector, type MlpProjector } from "@basic-mllm/core";
+import { addImageNewline, createProjector, createRandom, type MlpProjector } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -43,6 +43,36 @@ describe.each([
     expect(valuesOf(fresh)).not.toEqual(valuesOf(trained));
     loadProjector(path, fresh);
     expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+  });
+});
+
+describe("image_newline", () => {
+  const withNewline = (seed: number) => {
+    const projector = make("linear", seed);
+    addImageNewline(projector, 3, createRandom(seed));
+    return projector;
+  };
+
+  it("is saved under LLaVA's name and comes back", async () => {
+    const [trained, fresh] = [withNewline(1), withNewline(2)];
+    await saveProjector(path, trained);
+    const file = openSafetensors(path);
+    expect(file.names.at(-1)).toBe("model.image_newline");
+    file.close();
+    expect(loadProjector(path, fresh)).toEqual([]);
+    expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+  });
+
+  it("stays as it is where the file has none, and has no place in a projector without", async () => {
+    const [first, fresh] = [make("linear", 1), withNewline(2)];
+    await saveProjector(path, first);
+    const before = valuesOf(fresh).at(-1);
+    expect(loadProjector(path, fresh)).toEqual(["image_newline"]);
+    expect(valuesOf(fresh)).toEqual([...valuesOf(first), before]);
+    await saveProjector(path, fresh);
+    expect(() => loadProjector(path, make("linear", 3))).toThrow(
+      /holds "model\.image_newline", which the projector has no place for/,
+    );
   });
 });
 

@@ -1,4 +1,4 @@
-import { BasicError, formatShape, MlpProjector, type Projector } from "@basic-mllm/core";
+import { BasicError, formatShape, IMAGE_NEWLINE, MlpProjector, type Projector } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
@@ -8,7 +8,7 @@ export const PROJECTOR_FILE = "mm_projector.safetensors";
 /** LLaVA's mm_projector.bin counts the GELUs between the products as well. */
 const PREFIX = "model.mm_projector.";
 /** Tensors of a projector, whatever else a file holds. */
-const projectorPattern = /(^|\.)(mm_projector|multi_modal_projector)\.|^linear_\d+\./;
+const projectorPattern = /(^|\.)(mm_projector|multi_modal_projector)\.|^linear_\d+\.|(^|\.)image_newline$/;
 
 /**
  * Writes the weights of a projector alone. A projector of ours has the names of LLaVA's mm_projector.bin
@@ -26,16 +26,23 @@ export async function saveProjector(path: string, projector: Projector): Promise
 
 /**
  * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names, those of a Hugging Face
- * folder and the projector's own are understood; other parts of a model in the file are left alone.
+ * folder and the projector's own are understood; other parts of a model in the file are left alone. A file of a stage
+ * whose pictures were not cut into tiles has no `image_newline`: the projector's own then stays as it is.
  *
+ * @returns Names of the parameters that stay as they are.
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
  */
-export function loadProjector(path: string, projector: Projector): void {
+export function loadProjector(path: string, projector: Projector): readonly string[] {
   const file = openSafetensors(path);
   try {
-    const found = [...projector.parameters].map((parameter) => {
+    const kept: string[] = [];
+    const found = [...projector.parameters].flatMap((parameter) => {
       const names = namesOf(projector, parameter.name);
       const name = names.find((candidate) => file.has(candidate));
+      if (name === undefined && parameter.name === IMAGE_NEWLINE) {
+        kept.push(parameter.name);
+        return [];
+      }
       if (name === undefined) {
         throw new BasicError(
           "E_WEIGHTS_MISSING",
@@ -51,7 +58,7 @@ export function loadProjector(path: string, projector: Projector): void {
             "It was trained for another encoder or language model.",
         );
       }
-      return { name, parameter, values: file.floats(name) };
+      return [{ name, parameter, values: file.floats(name) }];
     });
     const used = new Set(found.map(({ name }) => name));
     const left = file.names.find((name) => projectorPattern.test(name) && !used.has(name));
@@ -62,6 +69,7 @@ export function loadProjector(path: string, projector: Projector): void {
       );
     }
     for (const { parameter, values } of found) parameter.assign(tf.tensor(values, [...parameter.shape]));
+    return kept;
   } finally {
     file.close();
   }
@@ -69,6 +77,7 @@ export function loadProjector(path: string, projector: Projector): void {
 
 /** Names that a parameter may have in a file, the one that we write first. */
 function namesOf(projector: Projector, name: string): readonly string[] {
+  if (name === IMAGE_NEWLINE) return [`model.${name}`, name];
   const [layer = "", part = ""] = name.split(".");
   const bare = [name, `multi_modal_projector.${name}`, `model.multi_modal_projector.${name}`];
   if (!(projector instanceof MlpProjector)) return bare;

@@ -69,15 +69,16 @@ function checkSameAdapter(
  *
  * @param from - A file, or the folder of a model or run that has one.
  * @param statistics - Of the standardised features that the projector will see: files are for plain ones.
+ * @returns Names of the parameters that the file does not hold and that begin as they were made: `image_newline`.
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`.
  */
 export async function startProjector(
   from: string,
   projector: Projector,
   statistics: ChannelStatistics | null,
-): Promise<void> {
-  loadProjector(projectorPath(from), projector);
-  if (statistics === null || !(projector instanceof MlpProjector)) return;
+): Promise<readonly string[]> {
+  const kept = loadProjector(projectorPath(from), projector);
+  if (statistics === null || !(projector instanceof MlpProjector)) return kept;
   const unfolded = await unfoldStatistics(projector, statistics);
   try {
     if (projector.layers.some(({ bias }) => bias === null)) throw needsBias(from);
@@ -85,6 +86,7 @@ export async function startProjector(
   } finally {
     unfolded.parameters.dispose();
   }
+  return kept;
 }
 
 function needsBias(from: string): BasicError {

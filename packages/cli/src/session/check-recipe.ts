@@ -1,5 +1,12 @@
 import { BasicError, type Recipe, type RecipeStage, resolveSteps, type VlmRecipe } from "@basic-mllm/core";
-import { encodeSample, findTemplate, type LabelledAnswers, type Sample } from "@basic-mllm/data";
+import {
+  encodeSample,
+  findTemplate,
+  type LabelledAnswers,
+  rowsAfter,
+  type Sample,
+  type VisualStore,
+} from "@basic-mllm/data";
 
 import { openTask } from "./open-task.js";
 import { type PartSummary, requireTrainedGroups, type TaskContext } from "./task.js";
@@ -195,15 +202,8 @@ function checkSet(
   return { found, problems };
 }
 
-function rowsOfImages(
-  { projector }: VlmSession,
-  store: { shape(image: string): { grid: readonly [number, number] | null; rows: number } },
-  { images }: Sample,
-): readonly number[] {
-  return images.map((image) => {
-    const { grid, rows } = store.shape(image);
-    return projector.gridAfter(grid, rows).rows;
-  });
+function rowsOfImages({ projector }: VlmSession, store: VisualStore, { images }: Sample): readonly number[] {
+  return images.map((image) => rowsAfter(store.shape(image), (...own) => projector.gridAfter(...own)).rows);
 }
 
 /** Rows of a batch of the longest samples, repeated where there are fewer than a batch takes. */

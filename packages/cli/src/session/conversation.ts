@@ -3,12 +3,15 @@ import { readFile } from "node:fs/promises";
 import { BasicError, createFeatureSource, type HostVisualRows, type ImageBatch } from "@basic-mllm/core";
 import {
   answerEndToken,
-  decodeImage,
+  arrangementOf,
   encodePrompt,
   findTemplate,
   IMAGE_PLACEHOLDER,
-  openImage,
+  type ImageShape,
+  openPicture,
   packSamples,
+  readImageSize,
+  rowsAfter,
   standardised,
   type Turn,
   toImageBatch,
@@ -44,14 +47,14 @@ export interface Conversation {
 }
 
 /**
- * Looks at a picture before anything that takes long.
+ * Looks at the head of a picture before anything that takes long: whether it may be decoded is the run's to say.
  *
  * @throws `BasicError` `E_IMAGE` where the file is missing or no picture.
  */
 export async function requirePicture(image: string): Promise<void> {
   const what = existsSync(image) ? "cannot be read as a picture" : "there is no such file";
   try {
-    await decodeImage(await readFile(image), image);
+    await readImageSize(await readFile(image), image, { svg: true, pixelLimit: Number.POSITIVE_INFINITY });
   } catch (cause) {
     throw new BasicError(
       "E_IMAGE",
@@ -69,10 +72,11 @@ export async function requirePicture(image: string): Promise<void> {
  */
 export async function openConversation(session: VlmSession, image: string): Promise<Conversation> {
   await requirePicture(image);
-  const visual = await seePicture(session, image);
+  const { visual, shape } = await seePicture(session, image);
   const { projector, tokenizer, language } = session;
   const template = findTemplate(session.template, tokenizer);
-  const shape = projector.gridAfter(visual.grids[0] ?? null, visual.offsets[1] ?? 0);
+  const rows = rowsAfter(shape, (...own) => projector.gridAfter(...own));
+  const arrangement = arrangementOf([rows]);
   let turns: readonly Turn[] = [];
   return {
     forget: () => {
@@ -83,8 +87,9 @@ export async function openConversation(session: VlmSession, image: string): Prom
       const conversations = [...turns, { from: "human" as const, value }];
       const sample = { id: image, images: [image], conversations, metadata: {} };
       const tokens = encodePrompt(template, tokenizer, sample);
-      const packed = packSamples([tokens], [[shape.rows]], { requireLabels: false });
-      const embedded = tf.tidy(() => session.embed({ packed, visual, sampleIds: [image] }) as tf.Tensor2D);
+      const packed = packSamples([tokens], [[rows.rows]], { requireLabels: false });
+      const batch = { packed, visual, sampleIds: [image], ...(arrangement && { arrangement }) };
+      const embedded = tf.tidy(() => session.embed(batch) as tf.Tensor2D);
       const endOfSequence = answerEndToken(template, tokenizer);
       const decode = (ids: readonly number[]): string => tokenizer.decode(ids);
       const prompt = { packed, visual: embedded };
@@ -106,16 +111,18 @@ export async function openConversation(session: VlmSession, image: string): Prom
 }
 
 /** Features of one picture as the model was trained on them. */
-async function seePicture(session: VlmSession, image: string): Promise<HostVisualRows> {
+async function seePicture(
+  session: VlmSession,
+  image: string,
+): Promise<{ readonly visual: HostVisualRows; readonly shape: ImageShape }> {
   const { encoder, processor, sets } = session;
-  const pixels = toImageBatch([await openImage(image, processor)], processor);
+  const { images, tiles } = await openPicture(image, processor);
   const source = "encode" in encoder ? await createFeatureSource(encoder, "chat") : encoder;
-  const rows = await source.features(pixels);
-  if (sets.statistics === null) return rows;
-  const shape = { rows: rows.offsets[1] ?? 0, grid: rows.grids[0] ?? null };
-  return asRows(
-    await standardised({ shape: () => shape, read: async () => rows }, sets.statistics).read([image]),
-  );
+  const visual = await source.features(toImageBatch(images, processor));
+  const shape = { rows: visual.offsets[1] ?? 0, grid: visual.grids[0] ?? null, ...(tiles && { tiles }) };
+  if (sets.statistics === null) return { visual, shape };
+  const store = standardised({ shape: () => shape, read: async () => visual }, sets.statistics);
+  return { visual: asRows(await store.read([image])), shape };
 }
 
 function asRows(visual: HostVisualRows | ImageBatch): HostVisualRows {

@@ -1,4 +1,4 @@
-import { createProjector, type MlpProjector } from "@basic-mllm/core";
+import { createProjector, IMAGE_NEWLINE, type MlpProjector, Parameter } from "@basic-mllm/core";
 import type { ChannelStatistics } from "@basic-mllm/data";
 
 /** Deviations of zero are left as they are: such a channel is constant. */
@@ -56,7 +56,7 @@ async function rescaled(projector: MlpProjector, { mean, std }: ChannelStatistic
   }
   values.set("linear_1.bias", Float32Array.from(bias));
   const name = projector.layers.length === 1 ? "linear" : `mlp${projector.layers.length}x_gelu`;
-  return createProjector(projector.factor > 1 ? "pixel-shuffle" : name, {
+  const made = createProjector(projector.factor > 1 ? "pixel-shuffle" : name, {
     features: mean.length,
     width: outputs,
     outputNorm: projector.outputNorm,
@@ -64,4 +64,7 @@ async function rescaled(projector: MlpProjector, { mean, std }: ChannelStatistic
     ...(projector.factor > 1 && { factor: projector.factor }),
     values: (parameter, shape) => values.get(parameter) ?? new Float32Array(shape.reduce((a, b) => a * b, 1)),
   });
+  const newline = values.get(IMAGE_NEWLINE);
+  if (newline !== undefined) made.parameters.add(new Parameter(IMAGE_NEWLINE, newline, [outputs]));
+  return made;
 }

@@ -10,13 +10,13 @@ import {
   languageModels,
   type Recipe,
   type VisionEncoder,
+  type VlmRecipe,
 } from "@basic-mllm/core";
 import {
   createTokenizer,
   type ImageProcessor,
   parseImageProcessor,
   readTokenizerFiles,
-  squareProcessor,
   type TextTokenizer,
 } from "@basic-mllm/data";
 import { buildTokenizer, buildVocabulary } from "@basic-mllm/scenes";
@@ -147,19 +147,58 @@ function tokenizerPath(folder: string): string | undefined {
 }
 
 /**
- * How pictures become the encoder's input: preprocessor_config.json, else a square with SigLIP's mean and deviation.
+ * How pictures become the encoder's input: preprocessor_config.json, else a square with SigLIP's mean and deviation;
+ * and what the recipe says of pictures that are not square, and of their files.
  *
- * @throws `BasicError` `E_CONFIG` where neither says how large pictures must be.
+ * @throws `BasicError` `E_CONFIG` where neither says how large pictures must be, `E_RECIPE_INVALID` for sizes that are
+ *   no whole tiles.
  */
 export function openProcessor(
-  component: Component,
-  { imageSize }: { readonly imageSize?: number },
+  { model, data }: Pick<VlmRecipe, "model" | "data">,
+  encoder: { readonly imageSize?: number },
 ): ImageProcessor {
+  const file = processorFile(model.vision, encoder);
+  const { imageAspectRatio, imageGridPinpoints: gridPinpoints } = model;
+  checkPinpoints(parseImageProcessor(file, { imageAspectRatio: "square" }), model);
+  const processor = parseImageProcessor(file, {
+    ...(imageAspectRatio && { imageAspectRatio }),
+    ...(gridPinpoints && { gridPinpoints }),
+  });
+  return { ...processor, ...(data.decode && { decode: data.decode }) };
+}
+
+/** Sizes to cut pictures into need a processor that cuts, and whole tiles. */
+function checkPinpoints({ resize, crop }: ImageProcessor, model: VlmRecipe["model"]): void {
+  const { imageAspectRatio, imageGridPinpoints: pinpoints } = model;
+  if (pinpoints === undefined) return;
+  if (imageAspectRatio !== "anyres") {
+    throw new BasicError(
+      "E_RECIPE_INVALID",
+      `model.imageGridPinpoints are sizes of pictures that are cut into tiles, but model.imageAspectRatio is ${imageAspectRatio ?? "absent"}. ` +
+        'Set it to "anyres", or remove the sizes.',
+    );
+  }
+  const side = crop?.height ?? (resize !== null && "height" in resize ? resize.height : resize?.shortestEdge);
+  const wrong = pinpoints.find((size) => size.some((length) => length % (side ?? 1) !== 0));
+  if (wrong === undefined) return;
+  throw new BasicError(
+    "E_RECIPE_INVALID",
+    `model.imageGridPinpoints must be multiples of the encoder's ${side} pixels, got [${wrong.join(", ")}]. ` +
+      "Correct it, or leave imageGridPinpoints out for LLaVA-1.6's.",
+  );
+}
+
+/** The content of preprocessor_config.json, or what it would be. */
+function processorFile(component: Component, { imageSize }: { readonly imageSize?: number }): object {
   const folder = filesOf(component);
   const path = folder === undefined ? undefined : join(folder, "preprocessor_config.json");
-  if (path !== undefined && existsSync(path)) return parseImageProcessor(readJson(path));
-  if (imageSize !== undefined && Number.isInteger(imageSize) && imageSize > 0)
-    return squareProcessor(imageSize);
+  if (path !== undefined && existsSync(path)) return readJson(path);
+  if (imageSize !== undefined && Number.isInteger(imageSize) && imageSize > 0) {
+    return {
+      image_processor_type: "SiglipImageProcessor",
+      size: { height: imageSize, width: imageSize },
+    };
+  }
   throw new BasicError(
     "E_CONFIG",
     `The vision encoder "${component.name}" does not say how large its pictures are: expected \`imageSize\`, ` +

@@ -185,11 +185,17 @@ async function patchPictures(
   );
   const items = questionsOf(chosen);
   const pictures = chosen.samples.map(async ({ images: [image = ""] }, i): Promise<PatchPicture | null> => {
-    const { grid } = set.store.shape(image);
-    const after = grid === null ? null : session.projector.gridAfter(grid, grid[0] * grid[1]).grid;
+    const { grid, tiles } = set.store.shape(image);
+    // Rows of tiles are no grid that could be drawn over the picture.
+    const after =
+      grid === null || tiles !== undefined ? null : session.projector.gridAfter(grid, grid[0] * grid[1]).grid;
     if (after === null) return null;
     const source = imageSourceOf(set.imageRoot);
-    const picture = await decodeImage(await source.bytes(image), source.locate(image));
+    const picture = await decodeImage(
+      await source.bytes(image),
+      source.locate(image),
+      session.processor.decode,
+    );
     return {
       image: await pictureAddress(set, image),
       grid: [after[0], after[1]],

@@ -14,7 +14,7 @@ import {
   Vit,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import type { ChannelStatistics } from "@basic-mllm/data";
+import type { ChannelStatistics, ImageProcessor } from "@basic-mllm/data";
 import {
   openSafetensors,
   PROJECTOR_FILE,
@@ -35,6 +35,7 @@ import type { Provenance } from "./task.js";
 export interface TrainedVlm {
   readonly recipe: VlmRecipe;
   readonly encoder: VisionEncoder | FeatureSource;
+  readonly processor: ImageProcessor;
   readonly projector: Projector;
   readonly language: LanguageModel;
   /** Adapters of the language model; null where there are none. */
@@ -73,7 +74,7 @@ async function saveLlava(
   model: TrainedVlm,
   { encoder, projector, language }: OwnParts,
 ): Promise<void> {
-  const { statistics, recipe, source } = model;
+  const { statistics, recipe, source, processor } = model;
   const whole = statistics === null ? projector : await foldStatistics(projector, statistics);
   const { lora } = model;
   const config = {
@@ -83,6 +84,7 @@ async function saveLlava(
     featureLayer: recipe.model.visionLayer,
     featureSelection: encoder.select,
     imageTokenId: source.tokenizer.special.image ?? source.tokenizer.size,
+    ...(processor.tiles && { gridPinpoints: processor.tiles.pinpoints }),
   };
   const llava = { kind: "llava", vision: encoder, projector: whole, language, config } as const;
   await saveHuggingFace(folder, llava, lora === null ? {} : { lora });

@@ -16,6 +16,7 @@ import {
   type ImageProcessor,
   type ImageRoot,
   imagesOf,
+  readImageSizes,
   standardised,
   type VisualStore,
   withoutImages,
@@ -104,10 +105,14 @@ async function openStore(
   if (source === null) {
     const { imageSize } = encoder as VisionEncoder;
     const shape = await shapeOf(encoder as VisionEncoder, imageSize);
-    const store = createPixelStore({ imageRoot: root, processor, shape });
     // Under the policy "error" the picture is named when it is read.
     const look = recipe.data.onImageError === "skip-and-count";
-    return { store, broken: look ? await lookAtPictures({ terminal, signal }, root, images) : new Map() };
+    const pictures = { root, images, decode: processor.decode };
+    const broken = look ? await lookAtPictures({ terminal, signal }, pictures) : new Map<string, string>();
+    const whole = images.filter((image) => !broken.has(image));
+    const sizes = processor.tiles && (await readImageSizes(root, whole, processor.decode));
+    const store = createPixelStore({ imageRoot: root, processor, shape, ...(sizes && { sizes }) });
+    return { store, broken };
   }
   const progress = featureProgress(terminal);
   const table = await cacheFeatures({
@@ -124,11 +129,17 @@ async function openStore(
   return { store: table, broken: table.broken };
 }
 
+/** Pictures of a folder, and how they are decoded. */
+interface Pictures {
+  readonly root: ImageRoot;
+  readonly images: readonly string[];
+  readonly decode: ImageProcessor["decode"];
+}
+
 /** Decodes every picture once and finds those that are broken. */
 async function lookAtPictures(
   { terminal, signal }: { readonly terminal: Terminal; readonly signal: AbortSignal | undefined },
-  root: ImageRoot,
-  images: readonly string[],
+  { root, images, decode }: Pictures,
 ): Promise<ReadonlyMap<string, string>> {
   const progress = patient(terminal, "pictures");
   const broken = new Map<string, string>();
@@ -139,7 +150,8 @@ async function lookAtPictures(
         `Stopped after looking at ${start} of ${images.length} pictures. Start again to look at them all.`,
       );
     }
-    for (const entry of await brokenImages(root, images.slice(start, start + GROUP))) broken.set(...entry);
+    for (const entry of await brokenImages(root, images.slice(start, start + GROUP), decode))
+      broken.set(...entry);
     progress.update(Math.min(start + GROUP, images.length), images.length);
   }
   progress.stop();

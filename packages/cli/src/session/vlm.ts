@@ -1,4 +1,5 @@
 import {
+  addImageNewline,
   BasicError,
   createRandom,
   createVlmObjective,
@@ -14,6 +15,7 @@ import {
   matchVocabulary,
   type Objective,
   type Projector,
+  projectBatch,
   projectors,
   type TrainingData,
   type VisionEncoder,
@@ -32,7 +34,7 @@ import {
 } from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
-
+import type { Terminal } from "../terminal.js";
 import { openLora, startProjector } from "./adapters.js";
 import { withLocalFiles } from "./downloads.js";
 import {
@@ -89,21 +91,21 @@ export async function openVlm(
   });
   checkVocabulary(source.tokenizer, language.vocabularySize, model.language.name);
   const lora = openLora(recipe, language);
-  const processor = openProcessor(model.vision, encoder);
+  const processor = openProcessor(recipe, encoder);
   const sets = await openVlmSets(context, { encoder, processor, blind, statistics: kept });
-  const projector = await openProjector(recipe, { encoder, language, sets });
+  const projector = await openProjector(recipe, { encoder, processor, language, sets }, context.terminal);
   const { tokenizer } = source;
   const objective = objectiveOf(recipe, { encoder, language, lora, projector, tokenizer });
   const { statistics } = sets;
   const { terminal } = context;
-  const parts = { recipe, encoder, language, lora, projector, source, statistics, terminal };
-  return session({ ...parts, processor, sets, objective });
+  const parts = { recipe, encoder, processor, language, lora, projector, source, statistics, terminal };
+  return session({ ...parts, sets, objective });
 }
 
 /** The projector as it was before training, for comparison; the caller disposes it. */
 export async function openFreshProjector(own: VlmSession): Promise<Pick<VlmSession, "embed" | "dispose">> {
-  const { encoder, language, sets, recipe } = own;
-  const projector = await openProjector(recipe, { encoder, language, sets });
+  const projector = await openProjector(own.recipe, own);
+  const { encoder } = own;
   return {
     embed: (batch) => embedBatch(batch, trainable(encoder), projector),
     dispose: () => projector.parameters.dispose(),
@@ -122,17 +124,27 @@ function trainable(encoder: VisionEncoder | FeatureSource): VisionEncoder | null
   return "encode" in encoder ? encoder : null;
 }
 
+/** What a projector stands between. */
+interface ProjectorPlace extends Pick<Parts, "encoder" | "language"> {
+  readonly processor: ImageProcessor;
+  readonly sets: VlmSets;
+}
+
+/** @param terminal - Is told what a trained projector does not say. */
 async function openProjector(
   { model, seed, stages }: VlmRecipe,
-  { encoder, language, sets }: Pick<Parts, "encoder" | "language"> & { readonly sets: VlmSets },
+  { encoder, processor, language, sets }: ProjectorPlace,
+  terminal?: Terminal,
 ): Promise<Projector> {
   const { name, options } = model.projector;
   const random = createRandom(seed, "projector");
   const context = { features: encoder.width, width: language.width, random, options };
   const projector = projectors.get(name)(context);
-  if (model.projector.from !== undefined) {
-    await startProjector(model.projector.from, projector, sets.statistics);
-  }
+  const { from } = model.projector;
+  if (processor.tiles !== undefined)
+    addImageNewline(projector, language.width, createRandom(seed, "image_newline"));
+  const kept = from === undefined ? [] : await startProjector(from, projector, sets.statistics);
+  for (const left of kept) terminal?.warn(`${from} holds no ${left}: it begins with random values`);
   const set = sets.train.get(Object.values(stages)[0]?.data ?? Object.keys(stages)[0] ?? "");
   // A run that is opened without training data takes its weights from a checkpoint.
   if (model.projectorInit === "match-vocabulary" && set !== undefined) {
@@ -204,7 +216,6 @@ function objectiveOf(
 }
 
 interface Opened extends TrainedVlm {
-  readonly processor: ImageProcessor;
   readonly sets: VlmSets;
   readonly objective: Objective<VlmBatch>;
 }
@@ -251,12 +262,13 @@ async function trainingData(recipe: VlmRecipe, stage: string, { source, projecto
 }
 
 function embedBatch(
-  { visual }: VlmBatch,
+  batch: VlmBatch,
   encoder: VisionEncoder | null,
   projector: Projector,
 ): tf.Tensor2D | null {
+  const { visual } = batch;
   const features = visual === null ? null : featuresOf(visual, encoder);
-  return features === null ? null : projector.project(features).rows;
+  return features === null ? null : projectBatch(features, batch, projector).rows;
 }
 
 async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<readonly EvaluationResult[]> {

@@ -49,4 +49,6 @@ export interface TrainingData<Batch> {
   readonly size: number;
   /** Builds a micro-batch. Must depend on the arguments alone. */
   batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
+  /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
+  readonly heaviest?: (count: number) => Int32Array;
 }

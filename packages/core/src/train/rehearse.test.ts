@@ -3,6 +3,7 @@ import "@tensorflow/tfjs-backend-cpu";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, afterEach, beforeAll, expect, it, vi } from "vitest";
 
+import { BasicError } from "../errors.js";
 import { type Fallback, setFallback } from "../kernels/run.js";
 import { Parameter, ParameterSet } from "../parameters.js";
 import { defineRecipe, type Recipe } from "../recipe.js";
@@ -65,4 +66,24 @@ it("goes once through the first steps of each stage, and leaves nothing behind",
   expect(parts).toHaveBeenCalledTimes(32);
   expect(tf.memory().numTensors).toBe(before);
   expect([...(stage.objective.groups["language"] ?? [])].map(({ trainable }) => trainable)).toEqual([false]);
+});
+
+it("goes through a step of the largest samples that fit, where samples differ", async () => {
+  const backend = tf.backend() as Partial<RehearsingBackend>;
+  backend.rehearse = async (body) => {
+    await body(() => 0);
+    return 0;
+  };
+  const parts = vi.fn();
+  const { data, ...stage } = open(parts);
+  const asked: number[][] = [];
+  const batch: typeof data.batch = async (indices) => {
+    asked.push([...indices]);
+    if (indices[0] === 99 && indices.length > 1) throw new BasicError("E_ROW_BUDGET", "too many rows.");
+    return 1;
+  };
+  const heaviest = (count: number): Int32Array => Int32Array.of(99, 98, 97).subarray(0, count);
+  await rehearseStages([{ ...stage, data: { ...data, batch, heaviest } }]);
+  expect(parts).toHaveBeenCalledTimes(17);
+  expect(asked.slice(-2)).toEqual([[99, 98], [99]]);
 });

@@ -1,5 +1,6 @@
 import { BasicError } from "../errors.js";
 import type { VisualSpan } from "../losses/visual-loss.js";
+import type { RowArrangement } from "../models/image-newline.js";
 import type { HostVisualRows, ImageBatch, ImageSpan, PackedRows, VisualRows } from "../models/interfaces.js";
 import type { BatchWords } from "./diagnostics.js";
 
@@ -8,6 +9,8 @@ export interface VlmBatch {
   readonly packed: PackedRows;
   /** Pixels, or features that were computed before; null where no sample has an image. */
   readonly visual: HostVisualRows | ImageBatch | null;
+  /** Where pictures are cut into tiles: `visual` holds all tiles, and this the order of their projected rows. */
+  readonly arrangement?: RowArrangement;
   /** For messages. */
   readonly sampleIds: readonly string[];
   /** For the meaningful and the strict share. */

@@ -9,6 +9,7 @@ import type { VocabularySource } from "../losses/distribution.js";
 import { languageLoss } from "../losses/language.js";
 import type { LayerWeightScheme } from "../losses/layer-weights.js";
 import type { Needs, Normalise, VisualLoss, VisualView } from "../losses/visual-loss.js";
+import { arrangeRows } from "../models/image-newline.js";
 import type {
   HostVisualRows,
   ImageBatch,
@@ -109,10 +110,20 @@ export function runForward(
   observe: Observe | undefined,
 ): Forward {
   const features = batch.visual === null ? null : featuresOf(batch.visual, encoder);
-  const projected = features === null ? null : projector.project(features);
+  const projected = features === null ? null : projectBatch(features, batch, projector);
   checkVisualRows(projected, batch);
   const input = { packed: batch.packed, visual: projected?.rows ?? null };
   return { features, projected, observed: language.forward(input, observe) };
+}
+
+/** Visual embeddings of a batch, in the order in which the language model reads them; differentiable. */
+export function projectBatch(
+  features: VisualRows,
+  { arrangement }: Pick<VlmBatch, "arrangement">,
+  projector: Projector,
+): VisualRows {
+  const projected = projector.project(features);
+  return arrangement === undefined ? projected : arrangeRows(projected, arrangement, projector);
 }
 
 /** Uploads features, or encodes pixels: outside of the tape while the encoder is frozen. */
@@ -172,12 +183,13 @@ function weighted(weight: number, compute: () => tf.Scalar): tf.Scalar {
 
 /** The fields of the view that a loss needs. */
 function viewFor(
-  { needs }: VisualLoss,
+  { name, needs }: VisualLoss,
   { projected, features, observed }: Forward,
-  { packed }: VlmBatch,
+  { packed, arrangement }: VlmBatch,
   { language, supervision = {} }: VlmObjectiveOptions,
 ): VisualView {
   const { rows } = projected as VisualRows;
+  if (needs.features && arrangement !== undefined) throw featureless(name);
   // One loss may want the gradient where another wants a constant.
   const refined =
     observed.refined && isConstant(needs, supervision) ? detach(observed.refined) : observed.refined;
@@ -193,4 +205,12 @@ function viewFor(
     ...(block && { block }),
     ...(needs.features && features && { features: detach(features.rows) }),
   };
+}
+
+function featureless(loss: string): BasicError {
+  return new BasicError(
+    "E_CONFIG",
+    `The loss "${loss}" compares each visual row with the feature that it was made of, but pictures that are cut into ` +
+      'tiles (anyres) have rows without one: image_newline. Remove the loss, or set model.imageAspectRatio to "pad".',
+  );
 }
