@@ -4,6 +4,7 @@ import { llavaFamily } from "./llava.js";
 import { lossFamily } from "./losses.js";
 import { modelFamily } from "./models.js";
 import { opFamily } from "./ops.js";
+import { projectorFamily } from "./projectors.js";
 import { type Family, type FamilySummary, hasFailed, type KnownGap, runGolden } from "./runner.js";
 
 /** Families that need a device and nothing else: they also run on other processors. */
@@ -12,6 +13,7 @@ const families: Readonly<Record<string, Family>> = {
   ops: opFamily,
   llava: llavaFamily,
   models: modelFamily,
+  projectors: projectorFamily,
 };
 
 /** What does not work yet. */

@@ -191,14 +191,26 @@ export type { DecoderSizes } from "./models/language/config.js";
 export { type DecoderConfig, decoderConfig } from "./models/language/config.js";
 export { createDecoder, Decoder, type DecoderOptions } from "./models/language/decoder.js";
 export { planVisualRows, type VisualPlan } from "./models/language/packed.js";
+export { resizeVocabulary } from "./models/language/resize-vocabulary.js";
 export { mlpProjectors, projectorFactories } from "./models/projector/built-in.js";
-export { matchVocabulary } from "./models/projector/match-vocabulary.js";
 export {
+  BuiltInProjector,
+  type ImageRows,
+  type ProjectorPlace,
+  type ProjectorSetup,
+} from "./models/projector/built-in-projector.js";
+export { type CAbstractorOptions, CAbstractorProjector } from "./models/projector/c-abstractor.js";
+export { LdpProjector, type Ldpv2Options, Ldpv2Projector } from "./models/projector/ldp.js";
+export { matchVocabulary } from "./models/projector/match-vocabulary.js";
+export { type MlpName, type MlpOptions, MlpProjector } from "./models/projector/mlp.js";
+export {
+  copyProjector,
   createProjector,
-  MlpProjector,
   type ProjectorOptions,
   projectorNames,
 } from "./models/projector/projector.js";
+export { type ResamplerOptions, ResamplerProjector } from "./models/projector/resampler.js";
+export { type VocabularyOptions, VocabularyProjector } from "./models/projector/vocabulary.js";
 export type { VitSizes } from "./models/vision/config.js";
 export { clipConfig, dinov2Config, siglipConfig, type VitConfig } from "./models/vision/config.js";
 export { createFeatureSource, fingerprint } from "./models/vision/feature-source.js";

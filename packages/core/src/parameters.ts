@@ -18,19 +18,27 @@ export interface PackedValues {
  */
 export class Parameter {
   readonly name: string;
-  readonly shape: readonly number[];
+  /** Whether it never trains, whatever a stage names: a copy of something that the part reads. */
+  readonly constant: boolean;
   /** `f32`, or how the packed words of {@link value} are stored. */
   readonly storage: Storage;
+  #shape: readonly number[];
   #trainable: boolean;
   #value: tf.Tensor;
 
   /** @param values - Row-major values, copied; packed ones are frozen for good. */
-  constructor(name: string, values: Float32Array | PackedValues, shape: readonly number[]) {
+  constructor(
+    name: string,
+    values: Float32Array | PackedValues,
+    shape: readonly number[],
+    { constant = false }: { readonly constant?: boolean } = {},
+  ) {
     const isPacked = !(values instanceof Float32Array);
     this.name = name;
-    this.shape = [...shape];
+    this.#shape = [...shape];
+    this.constant = constant;
     this.storage = isPacked ? values.storage : "f32";
-    this.#trainable = !isPacked;
+    this.#trainable = !isPacked && !constant;
     if (isPacked) checkWords(name, values, this.size);
     this.#value = tf.keep(
       isPacked
@@ -39,13 +47,24 @@ export class Parameter {
     );
   }
 
+  /** Of the values, whatever the storage. {@link replaceRows} changes its first size. */
+  get shape(): readonly number[] {
+    return this.#shape;
+  }
+
   /** Whether the optimizer changes it now. Layers pick the frozen kernels where it is false. */
   get trainable(): boolean {
     return this.#trainable;
   }
 
-  /** @throws BasicError `E_CONFIG` where a packed weight should train. */
+  /** @throws BasicError `E_CONFIG` where a packed weight or a constant should train. */
   set trainable(trainable: boolean) {
+    if (trainable && this.constant) {
+      throw new BasicError(
+        "E_CONFIG",
+        `Parameter "${this.name}" is a constant of its part and cannot train. Leave it out of what trains.`,
+      );
+    }
     if (trainable && this.storage !== "f32") {
       throw new BasicError(
         "E_CONFIG",
@@ -98,6 +117,17 @@ export class Parameter {
     }
     this.#value.dispose();
     this.#value = tf.keep(value);
+  }
+
+  /** {@link assign} for a value that has another number of rows. Moments of an optimizer do not follow. */
+  replaceRows(value: tf.Tensor): void {
+    if (value.shape.slice(1).join() === this.shape.slice(1).join() && this.storage === "f32") {
+      this.#value.dispose();
+      this.#value = tf.keep(value);
+      this.#shape = [...value.shape];
+      return;
+    }
+    this.assign(value);
   }
 
   /** Frees the value. */
@@ -169,9 +199,9 @@ export class ParameterSet {
     return [...this].reduce((sum, parameter) => sum + parameter.bytes, 0);
   }
 
-  /** Freezes or unfreezes all parameters. */
+  /** Freezes or unfreezes all parameters; constants stay frozen. */
   setTrainable(trainable: boolean): void {
-    for (const parameter of this) parameter.trainable = trainable;
+    for (const parameter of this) parameter.trainable = trainable && !parameter.constant;
   }
 
   /** Frees all values. */

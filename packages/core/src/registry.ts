@@ -1,3 +1,5 @@
+import type * as tf from "@tensorflow/tfjs-core";
+
 import { BasicError } from "./errors.js";
 import type { VisualLoss } from "./losses/visual-loss.js";
 import type { FeatureSource, LanguageModel, Projector, VisionEncoder } from "./models/interfaces.js";
@@ -77,6 +79,10 @@ export interface ProjectorContext {
   readonly features: number;
   /** D: width of the language model. */
   readonly width: number;
+  /** Rows and columns of patches that the encoder makes of each picture; absent where they differ or nobody knows. */
+  readonly patches?: readonly [height: number, width: number];
+  /** E `[V, D]`: the language model's embedding table. To be copied: it may train, and its tensor be replaced. */
+  readonly vocabulary?: tf.Tensor2D;
   /** For the initial weights. */
   readonly random: Random;
   readonly options: ComponentOptions;

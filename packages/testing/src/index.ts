@@ -8,6 +8,7 @@ export {
   runConformance,
 } from "./conformance.js";
 export { inFloat64 } from "./float64.js";
+export type { Regions } from "./projector-regions.js";
 export { type HostTensor, hostTensor, normalValues } from "./random-values.js";
 export { implementByReference, REFERENCE_BACKEND, startReferenceBackend } from "./reference-backend.js";
 export { testBackend } from "./test-backend.js";

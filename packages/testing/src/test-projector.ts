@@ -10,7 +10,15 @@ import { beforeAll, describe, expect, it } from "vitest";
 
 import { worstDifference } from "./compare.js";
 import { testPart } from "./part-suite.js";
-import { leakSince, normalTensor, startStockCpu, upload } from "./parts.js";
+import {
+  assignParameters,
+  leakSince,
+  normalTensor,
+  parameterValues,
+  startStockCpu,
+  upload,
+} from "./parts.js";
+import { type Regions, regionProblems } from "./projector-regions.js";
 
 /** What {@link testProjector} needs to know of a projector. */
 export interface ProjectorSuite {
@@ -25,6 +33,8 @@ export interface ProjectorSuite {
   readonly width?: number;
   /** Patches of the two images that are projected. Default 4 x 4 and 2 x 4. */
   readonly grids?: readonly [readonly [number, number], readonly [number, number]];
+  /** Which rows a patch reaches. Default: its own where rows are a grid, else all of the image. */
+  readonly regions?: Regions;
   /** Starts the backend; default: stock cpu with the references. */
   readonly start?: () => Promise<unknown>;
 }
@@ -34,10 +44,16 @@ const DEFAULT_GRIDS = [
   [2, 4],
 ] as const;
 
-/** A vitest suite for a projector: shapes, gradient (by finite differences), save and load, leaks. */
+/** Rows of the embedding table that projectors are made with. */
+const VOCABULARY_SIZE = 11;
+
+/**
+ * A vitest suite for a projector: shapes, which rows belong to which patches, gradient (by finite differences), save and
+ * load, leaks.
+ */
 export function testProjector(suite: ProjectorSuite): void {
-  const { features = 6, width = 8, grids = DEFAULT_GRIDS, options = {} } = suite;
-  const create = () => suite.create({ features, width, random: createRandom(1, suite.name), options });
+  const { features = 6, width = 8, grids = DEFAULT_GRIDS } = suite;
+  const create = () => createIn(suite, { features, width, patches: grids[0] });
   const counts = grids.map(([height, columns]) => height * columns) as [number, number];
   const total = counts[0] + counts[1];
   const inputs = { rows: normalTensor([total, features], "rows") };
@@ -73,6 +89,18 @@ export function testProjector(suite: ProjectorSuite): void {
       projector.parameters.dispose();
     });
 
+    it("gives each patch the rows that it should reach", () => {
+      const projector = create();
+      // Fresh weights may hide a way, for example zeros behind a gate.
+      assignParameters(projector.parameters, parameterValues(projector.parameters, "regions"));
+      const values = inputs.rows.values.slice(0, counts[0] * features);
+      const rows = { ...inputs.rows, shape: [counts[0], features], values };
+      const isGrid = projector.gridAfter(grids[0], counts[0]).grid !== null;
+      const { regions = isGrid ? "own" : "all" } = suite;
+      expect(regionProblems({ projector, rows, grid: grids[0], regions })).toEqual([]);
+      projector.parameters.dispose();
+    });
+
     testPart<Projector>({
       create,
       inputs,
@@ -81,6 +109,19 @@ export function testProjector(suite: ProjectorSuite): void {
       gradientsTo: ["rows"],
     });
   });
+}
+
+/** A factory copies what it needs of the table. */
+function createIn(
+  { create, name, options = {} }: ProjectorSuite,
+  place: Pick<ProjectorContext, "features" | "width" | "patches">,
+): Projector {
+  const vocabulary = upload(normalTensor([VOCABULARY_SIZE, place.width], "vocabulary")) as tf.Tensor2D;
+  try {
+    return create({ ...place, vocabulary, random: createRandom(1, name), options });
+  } finally {
+    vocabulary.dispose();
+  }
 }
 
 type Layout = { readonly offsets: Int32Array; readonly grids: readonly Grid[] };

@@ -57,7 +57,7 @@ describe("parseHuggingFaceConfig", () => {
         featureLayer: -2,
         featureSelection: "patch",
         imageTokenId: 32_000,
-        projector: { name: "mlp2x_gelu", bias: true },
+        projector: { name: "mlp2x_gelu", options: { bias: true } },
         language: { width: 4096, depth: 32, heads: 32, keyValueHeads: 32, inner: 11_008, normEpsilon: 1e-5 },
         vision: { width: 1024, depth: 24, activation: "quick-gelu", classToken: true, normEpsilon: 1e-5 },
       },

@@ -1,4 +1,10 @@
-import { BasicError, type DecoderConfig, type FeatureSelection, type VitConfig } from "@basic-mllm/core";
+import {
+  BasicError,
+  type ComponentOptions,
+  type DecoderConfig,
+  type FeatureSelection,
+  type VitConfig,
+} from "@basic-mllm/core";
 
 import { readDecoderConfig, writeDecoderConfig } from "./hf-decoder.js";
 import { ConfigFields } from "./hf-fields.js";
@@ -8,10 +14,8 @@ import { isVisionType, readVitConfig, writeVitConfig } from "./hf-vision.js";
 export interface ProjectorConfig {
   /** Name for `createProjector`. */
   readonly name: string;
-  readonly bias: boolean;
-  readonly outputNorm: "none" | { readonly rms: number };
-  /** Side of the pixel shuffle's square; 1 = none. */
-  readonly factor: number;
+  /** Options for `createProjector`. */
+  readonly options: ComponentOptions;
 }
 
 /** What a LLaVA config.json says. */
@@ -109,16 +113,24 @@ function required(fields: ConfigFields, name: string): ConfigFields {
 function readProjector(fields: ConfigFields): ProjectorConfig {
   const bias = fields.flag("multimodal_projector_bias", true);
   const ours = fields.object("basic_projector");
-  if (ours === null) return { name: "mlp2x_gelu", bias, outputNorm: "none", factor: 1 };
-  const rms = ours.number("output_rms", 0);
-  const projector: ProjectorConfig = {
-    name: ours.text("name", "mlp2x_gelu"),
-    bias: ours.flag("bias", bias),
-    outputNorm: rms === 0 ? "none" : { rms },
-    factor: ours.number("factor", 1),
-  };
+  if (ours === null) return { name: "mlp2x_gelu", options: { bias } };
+  const name = ours.text("name", "mlp2x_gelu");
+  // createProjector checks what is in there.
+  const given = ours.object("options") === null ? null : (ours.raw("options") as ComponentOptions);
+  const options = given ?? earlierOptions(ours, bias);
   ours.finish();
-  return projector;
+  return { name, options };
+}
+
+/** Fields of configs from before `options`. */
+function earlierOptions(fields: ConfigFields, biasOfLlava: boolean): ComponentOptions {
+  const rms = fields.number("output_rms", 0);
+  const factor = fields.number("factor", 1);
+  return {
+    bias: fields.flag("bias", biasOfLlava),
+    ...(factor > 1 && { factor }),
+    ...(rms !== 0 && { outputNorm: { rms } }),
+  };
 }
 
 /**
@@ -129,8 +141,9 @@ function readProjector(fields: ConfigFields): ProjectorConfig {
  */
 export function writeLlavaConfig(config: LlavaConfig, imageRows: number): Record<string, unknown> {
   const { vision, language, projector, featureLayer, featureSelection, imageTokenId, gridPinpoints } = config;
-  const { name, bias, outputNorm, factor } = projector;
-  const isLlava = name === "mlp2x_gelu" && outputNorm === "none" && factor === 1;
+  const { name, options } = projector;
+  const { bias = true, ...others } = options;
+  const isLlava = ["mlp2x_gelu", "gelu-mlp"].includes(name) && Object.keys(others).length === 0;
   return {
     architectures: [gridPinpoints ? "LlavaNextForConditionalGeneration" : "LlavaForConditionalGeneration"],
     model_type: gridPinpoints ? "llava_next" : "llava",
@@ -146,9 +159,7 @@ export function writeLlavaConfig(config: LlavaConfig, imageRows: number): Record
     vision_feature_layer: featureLayer,
     vision_feature_select_strategy: featureSelection === "patch" && vision.classToken ? "default" : "full",
     ...(vision.registers > 0 && { basic_drop_registers: featureSelection === "patch" }),
-    ...(!isLlava && {
-      basic_projector: { name, bias, factor, ...(outputNorm !== "none" && { output_rms: outputNorm.rms }) },
-    }),
+    ...(!isLlava && { basic_projector: { name, options } }),
   };
 }
 

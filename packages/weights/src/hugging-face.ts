@@ -2,6 +2,7 @@ import { join } from "node:path";
 
 import {
   BasicError,
+  type BuiltInProjector,
   createDecoder,
   createProjector,
   createVit,
@@ -9,11 +10,11 @@ import {
   type DecoderConfig,
   IMAGE_NEWLINE,
   type Lora,
-  type MlpProjector,
   Parameter,
   type ParameterSet,
   type ValueSource,
   type Vit,
+  type VitConfig,
 } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -35,7 +36,7 @@ import { WeightFolder } from "./weight-folder.js";
 export interface LlavaModel {
   readonly kind: "llava";
   readonly vision: Vit;
-  readonly projector: MlpProjector;
+  readonly projector: BuiltInProjector;
   readonly language: Decoder;
   readonly config: LlavaConfig;
 }
@@ -107,7 +108,6 @@ function build(
 }
 
 function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
-  const { bias, outputNorm, factor } = config.projector;
   ignoreTiedHead(weights, config.language.tiedHead);
   const model: LlavaModel = {
     kind: "llava",
@@ -118,12 +118,12 @@ function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
       select: config.featureSelection,
     }),
     projector: createProjector(config.projector.name, {
+      ...config.projector.options,
       features: config.vision.width,
       width: config.language.width,
+      patches: patchesOf(config.vision),
+      vocabularySize: config.language.vocabularySize,
       values: from(weights, projectorNames),
-      bias,
-      outputNorm,
-      ...(factor > 1 && { factor }),
     }),
     language: createDecoder(config.language, { values: languageValues(weights, config.language) }),
   };
@@ -133,6 +133,12 @@ function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
     model.projector.parameters.add(new Parameter(IMAGE_NEWLINE, values, shape));
   }
   return model;
+}
+
+/** Patches of a picture of the encoder's own size. */
+function patchesOf({ imageSize, patchSize }: VitConfig): readonly [number, number] {
+  const side = Math.floor(imageSize / patchSize);
+  return [side, side];
 }
 
 /** Parameters take their first values from the files. */
@@ -166,14 +172,14 @@ function visionNames(name: string): readonly string[] {
   ];
 }
 
-/** Where our `linear_N.X` may stand; the original LLaVA counts GELUs as well. */
+/** Where a projector's parameter may stand; the original LLaVA counts the GELUs between our `linear_N.X` as well. */
 function projectorNames(name: string): readonly string[] {
-  const [layer = "", part = ""] = name.split(".");
-  const index = 2 * (Number(layer.replace("linear_", "")) - 1);
+  const [, layer, part] = /^linear_(\d+)\.(.+)$/.exec(name) ?? [];
+  const original = layer === undefined ? name : `${2 * (Number(layer) - 1)}.${part}`;
   return [
     `multi_modal_projector.${name}`,
     `model.multi_modal_projector.${name}`,
-    `model.mm_projector.${index}.${part}`,
+    `model.mm_projector.${original}`,
   ];
 }
 

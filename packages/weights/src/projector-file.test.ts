@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import "@tensorflow/tfjs-backend-cpu";
-import { addImageNewline, createProjector, createRandom, type MlpProjector } from "@basic-mllm/core";
+import { addImageNewline, type BuiltInProjector, createProjector, createRandom } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -24,7 +24,7 @@ afterAll(async () => {
 });
 
 const make = (name: string, seed: number, width = 3) => createProjector(name, { features: 4, width, seed });
-const valuesOf = ({ parameters }: MlpProjector) =>
+const valuesOf = ({ parameters }: BuiltInProjector) =>
   [...parameters].map(({ value }) => Array.from(value.dataSync()));
 
 describe.each([
@@ -77,7 +77,7 @@ describe("image_newline", () => {
 });
 
 describe("loadProjector", () => {
-  const messageOf = (projector: MlpProjector): string => {
+  const messageOf = (projector: BuiltInProjector): string => {
     const before = valuesOf(projector);
     try {
       loadProjector(path, projector);
@@ -113,5 +113,55 @@ describe("loadProjector", () => {
     expect(messageOf(plain)).toMatchInlineSnapshot(
       `"scratch/mm_projector.safetensors holds "model.mm_projector.0.bias", which the projector has no place for. Name the projector that it was trained as, with its options (bias). [E_WEIGHTS_FORMAT]"`,
     );
+  });
+});
+
+/** Where the first parameter of each kind stands in the originals' checkpoints. */
+const originals: Readonly<Record<string, readonly [options: object, prefix: string, first: string]>> = {
+  "gelu-mlp": [{}, "", "projector.0.weight"],
+  "fused-gelu-mlp": [{}, "", "projector.0.weight"],
+  ldp: [{}, "model.mm_projector.", "model.mlp.1.weight"],
+  ldpv2: [{ pool: [2, 2] }, "model.mm_projector.", "mlp.mlp.0.weight"],
+  "c-abstractor": [{ depth: 1, hidden: 4, positions: [2, 2] }, "abstractor.", "pos_emb"],
+  resampler: [{ queries: 2, depth: 1, heads: 1, headWidth: 2 }, "_connector.", "latents"],
+  vocabulary: [{ hidden: 5 }, "model.mm_projector.", "0.weight"],
+};
+
+describe.each(Object.entries(originals))("a file of %s", (name, [options, prefix, first]) => {
+  const vocabulary = () =>
+    tf.tensor2d(
+      Float32Array.from({ length: 21 }, (_, i) => i),
+      [7, 3],
+    );
+  const make = (seed: number) =>
+    createProjector(name, { features: 4, width: 3, seed, vocabulary: vocabulary(), ...options });
+
+  it("comes back bit for bit", async () => {
+    const [trained, fresh] = [make(1), make(2)];
+    await saveProjector(path, trained);
+    loadProjector(path, fresh);
+    expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+  });
+
+  it("is read as its authors wrote it", async () => {
+    const [trained, fresh] = [make(1), make(2)];
+    const original = (own: string): string => {
+      const [, layer, part] = /^linear_(\d+)\.(.+)$/.exec(own) ?? [];
+      return layer === undefined ? own : `projector.${2 * (Number(layer) - 1)}.${part}`;
+    };
+    const tensors = [...trained.parameters]
+      .filter(({ constant }) => !constant)
+      .map(({ name: own, shape, value }) => ({
+        name: prefix + original(own),
+        shape,
+        values: value.dataSync<"float32">(),
+      }));
+    expect(tensors[0]?.name).toBe(prefix + first);
+    await writeSafetensors(path, tensors);
+    loadProjector(path, fresh);
+    expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+    const more = { name: `${prefix || "projector."}9.weight`, shape: [1], values: new Float32Array(1) };
+    await writeSafetensors(path, [...tensors, more]);
+    expect(() => loadProjector(path, fresh)).toThrow(/which the projector has no place for/);
   });
 });

@@ -1,4 +1,11 @@
-import { BasicError, formatShape, IMAGE_NEWLINE, MlpProjector, type Projector } from "@basic-mllm/core";
+import {
+  BasicError,
+  BuiltInProjector,
+  formatShape,
+  IMAGE_NEWLINE,
+  MlpProjector,
+  type Projector,
+} from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
@@ -7,12 +14,24 @@ import { openSafetensors, writeSafetensors } from "./files.js";
 export const PROJECTOR_FILE = "mm_projector.safetensors";
 /** LLaVA's mm_projector.bin counts the GELUs between the products as well. */
 const PREFIX = "model.mm_projector.";
+/** What stands before a projector's names in files: LLaVA's, Hugging Face's, Honeybee's, TinyLLaVA's. */
+const PREFIXES = [
+  PREFIX,
+  "mm_projector.",
+  "",
+  "multi_modal_projector.",
+  "model.multi_modal_projector.",
+  "abstractor.",
+  "_connector.",
+  "connector._connector.",
+];
 /** Tensors of a projector, whatever else a file holds. */
-const projectorPattern = /(^|\.)(mm_projector|multi_modal_projector)\.|^linear_\d+\.|(^|\.)image_newline$/;
+const projectorPattern =
+  /(^|\.)(mm_projector|multi_modal_projector|abstractor|_connector)\.|^linear_\d+\.|^projector\.\d+\.|(^|\.)image_newline$/;
 
 /**
  * Writes the weights of a projector alone. A projector of ours has the names of LLaVA's mm_projector.bin
- * (`model.mm_projector.0.weight`), another one its own.
+ * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own.
  *
  * @throws `BasicError` `E_DISK_FULL`.
  */
@@ -25,9 +44,10 @@ export async function saveProjector(path: string, projector: Projector): Promise
 }
 
 /**
- * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names, those of a Hugging Face
- * folder and the projector's own are understood; other parts of a model in the file are left alone. A file of a stage
- * whose pictures were not cut into tiles has no `image_newline`: the projector's own then stays as it is.
+ * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names (MobileVLM's and LangBridge's
+ * are like them), those of a Hugging Face folder, of Honeybee, TinyLLaVA and Prismatic, and the projector's own are
+ * understood; other parts of a model in the file are left alone. Constants stay as they are where the file has none. A
+ * file of a stage whose pictures were not cut into tiles has no `image_newline`: the projector's own then stays too.
  *
  * @returns Names of the parameters that stay as they are.
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
@@ -39,6 +59,7 @@ export function loadProjector(path: string, projector: Projector): readonly stri
     const found = [...projector.parameters].flatMap((parameter) => {
       const names = namesOf(projector, parameter.name);
       const name = names.find((candidate) => file.has(candidate));
+      if (name === undefined && parameter.constant) return [];
       if (name === undefined && parameter.name === IMAGE_NEWLINE) {
         kept.push(parameter.name);
         return [];
@@ -78,10 +99,17 @@ export function loadProjector(path: string, projector: Projector): readonly stri
 /** Names that a parameter may have in a file, the one that we write first. */
 function namesOf(projector: Projector, name: string): readonly string[] {
   if (name === IMAGE_NEWLINE) return [`model.${name}`, name];
-  const [layer = "", part = ""] = name.split(".");
   const bare = [name, `multi_modal_projector.${name}`, `model.multi_modal_projector.${name}`];
-  if (!(projector instanceof MlpProjector)) return bare;
+  if (!(projector instanceof BuiltInProjector)) return bare;
+  if (!(projector instanceof MlpProjector)) return PREFIXES.map((prefix) => prefix + name);
+  const [layer = "", part = ""] = name.split(".");
   const index = 2 * (Number(layer.replace("linear_", "")) - 1);
   const alone = projector.layers.length === 1 ? [`${PREFIX}${part}`] : [];
-  return [...alone, `${PREFIX}${index}.${part}`, `mm_projector.${index}.${part}`, ...bare];
+  return [
+    ...alone,
+    `${PREFIX}${index}.${part}`,
+    `mm_projector.${index}.${part}`,
+    ...bare,
+    `projector.${index}.${part}`,
+  ];
 }

@@ -3,19 +3,19 @@ import { join } from "node:path";
 import {
   attachLora,
   BasicError,
+  BuiltInProjector,
   chooseTargets,
   createRandom,
   Decoder,
   type LanguageModel,
   type Lora,
-  MlpProjector,
   type Projector,
   type VlmRecipe,
 } from "@basic-mllm/core";
 import type { ChannelStatistics } from "@basic-mllm/data";
 import { loadPeft, loadProjector, PROJECTOR_FILE } from "@basic-mllm/weights";
 
-import { unfoldStatistics } from "./fold-statistics.js";
+import { canFold, unfoldStatistics } from "./fold-statistics.js";
 import { copyParameters } from "./open-run.js";
 
 /**
@@ -78,15 +78,24 @@ export async function startProjector(
   statistics: ChannelStatistics | null,
 ): Promise<readonly string[]> {
   const kept = loadProjector(projectorPath(from), projector);
-  if (statistics === null || !(projector instanceof MlpProjector)) return kept;
+  if (statistics === null || !(projector instanceof BuiltInProjector)) return kept;
+  if (!canFold(projector)) throw cannotUnfold(from, projector.name);
   const unfolded = await unfoldStatistics(projector, statistics);
   try {
-    if (projector.layers.some(({ bias }) => bias === null)) throw needsBias(from);
+    if (projector.input?.bias === null) throw needsBias(from);
     copyParameters(unfolded.parameters, projector.parameters);
   } finally {
     unfolded.parameters.dispose();
   }
   return kept;
+}
+
+function cannotUnfold(from: string, name: string): BasicError {
+  return new BasicError(
+    "E_CONFIG",
+    `model.projector.from (${from}) is for plain features, and the projector "${name}" has no first product that could take their statistics, which features.standardise needs. ` +
+      "Set features.standardise to false.",
+  );
 }
 
 function needsBias(from: string): BasicError {

@@ -2,12 +2,12 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
   BasicError,
+  BuiltInProjector,
   Decoder,
   type FeatureSource,
   type Groups,
   type LanguageModel,
   type Lora,
-  MlpProjector,
   type ParameterSet,
   type Projector,
   type VisionEncoder,
@@ -26,7 +26,7 @@ import {
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { Terminal } from "../terminal.js";
-import { foldStatistics } from "./fold-statistics.js";
+import { canFold, foldStatistics } from "./fold-statistics.js";
 import { writeJson } from "./json-file.js";
 import type { TokenizerSource } from "./models.js";
 import type { Provenance } from "./task.js";
@@ -47,8 +47,8 @@ export interface TrainedVlm {
 
 /** Writes a LLaVA folder where all parts are ours; else each part by itself, and says so. */
 export async function saveVlm(folder: string, model: TrainedVlm, provenance: Provenance): Promise<void> {
-  const { encoder, projector, language, source, terminal } = model;
-  if (encoder instanceof Vit && projector instanceof MlpProjector && language instanceof Decoder) {
+  const { encoder, projector, language, source, terminal, statistics } = model;
+  if (encoder instanceof Vit && isWhole(projector, statistics) && language instanceof Decoder) {
     await saveLlava(folder, model, { encoder, projector, language });
   } else {
     await saveParts(folder, model);
@@ -63,9 +63,14 @@ export async function saveVlm(folder: string, model: TrainedVlm, provenance: Pro
   await writeJson(join(folder, "provenance.json"), provenance);
 }
 
+/** Whether a projector is ours and takes plain features, or can be made to. */
+function isWhole(projector: Projector, statistics: ChannelStatistics | null): projector is BuiltInProjector {
+  return projector instanceof BuiltInProjector && (statistics === null || canFold(projector));
+}
+
 interface OwnParts {
   readonly encoder: Vit;
-  readonly projector: MlpProjector;
+  readonly projector: BuiltInProjector;
   readonly language: Decoder;
 }
 
@@ -80,7 +85,7 @@ async function saveLlava(
   const config = {
     vision: encoder.config,
     language: language.config,
-    projector: projectorConfig(recipe, whole),
+    projector: { name: whole.name, options: whole.options },
     featureLayer: recipe.model.visionLayer,
     featureSelection: encoder.select,
     imageTokenId: source.tokenizer.special.image ?? source.tokenizer.size,
@@ -90,11 +95,6 @@ async function saveLlava(
   await saveHuggingFace(folder, llava, lora === null ? {} : { lora });
   await saveProjector(join(folder, PROJECTOR_FILE), whole);
   if (whole !== projector) whole.parameters.dispose();
-}
-
-function projectorConfig({ model }: VlmRecipe, { outputNorm, factor, layers }: MlpProjector) {
-  const bias = layers[0]?.bias !== null && layers[0]?.bias !== undefined;
-  return { name: model.projector.name, bias, outputNorm, factor };
 }
 
 /** Where the weights of a part lie: those of ours in a folder of the Hugging Face layout. */
@@ -133,12 +133,16 @@ function partsNote(folder: string, { recipe, encoder, projector, language }: Tra
   const { model } = recipe;
   const custom = [
     ...(encoder instanceof Vit ? [] : [`vision encoder "${model.vision.name}"`]),
-    ...(projector instanceof MlpProjector ? [] : [`projector "${model.projector.name}"`]),
+    ...(projector instanceof BuiltInProjector ? [] : [`projector "${model.projector.name}"`]),
     ...(language instanceof Decoder ? [] : [`language model "${model.language.name}"`]),
   ];
   const frozen = "parameters" in encoder ? "" : "; the encoder's own weights stay with its plugin";
+  const reason =
+    custom.length === 0
+      ? `the projector "${model.projector.name}" cannot take the statistics of standardised features (features.standardise)`
+      : `${custom.join(", ")} ${custom.length > 1 ? "are" : "is"} not ours${frozen}`;
   return (
-    `${folder} holds each part by itself, and no LLaVA folder: ${custom.join(", ")} ${custom.length > 1 ? "are" : "is"} not ours${frozen}. ` +
+    `${folder} holds each part by itself, and no LLaVA folder: ${reason}. ` +
     "`basic-mllm eval` and `chat` open it."
   );
 }

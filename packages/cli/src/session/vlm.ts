@@ -1,6 +1,7 @@
 import {
   addImageNewline,
   BasicError,
+  BuiltInProjector,
   createRandom,
   createVlmObjective,
   createWeightedLosses,
@@ -11,15 +12,16 @@ import {
   type Lora,
   languageWeight,
   losses as lossRegistry,
-  MlpProjector,
   matchVocabulary,
   type Objective,
   type Projector,
+  type ProjectorContext,
   projectBatch,
   projectors,
   type TrainingData,
   type VisionEncoder,
   type VisualRows,
+  Vit,
   type VlmBatch,
   type VlmRecipe,
 } from "@basic-mllm/core";
@@ -138,7 +140,8 @@ async function openProjector(
 ): Promise<Projector> {
   const { name, options } = model.projector;
   const random = createRandom(seed, "projector");
-  const context = { features: encoder.width, width: language.width, random, options };
+  const place = { features: encoder.width, width: language.width, ...patchesOf(encoder) };
+  const context = { ...place, vocabulary: language.vocabulary, random, options };
   const projector = projectors.get(name)(context);
   const { from } = model.projector;
   if (processor.tiles !== undefined)
@@ -153,13 +156,20 @@ async function openProjector(
   return projector;
 }
 
+/** Patches of each picture, where the encoder is ours. */
+function patchesOf(encoder: VisionEncoder | FeatureSource): Pick<ProjectorContext, "patches"> {
+  if (!(encoder instanceof Vit)) return {};
+  const side = Math.floor(encoder.imageSize / encoder.config.patchSize);
+  return { patches: [side, side] };
+}
+
 /** `projectorInit: "match-vocabulary"`, on the first pictures of the first stage. */
 async function matchToVocabulary(
   projector: Projector,
   from: Pick<Parts, "encoder" | "language"> & { readonly name: string; readonly set: VlmSet },
 ): Promise<void> {
   const { name, set, encoder, language } = from;
-  if (!(projector instanceof MlpProjector)) {
+  if (!(projector instanceof BuiltInProjector)) {
     throw new BasicError(
       "E_CONFIG",
       `model.projectorInit is "match-vocabulary", which scales a projector of ours, but "${name}" is not one. ` +

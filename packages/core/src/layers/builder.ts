@@ -1,3 +1,5 @@
+import type * as tf from "@tensorflow/tfjs-core";
+
 import { type PackedValues, Parameter, type ParameterSet } from "../parameters.js";
 import { createRandom } from "../random.js";
 import type { Linear } from "./linear.js";
@@ -83,6 +85,16 @@ export class Builder {
   add(name: string, shape: readonly number[], role: Role): Parameter {
     const full = this.rename(this.prefix + name);
     return this.parameters.add(new Parameter(full, this.values(full, shape, role), shape));
+  }
+
+  /** {@link add} for a parameter that never trains. @param value - Instead of the source's; the parameter takes it over. */
+  addConstant(name: string, shape: readonly number[], value?: tf.Tensor): Parameter {
+    const full = this.rename(this.prefix + name);
+    const size = shape.reduce((product, length) => product * length, 1);
+    const values = value === undefined ? this.values(full, shape, "embedding") : new Float32Array(size);
+    const parameter = this.parameters.add(new Parameter(full, values, shape, { constant: true }));
+    if (value !== undefined) parameter.assign(value);
+    return parameter;
   }
 
   /** {@link add} for a matrix that its layer can use packed as well. */

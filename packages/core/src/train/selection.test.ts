@@ -56,6 +56,19 @@ describe("selectParameters", () => {
     expect(blocks(":-1")).toEqual([0, 1, 2]);
   });
 
+  it("leaves constants out, and knows that they are frozen", () => {
+    const projector = new ParameterSet();
+    projector.add(new Parameter("3.weight", new Float32Array(1), [1]));
+    projector.add(new Parameter("vocabulary", new Float32Array(1), [1], { constant: true }));
+    const stage = stageWith(["projector"]);
+    const [selected] = selectParameters(stage, { projector });
+    expect(selected?.parameters.map(({ name }) => name)).toEqual(["3.weight"]);
+    expect([...(frozenParts([stage], { projector })["projector"] ?? [])].map(({ name }) => name)).toEqual([
+      "vocabulary",
+    ]);
+    expect(() => checkSelection(stageWith(["projector/vocab*"]), { projector })).toThrow(/E_NAME_UNKNOWN/);
+  });
+
   it("takes names by pattern", () => {
     expect(chosen("language/*.norm.*", "vision.blocks[1:]")).toEqual([
       ["vision.blocks[1:]", ["vision_model.encoder.layers.1.fc1.weight"]],

@@ -141,7 +141,7 @@ function checkEntry(entry: Entry, groups: Groups): void {
 }
 
 function chosenBy({ blocks, glob }: Entry, set: ParameterSet | undefined): readonly Parameter[] {
-  const all = [...(set ?? [])];
+  const all = [...(set ?? [])].filter(({ constant }) => !constant);
   const depth = depthOf(all.map(({ name }) => name));
   const [from, to] = blocks === null ? [0, 0] : [bound(blocks[0], 0, depth), bound(blocks[1], depth, depth)];
   return all.filter(({ name }) => {

@@ -43,12 +43,12 @@ export function createDecoder(config: DecoderConfig, options: DecoderOptions = {
 
 /** A causal language model over packed rows. */
 export class Decoder implements LanguageModel {
-  readonly config: DecoderConfig;
   readonly parameters = new ParameterSet();
   /** The products of all blocks by name (`model.layers.0.self_attn.q_proj`), for adapters. */
   readonly linears: ReadonlyMap<string, Linear>;
   /** Whether training runs each block again in its gradient, instead of keeping what happens inside: same bits, less memory. */
   recompute = false;
+  #config: DecoderConfig;
   readonly #table: Parameter;
   readonly #blocks: readonly DecoderBlock[];
   readonly #norm: RmsNorm;
@@ -58,7 +58,7 @@ export class Decoder implements LanguageModel {
   constructor(config: DecoderConfig, values: ValueSource) {
     const { vocabularySize, width, depth, normEpsilon, normAddOne, tiedHead } = config;
     const builder = new Builder(this.parameters, values);
-    this.config = config;
+    this.#config = config;
     this.linears = builder.linears;
     this.#table = builder.add("model.embed_tokens.weight", [vocabularySize, width], "embedding");
     this.#blocks = Array.from(
@@ -67,6 +67,21 @@ export class Decoder implements LanguageModel {
     );
     this.#norm = new RmsNorm(builder, "model.norm", { width, epsilon: normEpsilon, addOne: normAddOne });
     this.#head = tiedHead ? this.#table : builder.add("lm_head.weight", [vocabularySize, width], "weight");
+  }
+
+  /** Sizes and options; {@link resizeVocabulary} changes the number of tokens. */
+  get config(): DecoderConfig {
+    return this.#config;
+  }
+
+  /** The embedding table, and the head where it is not tied. For {@link resizeVocabulary}. */
+  get vocabularyParameters(): readonly Parameter[] {
+    return this.#head === this.#table ? [this.#table] : [this.#table, this.#head];
+  }
+
+  /** Use {@link resizeVocabulary}, which changes the tables as well. */
+  setVocabularySize(size: number): void {
+    this.#config = { ...this.#config, vocabularySize: size };
   }
 
   get depth(): number {

@@ -9,7 +9,7 @@ import { type ProjectorFactory, Registry } from "../../registry.js";
 import type { Grid, VisualRows } from "../interfaces.js";
 import { mlpProjectors, projectorFactories } from "./built-in.js";
 import { matchVocabulary } from "./match-vocabulary.js";
-import { createProjector } from "./projector.js";
+import { createProjector, projectorNames } from "./projector.js";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
@@ -91,10 +91,10 @@ describe("createProjector", () => {
 
   it("explains what it cannot build or project", () => {
     expect(() => createProjector("mlp2x_gleu", sizes)).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: createProjector: there is no projector "mlp2x_gleu". Did you mean "mlp2x_gelu"? Known: identity, linear, mlp2x_gelu, mlpNx_gelu, pixel-shuffle. [E_NAME_UNKNOWN]]`,
+      `[BasicError: createProjector: there is no projector "mlp2x_gleu". Did you mean "mlp2x_gelu"? Known: identity, linear, mlp2x_gelu, mlpNx_gelu, gelu-mlp, fused-gelu-mlp, pixel-shuffle, ldp, ldpv2, c-abstractor, resampler, vocabulary. [E_NAME_UNKNOWN]]`,
     );
     expect(() => createProjector("mlp1x_gelu", sizes)).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: createProjector: there is no projector "mlp1x_gelu". Did you mean "mlp2x_gelu"? Known: identity, linear, mlp2x_gelu, mlpNx_gelu, pixel-shuffle. [E_NAME_UNKNOWN]]`,
+      `[BasicError: createProjector: there is no projector "mlp1x_gelu". Did you mean "mlp2x_gelu"? Known: identity, linear, mlp2x_gelu, mlpNx_gelu, gelu-mlp, fused-gelu-mlp, pixel-shuffle, ldp, ldpv2, c-abstractor, resampler, vocabulary. [E_NAME_UNKNOWN]]`,
     );
     expect(() => createProjector("identity", sizes)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: createProjector: "identity" needs features of the LLM's width 5, got 3. Use "linear". [E_CONFIG]]`,
@@ -145,7 +145,7 @@ describe("matchVocabulary", () => {
     expect(() =>
       matchVocabulary(projector, features([[1, 1]]), vocabulary),
     ).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: matchVocabulary: the projector has no last product to scale (identity, or \`outputNorm\` is set). Set outputNorm: { rms } instead. [E_CONFIG]]`,
+      `[BasicError: matchVocabulary: nothing in the projector "identity" scales its rows: it has no products, mixes by softmax, or \`outputNorm\` fixes their size. Use projectorInit "default"; products alone can have outputNorm: { rms } instead. [E_CONFIG]]`,
     );
   });
 });
@@ -165,7 +165,7 @@ describe("projectorFactories", () => {
     const made = registry.get("mlp12x_gelu")({ ...context, options: {} });
     expect(made.parameters.count).toBe(24);
     expect(registry.has("mlp1x_gelu")).toBe(false);
-    expect(registry.list()).toEqual(["identity", "linear", "mlp2x_gelu", "mlpNx_gelu", "pixel-shuffle"]);
+    expect(registry.list()).toEqual([...projectorNames].sort());
     expect(() => registry.get("mlp0x_gelu")).toThrow(/Did you mean "mlp2x_gelu"\? .*\[E_NAME_UNKNOWN\]/);
   });
 

@@ -1,35 +1,48 @@
-import * as tf from "@tensorflow/tfjs-core";
+import { z } from "zod";
 
 import { BasicError } from "../../errors.js";
-import { rmsNorm } from "../../kernels/rms-norm.js";
-import { runKernel } from "../../kernels/run.js";
-import { Builder, randomValues, type ValueSource } from "../../layers/builder.js";
-import { gatherRows } from "../../layers/embedding.js";
-import { Linear } from "../../layers/linear.js";
+import { explainIssues } from "../../explain-issues.js";
+import type { ValueSource } from "../../layers/builder.js";
 import { didYouMean } from "../../nearest.js";
-import { ParameterSet } from "../../parameters.js";
-import type { Grid, Projector, VisualRows } from "../interfaces.js";
+import type { ComponentOptions } from "../../registry.js";
+import type { BuiltInProjector, ProjectorSetup } from "./built-in-projector.js";
+import { type CAbstractorOptions, CAbstractorProjector, cAbstractorOptions } from "./c-abstractor.js";
+import { LdpProjector, type Ldpv2Options, Ldpv2Projector, ldpOptions, ldpv2Options } from "./ldp.js";
+import { type MlpName, type MlpOptions, MlpProjector, mlpWidths } from "./mlp.js";
+import { type ResamplerOptions, ResamplerProjector, resamplerOptions } from "./resampler.js";
+import { type VocabularyOptions, VocabularyProjector, vocabularyOptions } from "./vocabulary.js";
 
-/** Options of {@link createProjector}. */
-export interface ProjectorOptions {
-  /** Width of the features. */
-  readonly features: number;
-  /** D, the LLM's width. */
-  readonly width: number;
-  /** Seed of the first values. Default 0. */
-  readonly seed?: number;
-  /** First values; instead of `seed`. */
-  readonly values?: ValueSource;
-  /** `rms`: each output row is scaled to this root mean square. Default `none`. */
-  readonly outputNorm?: "none" | { readonly rms: number };
-  /** Biases of the products. Default true (false for `pixel-shuffle`, as nanoVLM's). */
-  readonly bias?: boolean;
-  /** `pixel-shuffle`: side of the square of patches that becomes one row. Default 2. */
-  readonly factor?: number;
+/** Options of {@link createProjector} for projectors that are products alone. */
+export interface ProjectorOptions extends ProjectorSetup, MlpOptions {}
+
+const mlpOptions = z
+  .strictObject({
+    outputNorm: z.union([z.literal("none"), z.strictObject({ rms: z.number().positive() })]),
+    bias: z.boolean(),
+    factor: z.int().positive(),
+  })
+  .partial();
+
+/** A kind of projector: its options, and how it is made of them. */
+interface Kind {
+  readonly options: z.ZodObject;
+  readonly create: (setup: ProjectorSetup, options: ComponentOptions) => BuiltInProjector;
 }
 
-/** `mlpNx_gelu`: N products, N from 2. */
-export const mlpName: RegExp = /^mlp([2-9]|[1-9]\d+)x_gelu$/;
+function kind<Schema extends z.ZodObject>(
+  options: Schema,
+  create: (setup: ProjectorSetup, options: z.output<Schema>) => BuiltInProjector,
+): Kind {
+  return { options, create: (setup, given) => create(setup, given as z.output<Schema>) };
+}
+
+const kinds: Readonly<Record<string, Kind>> = {
+  ldp: kind(ldpOptions, (setup) => new LdpProjector(setup)),
+  ldpv2: kind(ldpv2Options, (setup, options) => new Ldpv2Projector(setup, options)),
+  "c-abstractor": kind(cAbstractorOptions, (setup, options) => new CAbstractorProjector(setup, options)),
+  resampler: kind(resamplerOptions, (setup, options) => new ResamplerProjector(setup, options)),
+  vocabulary: kind(vocabularyOptions, (setup, options) => new VocabularyProjector(setup, options)),
+};
 
 /** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
 export const projectorNames: readonly string[] = [
@@ -37,161 +50,108 @@ export const projectorNames: readonly string[] = [
   "linear",
   "mlp2x_gelu",
   "mlpNx_gelu",
+  "gelu-mlp",
+  "fused-gelu-mlp",
   "pixel-shuffle",
+  ...Object.keys(kinds),
 ];
 
 /**
- * Builds a projector by name: `identity`, `linear`, `mlp2x_gelu` (any number of products: `mlp3x_gelu`) or
- * `pixel-shuffle`.
+ * Builds a projector by name.
  *
+ * - `identity`, `linear`, `mlp2x_gelu` (any number of products: `mlp3x_gelu`): LLaVA's
+ * - `gelu-mlp`, `fused-gelu-mlp`: Prismatic's, of two and of three products (arXiv:2402.07865)
+ * - `pixel-shuffle`: nanoVLM's
+ * - `ldp`, `ldpv2`: MobileVLM's; `c-abstractor`: Honeybee's; `resampler`: TinyLLaVA's; `vocabulary`: after LangBridge
+ *
+ * @param options - Where it stands, its first values, and its own options.
  * @throws {@link BasicError} `E_NAME_UNKNOWN`, or `E_CONFIG` where the options do not fit.
  */
-export function createProjector(name: string, options: ProjectorOptions): MlpProjector {
-  checkUsed(name, options);
-  if (name === "identity") return new MlpProjector(0, options);
-  if (name === "linear") return new MlpProjector(1, options);
-  if (name === "pixel-shuffle") {
-    return new MlpProjector(1, { bias: false, ...options }, options.factor ?? 2);
+export function createProjector(name: MlpName, options: ProjectorOptions): MlpProjector;
+export function createProjector(name: "ldp", options: ProjectorSetup): LdpProjector;
+export function createProjector(name: "ldpv2", options: ProjectorSetup & Ldpv2Options): Ldpv2Projector;
+export function createProjector(
+  name: "c-abstractor",
+  options: ProjectorSetup & CAbstractorOptions,
+): CAbstractorProjector;
+export function createProjector(
+  name: "resampler",
+  options: ProjectorSetup & ResamplerOptions,
+): ResamplerProjector;
+export function createProjector(
+  name: "vocabulary",
+  options: ProjectorSetup & VocabularyOptions,
+): VocabularyProjector;
+export function createProjector(name: string, options: ProjectorSetup & ComponentOptions): BuiltInProjector;
+export function createProjector(name: string, options: ProjectorSetup): BuiltInProjector {
+  const { setup, own } = split(options);
+  const widths = mlpWidths(name, setup);
+  if (widths !== null) {
+    const unknown = Object.keys(own).filter((key) => !(key in mlpOptions.shape));
+    if (unknown.length > 0) throw invalid(name, own, mlpOptions.safeParse(own));
+    return new MlpProjector(name, { ...setup, ...(own as MlpOptions) }, widths);
   }
-  const depth = Number(mlpName.exec(name)?.[1] ?? 0);
-  if (depth < 2) {
+  const found = kinds[name];
+  if (found === undefined) {
     throw new BasicError(
       "E_NAME_UNKNOWN",
       `createProjector: there is no projector "${name}".${didYouMean(name, projectorNames)} Known: ${projectorNames.join(", ")}.`,
     );
   }
-  return new MlpProjector(depth, options);
+  const parsed = found.options.safeParse(own);
+  if (!parsed.success) throw invalid(name, own, parsed);
+  return found.create(setup, parsed.data);
 }
 
-/** An option that the projector would ignore is a mistake. */
-function checkUsed(name: string, { factor = 1, bias = false }: ProjectorOptions): void {
-  if (factor !== 1 && name !== "pixel-shuffle") {
-    throw new BasicError(
-      "E_CONFIG",
-      `createProjector: "${name}" has no \`factor\`, got ${factor}. Leave it out, or use "pixel-shuffle".`,
-    );
-  }
-  if (bias && name === "identity") {
-    throw new BasicError(
-      "E_CONFIG",
-      'createProjector: "identity" has no products, so `bias: true` means nothing. Leave it out, or use "linear".',
-    );
-  }
+/** What is the same for all kinds, and the rest. */
+function split(options: ProjectorSetup): { setup: ProjectorSetup; own: ComponentOptions } {
+  const { features, width, patches, vocabularySize, seed, values, vocabulary, ...rest } = options;
+  const setup = {
+    features,
+    width,
+    ...(patches && { patches }),
+    ...(vocabularySize !== undefined && { vocabularySize }),
+    ...(seed !== undefined && { seed }),
+    ...(values && { values }),
+    ...(vocabulary && { vocabulary }),
+  };
+  return { setup, own: Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)) };
 }
 
-/** Products with GELU (exact) between them, optionally after a pixel shuffle. Parameters `linear_1.*`, `linear_2.*` ... */
-export class MlpProjector implements Projector {
-  readonly parameters = new ParameterSet();
-  readonly outputNorm: "none" | { readonly rms: number };
-  /** The products, first to last. */
-  readonly layers: readonly Linear[];
-  /** Side of the square of patches that becomes one row; 1 = every row by itself. */
-  readonly factor: number;
-
-  /** Use {@link createProjector}. */
-  constructor(depth: number, options: ProjectorOptions, factor = 1) {
-    const { features, width, bias = true, outputNorm = "none", seed = 0 } = options;
-    if (depth === 0 && features !== width) {
-      throw new BasicError(
-        "E_CONFIG",
-        `createProjector: "identity" needs features of the LLM's width ${width}, got ${features}. Use "linear".`,
-      );
-    }
-    if (!Number.isInteger(factor) || factor < 1) {
-      throw new BasicError(
-        "E_CONFIG",
-        `createProjector: \`factor\` must be a whole number from 1, got ${factor}. Leave it out for 2.`,
-      );
-    }
-    if (outputNorm !== "none" && !(outputNorm.rms > 0)) {
-      throw new BasicError(
-        "E_CONFIG",
-        `createProjector: \`outputNorm.rms\` must be above 0, got ${outputNorm.rms}. Leave \`outputNorm\` out for none.`,
-      );
-    }
-    const builder = new Builder(this.parameters, options.values ?? randomValues(seed, { weight: "fan-in" }));
-    this.factor = factor;
-    this.outputNorm = outputNorm;
-    this.layers = Array.from({ length: depth }, (_, i) => {
-      const inFeatures = i === 0 ? features * factor * factor : width;
-      return new Linear(builder, `linear_${i + 1}`, { inFeatures, outFeatures: width, bias });
-    });
-  }
-
-  /** @throws {@link BasicError} `E_SHAPE` when a pixel shuffle meets rows that are no grid of whole squares. */
-  project({ rows, offsets, grids }: VisualRows): VisualRows {
-    const after = grids.map((grid, i) => this.gridAfter(grid, countOf(offsets, i)));
-    return {
-      rows: tf.tidy(() => this.#norm(this.#products(this.#shuffle(rows, grids)))),
-      offsets: cumulative(after.map((image) => image.rows)),
-      grids: after.map((image) => image.grid),
-    };
-  }
-
-  gridAfter(grid: Grid, rows: number): { readonly rows: number; readonly grid: Grid } {
-    const { factor } = this;
-    if (factor === 1) return { rows, grid };
-    if (grid === null || grid[0] * grid[1] !== rows || grid[0] % factor !== 0 || grid[1] % factor !== 0) {
-      throw new BasicError(
-        "E_SHAPE",
-        `pixel-shuffle: needs a grid of patches whose sides are multiples of ${factor}, got ` +
-          `${grid === null ? "rows without a grid" : `${grid[0]} x ${grid[1]}`} and ${rows} rows. ` +
-          "Choose another image size or factor, and leave the class token out.",
-      );
-    }
-    return { rows: rows / factor ** 2, grid: [grid[0] / factor, grid[1] / factor] };
-  }
-
-  #products(rows: tf.Tensor2D): tf.Tensor2D {
-    return this.layers.reduce(
-      (x, layer, i) => layer.call(x, i + 1 < this.layers.length ? "gelu-erf" : "none"),
-      rows,
-    );
-  }
-
-  #norm(rows: tf.Tensor2D): tf.Tensor2D {
-    if (this.outputNorm === "none") return rows;
-    const weight = tf.fill([rows.shape[1]], this.outputNorm.rms);
-    const attrs = { epsilon: 1e-12, addOne: false };
-    return runKernel(rmsNorm, { x: rows, weight }, attrs)[0] as tf.Tensor2D;
-  }
-
-  /** Squares of `factor`² patches side by side in one row, patch rows first (nanoVLM's order). */
-  #shuffle(rows: tf.Tensor2D, grids: readonly Grid[]): tf.Tensor2D {
-    const { factor } = this;
-    if (factor === 1) return rows;
-    const order: number[] = [];
-    let start = 0;
-    for (const [height, width] of grids as readonly (readonly [number, number])[]) {
-      for (let patch = 0; patch < height * width; patch++) {
-        order.push(start + shuffledPatch(patch, width, factor));
-      }
-      start += height * width;
-    }
-    const square = factor * factor;
-    return tf.reshape(gatherRows(rows, Int32Array.from(order)), [
-      order.length / square,
-      square * rows.shape[1],
-    ]);
-  }
+function invalid(name: string, given: unknown, result: z.ZodSafeParseResult<unknown>): BasicError {
+  return new BasicError("E_CONFIG", `createProjector: ${explain(name, given, result)}`);
 }
 
-/** Which patch stands at place `place` when squares of `factor`² patches follow each other. */
-function shuffledPatch(place: number, width: number, factor: number): number {
-  const square = Math.floor(place / factor ** 2);
-  const inside = place % factor ** 2;
-  const perRow = width / factor;
-  const y = Math.floor(square / perRow) * factor + Math.floor(inside / factor);
-  const x = (square % perRow) * factor + (inside % factor);
-  return y * width + x;
+/**
+ * Checks the options of a projector of ours as a recipe gives them.
+ *
+ * @throws {@link BasicError} `E_RECIPE_INVALID`.
+ */
+export function checkProjectorOptions(name: string, options: ComponentOptions): void {
+  const result = optionsOf(name).safeParse(options);
+  if (result.success) return;
+  throw new BasicError("E_RECIPE_INVALID", explain(name, options, result));
 }
 
-function countOf(offsets: Int32Array, image: number): number {
-  return (offsets[image + 1] ?? 0) - (offsets[image] ?? 0);
+function optionsOf(name: string): z.ZodObject {
+  return kinds[name]?.options ?? mlpOptions;
 }
 
-function cumulative(counts: readonly number[]): Int32Array {
-  const offsets = new Int32Array(counts.length + 1);
-  for (const [i, count] of counts.entries()) offsets[i + 1] = (offsets[i] ?? 0) + count;
-  return offsets;
+function explain(name: string, given: unknown, result: z.ZodSafeParseResult<unknown>): string {
+  const known = Object.keys(optionsOf(name).shape).join(", ") || "none";
+  const issues = result.success ? "" : explainIssues(result.error, given);
+  return `Options of the projector "${name}" are not valid.\n${issues}\nKnown: ${known}.`;
+}
+
+/**
+ * The same projector with other values: all of them come from `values`.
+ *
+ * @param options - Changed ones.
+ */
+export function copyProjector(
+  projector: BuiltInProjector,
+  values: ValueSource,
+  options: ComponentOptions = {},
+): BuiltInProjector {
+  return createProjector(projector.name, { ...projector.place, ...projector.options, ...options, values });
 }
