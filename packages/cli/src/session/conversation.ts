@@ -1,6 +1,13 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { BasicError, createFeatureSource, type HostVisualRows, type ImageBatch } from "@basic-mllm/core";
+import {
+  BasicError,
+  createFeatureSource,
+  type HostVisualRows,
+  type ImageBatch,
+  type LanguageModel,
+  type PackedRows,
+} from "@basic-mllm/core";
 import {
   answerEndToken,
   decodeImage,
@@ -10,10 +17,12 @@ import {
   openImage,
   packSamples,
   standardised,
+  type Template,
+  type TextTokenizer,
   type Turn,
   toImageBatch,
 } from "@basic-mllm/data";
-import { type GeneratedText, generateText, type SamplingOptions } from "@basic-mllm/evaluate";
+import { type GeneratedText, generateText, PromptCache, type SamplingOptions } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { VlmSession } from "./vlm.js";
@@ -35,12 +44,28 @@ export interface Answer extends Omit<GeneratedText, "text" | "ids"> {
   readonly promptRows: number;
 }
 
-/** Questions and answers about one picture. */
+/** Questions and answers, about one picture or about none. */
 export interface Conversation {
-  /** The answer, with everything said before as context. */
+  /** The answer, with everything said before as context: what is equal to the last prompt is not run again. */
   ask(question: string, options: AnswerOptions): Promise<Answer>;
   /** Starts again with the same picture. */
   forget(): void;
+  /** Frees what is kept of the rows seen. */
+  dispose(): void;
+}
+
+/** Who answers. */
+export interface Speaker {
+  readonly language: LanguageModel;
+  readonly tokenizer: TextTokenizer;
+  readonly template: Template;
+  /** The picture that is talked about, and its rows; absent: none. */
+  readonly picture?: {
+    readonly name: string;
+    readonly rows: number;
+    /** Its visual embeddings `[N, D]`. */
+    embed(packed: PackedRows): tf.Tensor2D;
+  };
 }
 
 /**
@@ -71,35 +96,53 @@ export async function openConversation(session: VlmSession, image: string): Prom
   await requirePicture(image);
   const visual = await seePicture(session, image);
   const { projector, tokenizer, language } = session;
-  const template = findTemplate(session.template, tokenizer);
-  const shape = projector.gridAfter(visual.grids[0] ?? null, visual.offsets[1] ?? 0);
+  return talk({
+    language,
+    tokenizer,
+    template: findTemplate(session.template, tokenizer),
+    picture: {
+      name: image,
+      rows: projector.gridAfter(visual.grids[0] ?? null, visual.offsets[1] ?? 0).rows,
+      embed: (packed) => tf.tidy(() => session.embed({ packed, visual, sampleIds: [image] }) as tf.Tensor2D),
+    },
+  });
+}
+
+/** A conversation that has not begun. */
+export function talk({ language, tokenizer, template, picture }: Speaker): Conversation {
+  const cache = new PromptCache(language);
+  const images = picture === undefined ? [] : [picture.name];
   let turns: readonly Turn[] = [];
   return {
     forget: () => {
       turns = [];
     },
+    dispose: () => cache.dispose(),
     ask: async (question, { onText, ...options }) => {
-      const value = turns.length === 0 ? `${IMAGE_PLACEHOLDER}\n${question}` : question;
+      const opens = picture !== undefined && turns.length === 0;
+      const value = opens ? `${IMAGE_PLACEHOLDER}\n${question}` : question;
       const conversations = [...turns, { from: "human" as const, value }];
-      const sample = { id: image, images: [image], conversations, metadata: {} };
-      const tokens = encodePrompt(template, tokenizer, sample);
-      const packed = packSamples([tokens], [[shape.rows]], { requireLabels: false });
-      const embedded = tf.tidy(() => session.embed({ packed, visual, sampleIds: [image] }) as tf.Tensor2D);
-      const endOfSequence = answerEndToken(template, tokenizer);
-      const decode = (ids: readonly number[]): string => tokenizer.decode(ids);
-      const prompt = { packed, visual: embedded };
+      const tokens = encodePrompt(template, tokenizer, { id: "chat", images, conversations, metadata: {} });
+      const rows = picture === undefined ? [] : [picture.rows];
+      const packed = packSamples([tokens], [rows], { requireLabels: false });
+      const visual = picture?.embed(packed) ?? null;
       try {
-        const { text, ids, ...rest } = await generateText(language, prompt, {
-          ...options,
-          endOfSequence,
-          decode,
-          onText: withoutLeadingSpace(onText),
-        });
+        const { text, ids, ...rest } = await generateText(
+          language,
+          { packed, visual },
+          {
+            ...options,
+            cache,
+            endOfSequence: answerEndToken(template, tokenizer),
+            decode: (tokens) => tokenizer.decode(tokens),
+            onText: withoutLeadingSpace(onText),
+          },
+        );
         const answer = text.trim();
         turns = [...conversations, { from: "gpt", value: answer }];
         return { answer, tokens: ids.length, promptRows: packed.ids.length, ...rest };
       } finally {
-        embedded.dispose();
+        visual?.dispose();
       }
     },
   };
