@@ -8,6 +8,7 @@ import { rowsOfRuns, rowsOfTable } from "./accuracy.mjs";
 import { rowsOfProducts } from "./gemm.mjs";
 import { kernelCases } from "./kernels/cases.mjs";
 import { MOMENTS, stepCases } from "./peers/cases.mjs";
+import { generationCases, rowsAgainstLlama } from "./peers/generate.mjs";
 import { rowsAgainstJavascript } from "./peers/javascript.mjs";
 import { javascriptCases, kernelPeerCases } from "./peers/kernel-cases.mjs";
 import { kernelRowsAgainstLibraries } from "./peers/kernels.mjs";
@@ -32,6 +33,7 @@ const { values: options, positionals } = parseArgs({
     moments: { type: "string", default: "float32" },
     case: { type: "string", default: "" },
     steps: { type: "string", default: "7" },
+    tokens: { type: "string", default: "64" },
     mode: { type: "string", default: "basic" },
   },
   allowNegative: true,
@@ -103,6 +105,7 @@ const PEERS = {
     torch: { rowsOf: kernelRowsAgainstLibraries, threads: "1,2" },
     tfjs: { rowsOf: rowsAgainstJavascript, threads: "1" },
   },
+  generate: { llama: { rowsOf: rowsAgainstLlama, threads: "1,2" } },
 };
 
 /** Rows beside a peer, for each number of threads. */
@@ -112,11 +115,12 @@ async function runPeer(what, setting = {}) {
     const known = Object.keys(PEERS[what]).join(", ");
     throw new Error(`${what} have no peer "${options.peer}"; there is ${known}.`);
   }
-  build("backend-cpu");
+  for (const name of what === "generate" ? ["backend-cpu", "evaluate", "weights"] : ["backend-cpu"])
+    build(name);
   if (options.peer === "tfjs") buildWasm();
   for (const count of (options.threads ?? peer.threads).split(",").map(Number)) {
     for await (const row of peer.rowsOf({ ...setting, filter: options.case, threads: count })) {
-      report("peers", { ...row, ...provenance(count) }, options);
+      report(what === "generate" ? "generation" : "peers", { ...row, ...provenance(count) }, options);
     }
   }
 }
@@ -129,6 +133,12 @@ function runPeerSteps() {
   }
   const builds = precision === "bf16" ? [...PEER_BUILDS, "autocast"] : PEER_BUILDS;
   return runPeer("steps", { steps: countOf("steps"), builds, precision, moments });
+}
+
+/** New tokens of a language model beside a peer's. */
+function runGeneration() {
+  if (options.peer === undefined) throw new Error("bench generate needs --peer llama.");
+  return runPeer("generate", { tokens: countOf("tokens"), rounds: countOf("steps") });
 }
 
 /** An option that is a whole number from 0. */
@@ -161,6 +171,7 @@ function caseNames() {
     "accuracy",
     ...stepCases.map(({ name }) => `steps --peer torch --case ${name}`),
     ...kernelPeerCases.map(({ name }) => `kernels --peer torch --case ${name}`),
+    ...generationCases.map(({ name }) => `generate --peer llama --case ${name}`),
     ...javascriptCases.map(({ name }) => `kernels --peer tfjs --case ${name}`),
   ];
 }
@@ -173,6 +184,7 @@ try {
   else if (filter === "steps" && options.peer !== undefined) await runPeerSteps();
   else if (filter === "steps") await runSteps();
   else if (filter === "kernels" && options.peer !== undefined) await runPeer("kernels");
+  else if (filter === "generate") await runGeneration();
   else if (filter === "gemm") runProducts();
   else if (chosen.length === 0)
     throw new Error(`No case contains "${filter}". \`npm run bench -- --list\` has all.`);

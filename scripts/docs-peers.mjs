@@ -207,3 +207,23 @@ export function peerChart(rows) {
     "</svg>\n",
   ].join("\n");
 }
+
+/** Tokens per second of a language model beside a peer's. */
+export function generationTable(rows) {
+  const own = rows.filter(({ kind }) => kind === "generation");
+  const last = latest(own, (row) => [row.case, row.mode, row.peer, row.threads, row.device]);
+  if (last.length === 0) return NOT_MEASURED;
+  const header = ["model", "", "threads", "peer", "tokens/s", "peer's", "ratio", "device", "commit"];
+  const body = last.map((row) => [
+    row.case,
+    row.mode === "prefill" ? `prompt of ${row.rows}` : `${row.tokens} new tokens`,
+    row.threads,
+    row.peer,
+    row.ours_per_second.toFixed(0),
+    row.peer_per_second.toFixed(0),
+    row.ratio.toFixed(2),
+    row.device,
+    row.commit,
+  ]);
+  return table(header, body);
+}

@@ -4,6 +4,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { growthTables } from "./docs-growth.mjs";
 import {
+  generationTable,
   javascriptTable,
   kernelPeerTable,
   overheadTable,
@@ -56,6 +57,7 @@ export function renderDocuments({ core, data, recipes }) {
     "step targets": () => stepTargets(results),
     "kernel targets": () => kernelTargets(results),
     "kernels beside libraries": () => kernelPeerTable(results),
+    "generation beside llama.cpp": () => generationTable(results),
     "products beside JavaScript engines": () => javascriptTable(results),
     "cost growth": () => growthTables(results),
     roofline: () => rooflineTable(results),

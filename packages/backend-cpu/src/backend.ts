@@ -186,6 +186,10 @@ export class CpuBackend extends MathBackendCPU {
   }
 
   #store(dataId: DataId, values: Values, dtype: tf.DataType, refCount: number): void {
+    if (dtype === "int32" && values instanceof Int32Array && values.length >= LARGE) {
+      this.#storeWords(dataId, values, refCount);
+      return;
+    }
     if (dtype !== "float32" || values === undefined || values === null) {
       this.data.set(dataId, { values: asStored(values, dtype), dtype, refCount });
       return;
@@ -195,7 +199,19 @@ export class CpuBackend extends MathBackendCPU {
     block.view.set(values as Float32Array);
     this.data.set(dataId, { values: block.view, dtype, refCount, block, pool } as TensorRecord);
   }
+
+  #storeWords(dataId: DataId, words: Int32Array, refCount: number): void {
+    const pool = this.#pool;
+    const block = withKernelErrors(() => pool.take(words.length));
+    const { buffer, byteOffset } = block.view;
+    const values = new Int32Array(buffer, byteOffset, words.length);
+    values.set(words);
+    this.data.set(dataId, { values, dtype: "int32", refCount, block, pool } as TensorRecord);
+  }
 }
+
+/** Words of packed weights go into native memory from so many on: its pages are large, and WebAssembly reads them in place. */
+const LARGE = 1 << 14;
 
 function leftTensors(count: number): BasicError {
   return new BasicError(

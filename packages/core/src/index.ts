@@ -32,6 +32,11 @@ export {
   attentionBackward,
   attentionReceived,
 } from "./kernels/attention.js";
+export {
+  type CachedAttentionAttrs,
+  type CachedAttentionInput,
+  cachedAttention,
+} from "./kernels/cached-attention.js";
 export { DEFAULT_CHUNK_BYTES } from "./kernels/chunks.js";
 export {
   type Attributes,
@@ -46,6 +51,13 @@ export {
   registerContractGradient,
   type Tolerance,
 } from "./kernels/contract.js";
+export {
+  type DecoderBlockAttrs,
+  type DecoderBlockInput,
+  type DecoderBlockMatrix,
+  type DecoderBlockStorage,
+  decoderBlock,
+} from "./kernels/decoder-block.js";
 export type { DirectionInput } from "./kernels/direction.js";
 export {
   type DirectionAttrs,
@@ -97,6 +109,7 @@ export {
   packMoment,
   unpackMoment,
 } from "./kernels/moments.js";
+export { type PackedEmbeddingAttrs, packedEmbedding } from "./kernels/packed-embedding.js";
 export {
   floatToHalf,
   halfToFloat,

@@ -4,7 +4,9 @@ export {
   answerQuestions,
   type QuestionBatch,
 } from "./answers.js";
+export { generateBatch } from "./generation/batch.js";
 export {
+  type ContinueOptions,
   type GeneratedText,
   type GenerateOptions,
   type GenerateTextOptions,
@@ -12,6 +14,7 @@ export {
   generateText,
   type Prompt,
 } from "./generation/generate.js";
+export { PromptCache } from "./generation/prompt-cache.js";
 export type { SamplingOptions } from "./generation/sampling.js";
 export { TextStream } from "./generation/text-stream.js";
 export {

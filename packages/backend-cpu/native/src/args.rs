@@ -50,6 +50,34 @@ pub type Ints = View<i32>;
 /// An output of 32-bit floats; see [`outputs`].
 pub type Out = View<f32>;
 
+/// An input of either kind.
+#[derive(Clone, Copy)]
+pub enum Numbers {
+    Floats(In),
+    Integers(Ints),
+}
+
+impl FromNapiValue for Numbers {
+    unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
+        // SAFETY: the caller's env and value.
+        let floats = unsafe { In::from_napi_value(env, value) };
+        if let Ok(floats) = floats {
+            return Ok(Self::Floats(floats));
+        }
+        // SAFETY: as above.
+        unsafe { Ints::from_napi_value(env, value) }.map(Self::Integers)
+    }
+}
+
+impl Memory for Numbers {
+    fn range(&self) -> (usize, usize) {
+        match self {
+            Self::Floats(view) => view.range(),
+            Self::Integers(view) => view.range(),
+        }
+    }
+}
+
 impl<T: Element> FromNapiValue for View<T> {
     unsafe fn from_napi_value(env: sys::napi_env, value: sys::napi_value) -> Result<Self> {
         // SAFETY: the caller's env and value.

@@ -13,9 +13,9 @@ use crate::portable::supports;
 pub enum Level {
     /// What the target guarantees: SSE2, NEON or SIMD128.
     Baseline,
-    /// AVX2 and FMA.
+    /// AVX2, FMA and F16C.
     Avx2,
-    /// AVX-512 F, BW, DQ, VL, with FMA.
+    /// AVX-512 F, BW, DQ, VL, with FMA and F16C.
     Avx512,
 }
 
@@ -99,7 +99,9 @@ pub fn set_instruction_set(wanted: String) -> Result<()> {
 
 #[cfg(target_arch = "x86_64")]
 fn has(level: Level) -> bool {
-    let avx2 = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let avx2 = is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("f16c");
     match level {
         Level::Baseline => true,
         Level::Avx2 => avx2,

@@ -124,6 +124,7 @@ interface LinearBindings {
     outputs: number,
     y: Floats,
   ): void;
+  packedRows(table: Ints, storage: string, height: number, width: number, ids: Ints, out: Floats): void;
   packedLinearBackward(
     dy: Floats,
     weight: Ints,
@@ -148,8 +149,62 @@ export interface AttentionLayout {
   readonly softcap: number;
 }
 
+/** Shapes and masks of attention with buffers. 0 is no window and no softcap. */
+export interface CachedLayout {
+  readonly offsets: Ints;
+  readonly starts: Ints;
+  readonly room: number;
+  readonly heads: number;
+  readonly keyHeads: number;
+  readonly headWidth: number;
+  readonly scale: number;
+  readonly window: number;
+  readonly softcap: number;
+}
+
+type BlockMatrix = "query" | "key" | "value" | "output" | "gate" | "up" | "down";
+
+/** Weights of a block: packed ones as integers. */
+export type BlockWeights = { readonly attentionNorm: Floats; readonly mlpNorm: Floats } & {
+  readonly [M in BlockMatrix]: Floats | Ints;
+} & { readonly [M in BlockMatrix as `${M}Storage`]: string };
+
+/** Settings of a block beside those of its attention. */
+export interface BlockSettings {
+  readonly positions: Ints;
+  readonly frequencies: Floats;
+  readonly rotaryScale: number;
+  readonly inner: number;
+  readonly epsilon: number;
+  readonly addOne: boolean;
+  readonly activation: string;
+}
+
+/** native/src/kernels/exports/decoder_block.rs. Changes `keys` and `values`. */
+interface DecoderBindings {
+  decoderBlock(
+    x: Floats,
+    weights: BlockWeights,
+    layout: CachedLayout,
+    settings: BlockSettings,
+    keys: Floats,
+    values: Floats,
+    y: Floats,
+  ): void;
+}
+
 /** native/src/kernels/exports/attention.rs */
 interface AttentionBindings {
+  /** Changes `keys` and `values`. */
+  cachedAttention(
+    q: Floats,
+    k: Floats,
+    v: Floats,
+    layout: CachedLayout,
+    keys: Floats,
+    values: Floats,
+    y: Floats,
+  ): void;
   attention(q: Floats, k: Floats, v: Floats, layout: AttentionLayout, y: Floats, logSumExp: Floats): void;
   attentionReceived(
     q: Floats,
@@ -246,4 +301,5 @@ export interface KernelBindings
     RowBindings,
     LinearBindings,
     AttentionBindings,
+    DecoderBindings,
     LossBindings {}

@@ -1,5 +1,6 @@
 import { registerActivations } from "./activations.js";
 import { registerAttention } from "./attention.js";
+import { registerCached } from "./cached.js";
 import { registerLinear } from "./linear.js";
 import { registerLosses } from "./losses.js";
 import { registerNorms } from "./norms.js";
@@ -10,6 +11,7 @@ import { registerUpdates } from "./updates.js";
 export function registerContractKernels(): void {
   registerActivations();
   registerAttention();
+  registerCached();
   registerLinear();
   registerLosses();
   registerNorms();

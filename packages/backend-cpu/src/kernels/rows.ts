@@ -1,11 +1,14 @@
-import { embedding, rowGather, scatterAddRows, splice } from "@basic-mllm/core";
+import { embedding, packedEmbedding, rowGather, scatterAddRows, splice } from "@basic-mllm/core";
 
 import { implement, NONE } from "./implement.js";
 
-/** BasicEmbedding, BasicSplice, BasicRowGather and BasicScatterAddRows. */
+/** BasicEmbedding, BasicPackedEmbedding, BasicSplice, BasicRowGather and BasicScatterAddRows. */
 export function registerRows(): void {
   implement(embedding, ({ native, attrs, floats, size, out }) => {
     native.splice(floats("table"), NONE, attrs.ids, size("table", 1), out(0));
+  });
+  implement(packedEmbedding, ({ native, attrs, integers, out }) => {
+    native.packedRows(integers("table"), attrs.storage, attrs.height, attrs.width, attrs.ids, out(0));
   });
   implement(splice, ({ native, attrs, floats, size, out }) => {
     native.splice(floats("table"), floats("visual"), attrs.ids, size("table", 1), out(0));

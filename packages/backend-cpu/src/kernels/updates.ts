@@ -22,10 +22,9 @@ export function registerUpdates(): void {
     backend: BACKEND_NAME,
     run: ({ inputs: { sum, term }, backend }) =>
       backend.orRelease(() => {
-        const shared = backend.isShared(sum);
-        const target = shared ? copyOf(backend, sum) : sum;
+        const target = toWrite(backend, sum);
         backend.native.accumulate(backend.floats(term), backend.floats(target));
-        return shared ? target : backend.alias(sum);
+        return asOutput(backend, sum, target);
       }),
   });
   implement(squaredNorm, ({ native, all, out }) => {
@@ -47,6 +46,16 @@ export function registerUpdates(): void {
       update(backend, some, { attrs, control: inputs.control });
     return tensors.flatMap(({ parameter, m, v }) => [parameter, m, v]);
   });
+}
+
+/** The tensor itself where nothing else holds its memory, else a copy: to write into. */
+export function toWrite(backend: CpuBackend, tensor: tf.TensorInfo): tf.TensorInfo {
+  return backend.isShared(tensor) ? copyOf(backend, tensor) : tensor;
+}
+
+/** What a kernel returns for `tensor` once it has written into {@link toWrite}'s. */
+export function asOutput(backend: CpuBackend, tensor: tf.TensorInfo, target: tf.TensorInfo): tf.TensorInfo {
+  return target === tensor ? backend.alias(tensor) : target;
 }
 
 function copyOf(backend: CpuBackend, tensor: tf.TensorInfo): tf.TensorInfo {

@@ -128,6 +128,66 @@ function attention({ rows, few, pick }: Sizes) {
   return { layout, query, key, keys, sums: rows * heads };
 }
 
+/** Buffers of keys and values, and new rows for them. */
+function cached({ rows, few, pick }: Sizes) {
+  const keyHeads = 1 + pick(2);
+  const [heads, headWidth] = [keyHeads * (1 + pick(3)), 2 * (1 + pick(20))];
+  const samples = 1 + few;
+  const inner = Array.from({ length: samples - 1 }, () => pick(rows + 1)).sort((a, b) => a - b);
+  const starts = Array.from({ length: samples }, () => pick(9));
+  const room = rows + 8 + pick(3);
+  const layout = {
+    offsets: ints([0, ...inner, rows]),
+    starts: ints(starts),
+    room,
+    heads,
+    keyHeads,
+    headWidth,
+    scale: 0.3,
+    window: pick(3) === 0 ? 1 + pick(9) : 0,
+    softcap: pick(3) === 0 ? 5 : 0,
+  };
+  const [wide, narrow] = [heads * headWidth, keyHeads * headWidth];
+  return { layout, wide, narrow, buffer: samples * room * narrow };
+}
+
+function decoderBlock(sizes: Sizes): Argument[] {
+  const { rows, few, pick } = sizes;
+  const { layout, wide, narrow, buffer } = cached(sizes);
+  const [width, inner] = [32 * (1 + few), 32 * (1 + pick(2))];
+  const shapes = {
+    query: [wide, width],
+    key: [narrow, width],
+    value: [narrow, width],
+    output: [width, wide],
+    gate: [inner, width],
+    up: [inner, width],
+    down: [width, inner],
+  } as const;
+  const matrices = Object.entries(shapes).map(([name, [outputs, inputs]]) => {
+    const storage = STORAGES[pick(STORAGES.length)] as (typeof STORAGES)[number];
+    if (pick(2) === 0 || inputs % 32 !== 0) return [name, "f32", floats(outputs * inputs)] as const;
+    const words = Math.ceil(((inputs / 32) * outputs * BYTES[storage]) / 4);
+    return [name, storage, list(words, () => pick(0x7000) * 0x10000 + pick(0x7000))] as const;
+  });
+  const weights = {
+    attentionNorm: floats(width),
+    mlpNorm: floats(width),
+    ...Object.fromEntries(matrices.map(([name, , values]) => [name, values])),
+    ...Object.fromEntries(matrices.map(([name, storage]) => [`${name}Storage`, storage])),
+  };
+  const settings = {
+    positions: list(rows, (i) => i),
+    frequencies: floats(1 + pick(layout.headWidth / 2)),
+    rotaryScale: 1,
+    inner,
+    epsilon: 1e-5,
+    addOne: pick(2) === 0,
+    activation: kind(sizes),
+  };
+  return [floats(rows * width), weights, layout, settings, out(buffer), out(buffer), out(rows * width)];
+}
+
 function crossEntropy({ rows, width, columns, pick }: Sizes) {
   const labels = list(rows, () => (pick(4) === 0 ? -100 : pick(columns)));
   return { labels, width, softcap: pick(2) * 5, chunkBytes: 1 << pick(24) };
@@ -286,6 +346,17 @@ export const CALLS: Readonly<Record<Exclude<keyof NativeBindings, (typeof NOT_FU
     const { weight, storage, rows, inputs, columns } = packed(sizes);
     return [floats(rows * columns), weight, storage, rows, inputs, columns, out(rows * inputs)];
   },
+  packedRows: (sizes) => {
+    const { weight, storage, rows, inputs, columns } = packed(sizes);
+    const ids = list(rows, () => sizes.pick(columns));
+    return [weight, storage, columns, inputs, ids, out(rows * inputs)];
+  },
+  cachedAttention: (sizes) => {
+    const { layout, wide, narrow, buffer } = cached(sizes);
+    const [q, rows] = [floats(sizes.rows * wide), floats(sizes.rows * narrow)];
+    return [q, rows, rows, layout, out(buffer), out(buffer), out(sizes.rows * wide)];
+  },
+  decoderBlock,
   attention: (sizes) => {
     const { layout, query, key, sums } = attention(sizes);
     return [floats(query), floats(key), floats(key), layout, out(query), out(sums)];

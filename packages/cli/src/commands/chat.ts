@@ -1,38 +1,36 @@
 import { createInterface, type Interface } from "node:readline/promises";
 import { BasicError } from "@basic-mllm/core";
 import { unknownWordsOf } from "@basic-mllm/data";
-import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
-import {
-  type Answer,
-  type AnswerOptions,
-  type Conversation,
-  openConversation,
-  requirePicture,
-} from "../session/conversation.js";
-import { readRunRecipe, restoreRun, withoutTraining } from "../session/open-run.js";
-import { readStatistics } from "../session/statistics-file.js";
-import { prepare } from "../session/train-run.js";
-import { openVlm, type VlmSession } from "../session/vlm.js";
+import type { Answer, AnswerOptions, Conversation } from "../session/conversation.js";
+import { type ChatModel, openChat } from "../session/open-chat.js";
 import type { Terminal } from "../terminal.js";
 
 const HELP =
   "Ask about the picture. /image FILE shows another one, /new or /reset forgets what was said, /quit ends. " +
   "Ctrl-C stops an answer.";
 
-/** `basic-mllm chat`: questions about a picture, answered by a trained run. */
+/** `basic-mllm chat`: questions about a picture, answered by a trained run; or without one, by a language model. */
 export const chat = defineCliCommand({
   name: "chat",
-  description: "Talk with a trained run about a picture.",
+  description: "Talk with a trained run about a picture, or with a language model.",
   args: {
-    run: { type: "positional", description: "Run folder.", required: true },
+    run: {
+      type: "positional",
+      description: "Run folder, Hugging Face model folder, or GGUF file.",
+      required: true,
+    },
     image: {
       type: "string",
       valueHint: "file",
-      description: "Picture: PNG, JPEG, WebP, GIF, TIFF or AVIF.",
-      required: true,
+      description: "Picture, for a run: PNG, JPEG, WebP, GIF, TIFF or AVIF.",
+    },
+    template: {
+      type: "string",
+      valueHint: "name",
+      description: "Chat template of a language model. Default: the model's own.",
     },
     question: { type: "string", valueHint: "text", description: "Ask this, print the answer and stop." },
     "max-tokens": { type: "string", valueHint: "n", default: "48", description: "Longest answer." },
@@ -63,29 +61,41 @@ export const chat = defineCliCommand({
   examples: [
     "basic-mllm chat runs/quickstart-0 --image cat.png",
     'basic-mllm chat runs/quickstart-0 --image cat.png --question "what is in the image ?"',
+    "basic-mllm chat SmolLM2-135M-Instruct.Q4_1.gguf",
   ],
   run: async ({ args, terminal }) => {
     const options = answerOptions(args);
-    await requirePicture(args.image);
-    const session = await openRun(args.run, terminal);
+    const { image, template } = args;
+    const opened = await openChat(args.run, { image, template }, terminal);
     try {
-      const conversation = await openConversation(session, args.image);
-      const talk = { session, terminal, options };
+      const conversation = await opened.begin();
+      const talking = { ...opened, terminal, options };
       const turns =
         args.question === undefined
-          ? await converse(talk, conversation)
-          : [await answer(talk, conversation, args.question)];
+          ? await converse(talking, conversation)
+          : await one(talking, conversation, args.question);
       const first = args.question === undefined ? {} : turns[0];
-      terminal.result({ run: args.run, image: args.image, ...first, turns });
+      terminal.result({ run: args.run, ...(image !== undefined && { image }), ...first, turns });
     } finally {
-      session.dispose();
+      opened.dispose();
     }
     return 0;
   },
 });
 
-interface Talk {
-  readonly session: VlmSession;
+async function one(
+  talking: Talk,
+  conversation: Conversation,
+  question: string,
+): Promise<readonly ToldTurn[]> {
+  try {
+    return [await answer(talking, conversation, question)];
+  } finally {
+    conversation.dispose();
+  }
+}
+
+interface Talk extends Pick<ChatModel, "tokenizer" | "show"> {
   readonly terminal: Terminal;
   readonly options: Omit<AnswerOptions, "onText" | "signal">;
   /** Reads the questions; takes Ctrl-C from a keyboard. */
@@ -99,52 +109,26 @@ interface ToldTurn {
   readonly tokens: number;
   /** What ended the answer. */
   readonly ended: Answer["ended"];
-  /** Rows of the prompt per second, picture included; `null` where the answer was stopped before. */
+  /** New rows of the prompt per second, picture included; `null` where the answer was stopped before. */
   readonly prefillPerSecond: number | null;
   /** Tokens per second after the first one; `null` where there was none. */
   readonly decodePerSecond: number | null;
   readonly unknownWords: readonly string[];
 }
 
-async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> {
-  const recipe = await readRunRecipe(folder);
-  if (recipe.task !== "vlm") {
-    throw new BasicError(
-      "E_USAGE",
-      `basic-mllm chat: the run in ${folder} trained recipe "${recipe.name}" (task ${recipe.task}), which answers no questions. Give a run of a multimodal recipe.`,
-    );
-  }
-  await prepare(recipe);
-  const statistics = recipe.features.standardise ? await readStatistics(folder) : null;
-  // Without kept statistics, those of the training pictures have to be taken again.
-  const reduced = withoutTraining(recipe, { evaluation: false });
-  const opened =
-    recipe.features.standardise && statistics === null
-      ? reduced
-      : { ...reduced, data: { ...reduced.data, train: {} } };
-  const context = { recipe: opened, terminal, cache: defaultCacheFolder() };
-  const session = await openVlm(context, { statistics });
-  await restoreRun(folder, {
-    recipe,
-    groups: session.objective.groups,
-    statistics: session.statistics ?? null,
-  });
-  return session;
-}
-
-async function answer(talk: Talk, conversation: Conversation, question: string): Promise<ToldTurn> {
-  const { session, terminal, options } = talk;
-  const unknownWords = unknownWordsOf(session.tokenizer, question);
+async function answer(talking: Talk, conversation: Conversation, question: string): Promise<ToldTurn> {
+  const { tokenizer, terminal, options } = talking;
+  const unknownWords = unknownWordsOf(tokenizer, question);
   if (unknownWords.length > 0) terminal.warn(`not in the model's vocabulary: ${unknownWords.join(", ")}`);
-  const told = await untilInterrupt(talk.lines, (signal) =>
+  const told = await untilInterrupt(talking.lines, (signal) =>
     conversation.ask(question, { ...options, signal, onText: terminal.write }),
   );
   terminal.line(told.answer === "" ? pc.dim("(no answer)") : "");
-  const { answer: text, tokens, ended, promptRows, prefillSeconds, decodeSteps, decodeSeconds } = told;
-  const prefillPerSecond = prefillSeconds > 0 ? promptRows / prefillSeconds : null;
+  const { answer: text, tokens, ended, prefillRows, prefillSeconds, decodeSteps, decodeSeconds } = told;
+  const prefillPerSecond = prefillSeconds > 0 ? prefillRows / prefillSeconds : null;
   const decodePerSecond = decodeSteps === 0 ? null : decodeSteps / Math.max(decodeSeconds, 1e-6);
   const rates = [
-    `${promptRows} prompt tokens${prefillPerSecond === null ? "" : ` at ${shortly(prefillPerSecond)}/s`}`,
+    `${prefillRows} prompt tokens${prefillPerSecond === null ? "" : ` at ${shortly(prefillPerSecond)}/s`}`,
     ...(decodePerSecond === null ? [] : [`${tokens} answer tokens at ${shortly(decodePerSecond)}/s`]),
     ...(ended === "aborted" ? ["stopped"] : []),
   ];
@@ -177,8 +161,8 @@ async function untilInterrupt<T>(
   }
 }
 
-async function converse(talk: Talk, first: Conversation): Promise<readonly ToldTurn[]> {
-  const { session, terminal } = talk;
+async function converse(talking: Talk, first: Conversation): Promise<readonly ToldTurn[]> {
+  const { terminal } = talking;
   const typed = process.stdin.isTTY === true;
   const lines = createInterface({
     input: process.stdin,
@@ -192,7 +176,7 @@ async function converse(talk: Talk, first: Conversation): Promise<readonly ToldT
   });
   const told = async (question: string): Promise<void> => {
     answering = true;
-    turns.push(await answer({ ...talk, lines }, conversation, question));
+    turns.push(await answer({ ...talking, lines }, conversation, question));
     answering = false;
   };
   let conversation = first;
@@ -203,12 +187,13 @@ async function converse(talk: Talk, first: Conversation): Promise<readonly ToldT
       if (text === "/quit") break;
       if (text === "/new" || text === "/reset") conversation.forget();
       else if (text.startsWith("/image ")) {
-        conversation = (await showPicture(session, text.slice(7).trim(), terminal)) ?? conversation;
+        conversation = await showPicture(talking, text.slice(7).trim(), conversation);
       } else if (text.startsWith("/")) terminal.line(pc.dim(HELP));
       else if (text !== "") await told(text);
     }
   } finally {
     lines.close();
+    conversation.dispose();
   }
   return turns;
 }
@@ -227,18 +212,20 @@ async function* prompted(lines: Interface, terminal: Terminal): AsyncGenerator<s
   terminal.line();
 }
 
-/** A wrong file name must not end the conversation. */
+/** A conversation about another picture; the one there is where it cannot be shown: a wrong name must not end it. */
 async function showPicture(
-  session: VlmSession,
+  { show, terminal }: Talk,
   file: string,
-  terminal: Terminal,
-): Promise<Conversation | undefined> {
+  conversation: Conversation,
+): Promise<Conversation> {
   try {
-    return await openConversation(session, file);
+    const next = await show(file);
+    conversation.dispose();
+    return next;
   } catch (error) {
     if (!(error instanceof BasicError)) throw error;
     terminal.warn(error.message);
-    return undefined;
+    return conversation;
   }
 }
 

@@ -1,6 +1,13 @@
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { BasicError, createFeatureSource, type HostVisualRows, type ImageBatch } from "@basic-mllm/core";
+import {
+  BasicError,
+  createFeatureSource,
+  type HostVisualRows,
+  type ImageBatch,
+  type LanguageModel,
+  type PackedRows,
+} from "@basic-mllm/core";
 import {
   answerEndToken,
   arrangementOf,
@@ -13,10 +20,12 @@ import {
   readImageSize,
   rowsAfter,
   standardised,
+  type Template,
+  type TextTokenizer,
   type Turn,
   toImageBatch,
 } from "@basic-mllm/data";
-import { type GeneratedText, generateText, type SamplingOptions } from "@basic-mllm/evaluate";
+import { type GeneratedText, generateText, PromptCache, type SamplingOptions } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { VlmSession } from "./vlm.js";
@@ -38,12 +47,28 @@ export interface Answer extends Omit<GeneratedText, "text" | "ids"> {
   readonly promptRows: number;
 }
 
-/** Questions and answers about one picture. */
+/** Questions and answers, about one picture or about none. */
 export interface Conversation {
-  /** The answer, with everything said before as context. */
+  /** The answer, with everything said before as context: what is equal to the last prompt is not run again. */
   ask(question: string, options: AnswerOptions): Promise<Answer>;
   /** Starts again with the same picture. */
   forget(): void;
+  /** Frees what is kept of the rows seen. */
+  dispose(): void;
+}
+
+/** Who answers. */
+export interface Speaker {
+  readonly language: LanguageModel;
+  readonly tokenizer: TextTokenizer;
+  readonly template: Template;
+  /** The picture that is talked about, and its rows; absent: none. */
+  readonly picture?: {
+    readonly name: string;
+    readonly rows: number;
+    /** Its visual embeddings `[N, D]`. */
+    embed(packed: PackedRows): tf.Tensor2D;
+  };
 }
 
 /**
@@ -74,37 +99,58 @@ export async function openConversation(session: VlmSession, image: string): Prom
   await requirePicture(image);
   const { visual, shape } = await seePicture(session, image);
   const { projector, tokenizer, language } = session;
-  const template = findTemplate(session.template, tokenizer);
   const rows = rowsAfter(shape, (...own) => projector.gridAfter(...own));
   const arrangement = arrangementOf([rows]);
+  return talk({
+    language,
+    tokenizer,
+    template: findTemplate(session.template, tokenizer),
+    picture: {
+      name: image,
+      rows: rows.rows,
+      embed: (packed) => {
+        const batch = { packed, visual, sampleIds: [image], ...(arrangement && { arrangement }) };
+        return tf.tidy(() => session.embed(batch) as tf.Tensor2D);
+      },
+    },
+  });
+}
+
+/** A conversation that has not begun. */
+export function talk({ language, tokenizer, template, picture }: Speaker): Conversation {
+  const cache = new PromptCache(language);
+  const images = picture === undefined ? [] : [picture.name];
   let turns: readonly Turn[] = [];
   return {
     forget: () => {
       turns = [];
     },
+    dispose: () => cache.dispose(),
     ask: async (question, { onText, ...options }) => {
-      const value = turns.length === 0 ? `${IMAGE_PLACEHOLDER}\n${question}` : question;
+      const opens = picture !== undefined && turns.length === 0;
+      const value = opens ? `${IMAGE_PLACEHOLDER}\n${question}` : question;
       const conversations = [...turns, { from: "human" as const, value }];
-      const sample = { id: image, images: [image], conversations, metadata: {} };
-      const tokens = encodePrompt(template, tokenizer, sample);
-      const packed = packSamples([tokens], [[rows.rows]], { requireLabels: false });
-      const batch = { packed, visual, sampleIds: [image], ...(arrangement && { arrangement }) };
-      const embedded = tf.tidy(() => session.embed(batch) as tf.Tensor2D);
-      const endOfSequence = answerEndToken(template, tokenizer);
-      const decode = (ids: readonly number[]): string => tokenizer.decode(ids);
-      const prompt = { packed, visual: embedded };
+      const tokens = encodePrompt(template, tokenizer, { id: "chat", images, conversations, metadata: {} });
+      const rows = picture === undefined ? [] : [picture.rows];
+      const packed = packSamples([tokens], [rows], { requireLabels: false });
+      const visual = picture?.embed(packed) ?? null;
       try {
-        const { text, ids, ...rest } = await generateText(language, prompt, {
-          ...options,
-          endOfSequence,
-          decode,
-          onText: withoutLeadingSpace(onText),
-        });
+        const { text, ids, ...rest } = await generateText(
+          language,
+          { packed, visual },
+          {
+            ...options,
+            cache,
+            endOfSequence: answerEndToken(template, tokenizer),
+            decode: (tokens) => tokenizer.decode(tokens),
+            onText: withoutLeadingSpace(onText),
+          },
+        );
         const answer = text.trim();
         turns = [...conversations, { from: "gpt", value: answer }];
         return { answer, tokens: ids.length, promptRows: packed.ids.length, ...rest };
       } finally {
-        embedded.dispose();
+        visual?.dispose();
       }
     },
   };

@@ -34,7 +34,7 @@ export async function languageFromGguf(component: {
       `Options of the GGUF file ${name} are not valid.\n${explainIssues(parsed.error, options)}\nKnown: storage (f32, bf16, file).`,
     );
   }
-  requireFile(name);
+  requireGguf(name);
   const { language } = await loadGguf(name, parsed.data);
   return language;
 }
@@ -45,7 +45,7 @@ export async function languageFromGguf(component: {
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`; `E_TOKENIZER` where the file has none.
  */
 export async function tokenizerFromGguf(path: string): Promise<TokenizerSource> {
-  requireFile(path);
+  requireGguf(path);
   const file = await openGguf(path);
   try {
     const found = readGgufTokenizer(file);
@@ -64,7 +64,8 @@ export async function tokenizerFromGguf(path: string): Promise<TokenizerSource> 
   }
 }
 
-function requireFile(path: string): void {
+/** @throws `BasicError` `E_WEIGHTS_MISSING` where there is no such file. */
+export function requireGguf(path: string): void {
   if (existsSync(path)) return;
   const place = isAbsolute(path)
     ? ""

@@ -6,10 +6,7 @@ import type { InputSpec, KernelCase, KernelContract } from "./contract.js";
 import {
   BLOCK,
   type PackedStorage,
-  packBf16,
-  packQ4_0,
-  packQ4_1,
-  packQ8_0,
+  packers,
   type Storage,
   storages,
   unpack,
@@ -24,13 +21,6 @@ export type FrozenLinearAttrs = {
   readonly inFeatures: number;
   /** O. */
   readonly outFeatures: number;
-};
-
-const packers: Readonly<Record<PackedStorage, (values: ArrayLike<number>) => Int32Array>> = {
-  bf16: packBf16,
-  q8_0: packQ8_0,
-  q4_0: packQ4_0,
-  q4_1: packQ4_1,
 };
 
 /**
@@ -128,7 +118,8 @@ function decode(weight: tf.Tensor, { storage, inFeatures, outFeatures }: FrozenL
   return tf.tensor(unpack(storage, words, inFeatures * outFeatures), [outFeatures, inFeatures], "float32");
 }
 
-function checkWeight(where: string, weight: readonly number[], attrs: FrozenLinearAttrs): void {
+/** @throws {@link BasicError} `E_NAME_UNKNOWN`, `E_SHAPE` where a weight is not stored as the attributes say. */
+export function checkWeight(where: string, weight: readonly number[], attrs: FrozenLinearAttrs): void {
   const { storage, inFeatures, outFeatures } = attrs;
   if (!storages.includes(storage)) {
     throw new BasicError(

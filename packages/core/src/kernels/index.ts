@@ -2,7 +2,9 @@ import { accumulate } from "./accumulate.js";
 import { activation, activationBackward } from "./activation.js";
 import { adamw } from "./adamw.js";
 import { attention, attentionBackward, attentionReceived } from "./attention.js";
+import { cachedAttention } from "./cached-attention.js";
 import type { KernelContract } from "./contract.js";
+import { decoderBlock } from "./decoder-block.js";
 import { direction, directionBackward } from "./direction.js";
 import { embedding } from "./embedding.js";
 import { frozenLinear, frozenLinearBackward, frozenLinearBias } from "./frozen-linear.js";
@@ -11,6 +13,7 @@ import { layerNorm, layerNormBackward } from "./layer-norm.js";
 import { linear, linearBias } from "./linear.js";
 import { linearCrossEntropy, linearCrossEntropyBackward } from "./linear-cross-entropy.js";
 import { linearKl, linearKlBackward } from "./linear-kl.js";
+import { packedEmbedding } from "./packed-embedding.js";
 import { rmsNorm, rmsNormBackward } from "./rms-norm.js";
 import { rotary } from "./rotary.js";
 import { rowGather, scatterAddRows } from "./row-gather.js";
@@ -44,6 +47,9 @@ export const allContracts: readonly KernelContract[] = [
   attention,
   attentionReceived,
   attentionBackward,
+  cachedAttention,
+  decoderBlock,
+  packedEmbedding,
   linearCrossEntropy,
   linearCrossEntropyBackward,
   direction,

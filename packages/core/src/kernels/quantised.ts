@@ -85,6 +85,14 @@ export function packQ4_1(values: ArrayLike<number>): Int32Array {
   });
 }
 
+/** How values are packed in each way. */
+export const packers: Readonly<Record<PackedStorage, (values: ArrayLike<number>) => Int32Array>> = {
+  bf16: packBf16,
+  q8_0: packQ8_0,
+  q4_0: packQ4_0,
+  q4_1: packQ4_1,
+};
+
 /**
  * The `count` values that packed words stand for.
  *

@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { detach } from "../autodiff.js";
 import { attention, attentionReceived } from "../kernels/attention.js";
+import { cachedAttention } from "../kernels/cached-attention.js";
 import { runKernel } from "../kernels/run.js";
 import type { Builder } from "./builder.js";
 import { Linear } from "./linear.js";
@@ -29,15 +30,19 @@ export interface AttentionConfig {
 
 /** Keys and values of earlier rows of one layer. */
 export interface LayerCache {
-  /** Appends `[R, G · w]` rows and returns all rows so far. The cache keeps the result. */
-  extend(keys: tf.Tensor2D, values: tf.Tensor2D): { keys: tf.Tensor2D; values: tf.Tensor2D };
+  /** `[S]`: rows that it holds of each sample, before the new ones. */
+  readonly starts: Int32Array;
+  /** Buffers `[S, N, width]` with room for the new rows. */
+  buffers(width: number): { keys: tf.Tensor3D; values: tf.Tensor3D };
+  /** Takes over the buffers with the new rows in them. */
+  keep(keys: tf.Tensor3D, values: tf.Tensor3D): void;
 }
 
 /** Which rows see which. */
 export interface AttentionRows {
   /** `[B + 1]`: samples in the query rows. */
   readonly queryOffsets: Int32Array;
-  /** `[B + 1]`: samples in the key rows; the same without a cache. */
+  /** `[B + 1]`: samples in the key rows. Not read with a cache. */
   readonly keyOffsets: Int32Array;
   readonly causal: boolean;
   /** Position i sees j with 0 ≤ i − j < window; 0 = no window. */
@@ -90,10 +95,9 @@ export class SelfAttention {
     const { heads, keyValueHeads } = this.#config;
     const q = this.#turn(this.#normHeads(this.#query.call(x), this.#queryNorm, heads), heads, rows);
     const keys = this.#normHeads(this.#key.call(x), this.#keyNorm, keyValueHeads);
-    const newKeys = this.#turn(keys, keyValueHeads, rows);
-    const newValues = this.#value.call(x);
-    const all = rows.cache?.extend(newKeys, newValues) ?? { keys: newKeys, values: newValues };
-    const { y, received } = this.#attend({ q, k: all.keys, v: all.values }, rows);
+    const inputs = { q, k: this.#turn(keys, keyValueHeads, rows), v: this.#value.call(x) };
+    const { y, received } =
+      rows.cache === undefined ? this.#attend(inputs, rows) : this.#attendCached(inputs, rows, rows.cache);
     const output = this.#output.call(y);
     return received === undefined ? { y: output } : { y: output, received };
   }
@@ -107,6 +111,19 @@ export class SelfAttention {
     }
     const [y, , received] = runKernel(attentionReceived, inputs, { ...attrs, ...receive });
     return { y: y as tf.Tensor2D, received: detach(received as tf.Tensor1D) };
+  }
+
+  #attendCached(
+    inputs: { q: tf.Tensor2D; k: tf.Tensor2D; v: tf.Tensor2D },
+    { queryOffsets: offsets, window }: AttentionRows,
+    cache: LayerCache,
+  ): Attended {
+    const { heads, keyValueHeads: kvHeads, scale, softcap } = this.#config;
+    const buffers = cache.buffers(inputs.k.shape[1]);
+    const attrs = { offsets, starts: cache.starts, heads, kvHeads, scale, window, softcap };
+    const [y, keys, values] = runKernel(cachedAttention, { ...inputs, ...buffers }, attrs);
+    cache.keep(keys as tf.Tensor3D, values as tf.Tensor3D);
+    return { y: y as tf.Tensor2D };
   }
 
   #turn(x: tf.Tensor2D, heads: number, { rotary }: AttentionRows): tf.Tensor2D {

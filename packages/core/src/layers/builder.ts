@@ -17,6 +17,8 @@ export interface ValueSource {
   (name: string, shape: readonly number[], role: Role): Float32Array;
   /** The weight of a {@link Linear} that stays packed and frozen; undefined: it is asked for as float32. */
   readonly packed?: (name: string, shape: readonly number[]) => PackedValues | undefined;
+  /** The same for a decoder's table of words and its head. */
+  readonly packedTable?: (name: string, shape: readonly number[]) => PackedValues | undefined;
 }
 
 /** Options of {@link randomValues}. */
@@ -99,8 +101,20 @@ export class Builder {
 
   /** {@link add} for a matrix that its layer can use packed as well. */
   addMatrix(name: string, shape: readonly number[], role: Role): Parameter {
+    return this.#addPacked(this.values.packed, { name, shape, role });
+  }
+
+  /** The same for a table of words or a head. */
+  addTable(name: string, shape: readonly number[], role: Role): Parameter {
+    return this.#addPacked(this.values.packedTable, { name, shape, role });
+  }
+
+  #addPacked(
+    source: ValueSource["packed"],
+    { name, shape, role }: { readonly name: string; readonly shape: readonly number[]; readonly role: Role },
+  ): Parameter {
     const full = this.rename(this.prefix + name);
-    const packed = this.values.packed?.(full, shape);
+    const packed = source?.(full, shape);
     return packed === undefined
       ? this.add(name, shape, role)
       : this.parameters.add(new Parameter(full, packed, shape));

@@ -124,7 +124,16 @@ export interface Head {
 
 /** Keys and values of the rows seen so far, for generation. Made by the model, disposed by the caller. */
 export interface KeyValueCache {
+  /** Rows of each sample. */
+  readonly lengths: readonly number[];
+  /** Rows of the first sample. */
   readonly length: number;
+  /**
+   * Forgets the rows of a sample from `length` on, so that others can follow there.
+   *
+   * @throws BasicError `E_INDEX_RANGE` where there are fewer rows, or no such sample.
+   */
+  truncate(length: number, sample?: number): void;
   /** Frees all keys and values. */
   dispose(): void;
 }
@@ -134,7 +143,10 @@ export interface LanguageInput {
   readonly packed: PackedRows;
   /** Visual embeddings `[N, D]`; null for text only. */
   readonly visual: tf.Tensor2D | null;
-  /** One sample only: attends to the cached rows before these, and appends to the cache. */
+  /**
+   * Attends to the cached rows before these, and appends to the cache. As many samples as it was made for; one without new
+   * rows has none in `packed`.
+   */
   readonly cache?: KeyValueCache;
 }
 
@@ -149,6 +161,11 @@ export interface LanguageModel {
   readonly head: Head;
   /** Runs all blocks; differentiable. @throws BasicError `E_INDEX_RANGE` for an id outside of the vocabulary. */
   forward(input: LanguageInput, observe?: Observe): Observed;
-  /** An empty cache for one sample. */
-  createCache(): KeyValueCache;
+  /**
+   * Next-token logits `[R, V]` of final hidden states `[R, D]`; where the model keeps its head packed, without decoding it.
+   * Default: by {@link head}.
+   */
+  logits?(hidden: tf.Tensor2D): tf.Tensor2D;
+  /** An empty cache, for one sample unless told otherwise. */
+  createCache(samples?: number): KeyValueCache;
 }

@@ -1,6 +1,8 @@
-import { type LanguageModel, type PackedRows, rowGather, runKernel } from "@basic-mllm/core";
-import * as tf from "@tensorflow/tfjs-core";
+import type { LanguageModel, PackedRows } from "@basic-mllm/core";
+import type * as tf from "@tensorflow/tfjs-core";
 
+import { rowsOfTokens } from "./forward.js";
+import { PromptCache } from "./prompt-cache.js";
 import { isWhole, requireOption, Sampler, type SamplingOptions } from "./sampling.js";
 import { StopStrings } from "./stops.js";
 import { TextStream } from "./text-stream.js";
@@ -16,8 +18,14 @@ export interface GenerateOptions extends SamplingOptions {
   readonly onToken?: (id: number) => void;
 }
 
+/** What {@link generate} may take over from a call before. */
+export interface ContinueOptions {
+  /** Rows that the prompt shares with the one before are not run again. Default: a cache for this call alone. */
+  readonly cache?: PromptCache;
+}
+
 /** How {@link generateText} makes text of tokens and when it stops. */
-export interface GenerateTextOptions extends GenerateOptions {
+export interface GenerateTextOptions extends GenerateOptions, ContinueOptions {
   /** Text of token ids. */
   readonly decode: (ids: readonly number[]) => string;
   /** Stops before the first of these texts; it may begin and end inside of tokens. Default: none. */
@@ -40,6 +48,8 @@ export interface GeneratedText {
   readonly decodeSeconds: number;
   /** How many forward passes `decodeSeconds` holds. */
   readonly decodeSteps: number;
+  /** Rows of the prompt that `prefillSeconds` ran; the others were in the cache. */
+  readonly prefillRows: number;
 }
 
 /** One sample to continue. */
@@ -59,7 +69,7 @@ export interface Prompt {
 export async function generate(
   language: LanguageModel,
   prompt: Prompt,
-  options: GenerateOptions,
+  options: GenerateOptions & ContinueOptions,
 ): Promise<readonly number[]> {
   const ids: number[] = [];
   for await (const { id } of tokens(language, prompt, options)) {
@@ -82,13 +92,14 @@ export async function generateText(
   const stops = new StopStrings(options.stopStrings ?? []);
   const ids: number[] = [];
   const seconds: number[] = [];
-  let text = "";
+  let [text, prefillRows] = ["", 0];
   const show = (piece: string): void => {
     text += piece;
     if (piece !== "") options.onText?.(piece);
   };
   let ended: GeneratedText["ended"] | undefined;
   for await (const step of tokens(language, prompt, options)) {
+    if (seconds.length === 0) prefillRows = step.rows;
     seconds.push(step.seconds);
     if (step.id === null) {
       ended = "stop-token";
@@ -104,7 +115,7 @@ export async function generateText(
   ended ??= ids.length >= options.maxTokens ? "length" : "aborted";
   const [prefillSeconds = 0, ...later] = seconds;
   const decodeSeconds = later.reduce((sum, value) => sum + value, 0);
-  return { text, ids, ended, prefillSeconds, decodeSeconds, decodeSteps: later.length };
+  return { text, ids, ended, prefillSeconds, decodeSeconds, decodeSteps: later.length, prefillRows };
 }
 
 /** A forward pass and the token picked after it. */
@@ -112,47 +123,52 @@ interface Step {
   /** `null`: a stop token. */
   readonly id: number | null;
   readonly seconds: number;
+  /** Rows of the forward pass. */
+  readonly rows: number;
 }
 
 async function* tokens(
   language: LanguageModel,
   prompt: Prompt,
-  options: GenerateOptions,
+  options: GenerateOptions & ContinueOptions,
 ): AsyncGenerator<Step, void> {
   const { maxTokens, signal } = options;
-  requireOption("maxTokens", maxTokens, "a whole number of at least 0", isWhole(maxTokens, 0));
-  const stops = stopTokens(options.endOfSequence);
+  const stops = checkedStops(options);
   const sampler = new Sampler(options);
   sampler.see(prompt.packed.ids);
-  const cache = language.createCache();
+  const cache = options.cache ?? new PromptCache(language);
   const breathe = pauses();
   try {
-    let input: Prompt = prompt;
-    let position = prompt.packed.ids.length;
+    let input = cache.remainder(prompt);
     for (let count = 0; count < maxTokens; count++) {
       if (signal !== undefined) await breathe();
       if (signal?.aborted === true) return;
       const start = performance.now();
-      const id = sampler.next(await lastLogits(language, { ...input, cache }));
+      const rows = input.packed.ids.length;
+      const id = sampler.next(await cache.run(input));
       const seconds = (performance.now() - start) / 1000;
       if (stops.has(id)) {
-        yield { id: null, seconds };
+        yield { id: null, seconds, rows };
         return;
       }
       options.onToken?.(id);
-      yield { id, seconds };
-      input = { packed: oneToken(id, position), visual: null };
-      position += 1;
+      yield { id, seconds, rows };
+      input = { packed: rowsOfTokens([{ id, position: cache.length }]), visual: null };
     }
   } finally {
-    cache.dispose();
+    if (options.cache === undefined) cache.dispose();
   }
 }
 
-function stopTokens(given: GenerateOptions["endOfSequence"]): ReadonlySet<number> {
-  const ids = given === null ? [] : [given].flat();
+/** Token ids that end an answer. @throws `BasicError` `E_CONFIG`. */
+export function checkedStops({
+  maxTokens,
+  endOfSequence,
+}: Pick<GenerateOptions, "maxTokens" | "endOfSequence">): ReadonlySet<number> {
+  requireOption("maxTokens", maxTokens, "a whole number of at least 0", isWhole(maxTokens, 0));
+  const ids = endOfSequence === null ? [] : [endOfSequence].flat();
   const valid = ids.every((id) => isWhole(id, 0));
-  requireOption("endOfSequence", given, "a token id, several, or null", valid);
+  requireOption("endOfSequence", endOfSequence, "a token id, several, or null", valid);
   return new Set(ids);
 }
 
@@ -160,39 +176,11 @@ function stopTokens(given: GenerateOptions["endOfSequence"]): ReadonlySet<number
  * Lets other events in, at most every 50 ms: backends that compute at once would keep a signal, or a key press, from
  * coming through before the end.
  */
-function pauses(): () => Promise<void> {
+export function pauses(): () => Promise<void> {
   let last = performance.now();
   return async () => {
     if (performance.now() - last < 50) return;
     await new Promise((resolve) => setTimeout(resolve, 0));
     last = performance.now();
-  };
-}
-
-async function lastLogits(
-  language: LanguageModel,
-  input: Prompt & { readonly cache: ReturnType<LanguageModel["createCache"]> },
-): Promise<Float32Array> {
-  const logits = tf.tidy(() => {
-    const { hidden } = language.forward(input);
-    const rows = Int32Array.of(input.packed.ids.length - 1);
-    const [last] = runKernel(rowGather, { x: hidden }, { rows });
-    const { weight, softcap } = language.head;
-    const raw = tf.matMul(last as tf.Tensor2D, weight, false, true);
-    return softcap > 0 ? tf.mul(tf.tanh(tf.div(raw, softcap)), softcap) : raw;
-  });
-  const values = await logits.data<"float32">();
-  logits.dispose();
-  return values;
-}
-
-function oneToken(id: number, position: number): PackedRows {
-  return {
-    ids: Int32Array.of(id),
-    offsets: Int32Array.of(0, 1),
-    positions: Int32Array.of(position),
-    images: [],
-    countsAsText: Int32Array.of(1),
-    labels: Int32Array.of(-100),
   };
 }

@@ -14,7 +14,7 @@ import {
   llamaTensors,
   writeGguf,
 } from "../../test/gguf-writer.js";
-import { loadGguf } from "./load.js";
+import { type GgufOptions, loadGguf } from "./load.js";
 
 let folder: string;
 
@@ -49,6 +49,23 @@ const without = (name: string): Readonly<Record<string, GgufValue>> =>
   Object.fromEntries(Object.entries(llamaFields).filter(([key]) => key !== name));
 
 describe("loadGguf", () => {
+  it("keeps the table as it is stored where that is asked for", async () => {
+    const packed = llamaTensors.map((tensor) =>
+      tensor.name === "token_embd.weight" ? { ...tensor, type: "Q8_0" as const } : tensor,
+    );
+    const path = put(llamaFields, packed);
+    const storages = async (options: GgufOptions) => {
+      const { language } = await loadGguf(path, options);
+      const names = ["model.embed_tokens.weight", "model.layers.0.mlp.up_proj.weight"];
+      const found = names.map((name) => language.parameters.get(name).storage);
+      language.parameters.dispose();
+      return found;
+    };
+    expect(await storages({ storage: "file", table: "file" })).toEqual(["q8_0", "q4_1"]);
+    expect(await storages({ table: "file" })).toEqual(["q8_0", "f32"]);
+    expect(await storages({ storage: "file" })).toEqual(["f32", "q4_1"]);
+  });
+
   it("reads the sizes and the tokenizer of a model", async () => {
     const { language, tokenizer } = await loadGguf(put(llamaFields, llamaTensors));
     expect(language.config).toMatchObject({

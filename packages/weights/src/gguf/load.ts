@@ -29,13 +29,18 @@ export interface GgufModel {
 /** Options of {@link loadGguf}. */
 export interface GgufOptions {
   /**
-   * How the matrices of the blocks are kept; the table, the head, norms and biases are float32.
+   * How the matrices of the blocks are kept; norms and biases are float32.
    *
    * - `f32` (default): they can train
    * - `bf16`: half of that, rounded to nearest; frozen
    * - `file`: Q8_0, Q4_0, Q4_1 and BF16 as they are stored, and frozen; other types as float32
    */
   readonly storage?: "f32" | "bf16" | "file";
+  /**
+   * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1 and
+   * BF16 as they are stored, for a model that only generates.
+   */
+  readonly table?: "f32" | "file";
 }
 
 /**
@@ -45,13 +50,13 @@ export interface GgufOptions {
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` for a damaged file, other shapes or tensors that the
  *   model has no place for; `E_CONFIG` for a model that we cannot follow, `E_TOKENIZER`.
  */
-export async function loadGguf(path: string, { storage = "f32" }: GgufOptions = {}): Promise<GgufModel> {
+export async function loadGguf(path: string, options: GgufOptions = {}): Promise<GgufModel> {
   const file = await openGguf(path);
   try {
     const config = readGgufConfig(file);
     const tokenizer = readGgufTokenizer(file);
     const tensors = new GgufTensors(file, config);
-    const language = createDecoder(config.config, { values: tensors.source(storage) });
+    const language = createDecoder(config.config, { values: tensors.source(options) });
     tensors.checkAllUsed();
     return { kind: "language", language, tokenizer };
   } finally {
@@ -84,14 +89,16 @@ class GgufTensors {
     this.#model = model;
   }
 
-  source(storage: "f32" | "bf16" | "file"): ValueSource {
+  source({ storage = "f32", table = "f32" }: GgufOptions): ValueSource {
     const floats = (name: string, shape: readonly number[]): Float32Array => this.#floats(name, shape);
-    if (storage === "f32") return floats;
+    const stored = (name: string, shape: readonly number[]) => this.#asStored(name, shape);
+    const tables = table === "file" && { packedTable: stored };
+    if (storage === "f32") return Object.assign(floats, tables);
     const packed = (name: string, shape: readonly number[]): PackedValues | undefined =>
       storage === "file"
         ? this.#asStored(name, shape)
         : { storage: "bf16", words: packBf16(this.#floats(name, shape)) };
-    return Object.assign(floats, { packed });
+    return Object.assign(floats, { packed }, tables);
   }
 
   /** @throws `BasicError` `E_WEIGHTS_FORMAT` when tensors are left that the model has no place for. */

@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::driver::Target;
-use super::{Factor, Precision, Product, few, portable};
+use super::{Factor, Precision, Product, few, portable, stored};
 use crate::kernels::activation::Kind;
 use crate::simd::{Level, level};
 
@@ -32,6 +32,8 @@ use crate::simd::{Level, level};
 pub enum Method {
     /// Dot products of few rows.
     Dots,
+    /// Dot products of few rows with a packed weight.
+    Blocks,
     /// The `gemm` crate.
     Crate,
     Avx2,
@@ -49,6 +51,9 @@ const FEW_ROWS: usize = 16;
 impl Method {
     /// The fastest for a product; chosen by its shape and precision alone.
     pub fn of(p: &Product) -> Self {
+        if stored::suits(p) {
+            return Self::Blocks;
+        }
         if few::suits(p) {
             // 32 against 20 GF/s at 1 x 576 x 576.
             let vector = p.size.m == 1 && is_exact(p);
@@ -82,6 +87,9 @@ impl Method {
         if few::suits(p) {
             all.push(Self::Dots);
         }
+        if stored::suits(p) {
+            all.push(Self::Blocks);
+        }
         all
     }
 
@@ -94,6 +102,7 @@ impl Method {
         unsafe {
             match self {
                 Self::Dots => few::region(p, c, columns),
+                Self::Blocks => stored::region(p, c, columns),
                 Self::Crate => portable::region(p, c, rows, columns),
                 #[cfg(target_arch = "x86_64")]
                 Self::Avx2 => x86::avx2(p, c, rows, columns),

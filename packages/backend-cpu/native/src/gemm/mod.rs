@@ -23,6 +23,7 @@ mod pairs;
 mod portable;
 pub mod precision;
 mod split;
+mod stored;
 mod workspace;
 
 use std::ops::Range;
@@ -142,6 +143,34 @@ impl<'a> Product<'a> {
         // SAFETY: the caller's promise.
         unsafe { finish_rows(self, c, 0..m, 0..n) };
     }
+}
+
+/// [`Product::write`] on all threads for several products, which share out their columns together where all are of few
+/// rows: one alone may be too little for several threads.
+///
+/// # Safety
+/// As there, and the products write different columns.
+pub unsafe fn write_all(products: &[(Product, Columns)]) {
+    let small = |(p, _): &(Product, Columns)| Method::of(p) == Method::Blocks && p.size.k > 0 && p.size.n > 0;
+    if !products.iter().all(small) {
+        for (product, columns) in products {
+            // SAFETY: the caller's promise.
+            unsafe { product.write(*columns, true) };
+        }
+        return;
+    }
+    let targets: Vec<Target> = products
+        .iter()
+        .map(|(p, columns)| {
+            p.check();
+            columns.target(p.size.m, p.size.n)
+        })
+        .collect();
+    let sizes: Vec<Size> = products.iter().map(|(p, _)| p.size).collect();
+    split::for_columns_of_all(&sizes, |i, columns| {
+        // SAFETY: operands and targets were checked, and parts are disjoint.
+        unsafe { stored::region(&products[i].0, targets[i], columns) }
+    });
 }
 
 fn reach(rows: usize, columns: usize, strides: Strides) -> usize {

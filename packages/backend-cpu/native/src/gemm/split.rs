@@ -6,7 +6,8 @@ use super::choice::Method;
 use super::driver::a_in_place;
 use super::{Factor, Product};
 use crate::kernels::support::tasks;
-use crate::threads::threads;
+use crate::matmul::Size;
+use crate::threads::{on_all, threads};
 
 /// Most parts per thread.
 const PARTS: usize = 2;
@@ -15,6 +16,8 @@ const COLUMNS: usize = 32;
 const ROWS: usize = 12;
 /// Work per part, in multiply-adds, below which two are not worth it.
 const PART: usize = 1 << 20;
+/// The same for packed weights and few rows, where a multiply-add takes longer: some ten microseconds.
+const BLOCKS_PART: usize = 1 << 17;
 
 /// Rows and columns of a part for the `gemm` crate, whose order of additions depends on the sizes that it is given:
 /// the same for any number of threads.
@@ -32,12 +35,38 @@ pub fn for_each_part(
     if method == Method::Crate {
         return in_parts(p, CRATE_PART, parallel, body);
     }
+    if method == Method::Blocks && parallel {
+        return for_columns_of_all(&[p.size], |_, columns| body(0..m, columns));
+    }
     let threads = if parallel { threads() } else { 1 };
     let parts = (threads * PARTS).min(work / PART);
     if threads < 2 || parts < 2 {
         return body(0..m, 0..n);
     }
     in_parts(p, grid(p, method, threads, parts), parallel, body);
+}
+
+/// Calls `body(i, columns)` with ranges that cover the columns of each product i once.
+pub fn for_columns_of_all(sizes: &[Size], body: impl Fn(usize, Range<usize>) + Send + Sync) {
+    let work: usize = sizes.iter().map(|size| size.m * size.n * size.k).sum();
+    let parts = (threads() * PARTS).min(work / BLOCKS_PART).max(1);
+    // Parts of about the same work, each of one product alone.
+    let each = work.div_ceil(parts);
+    let ranges: Vec<(usize, Range<usize>)> = sizes
+        .iter()
+        .enumerate()
+        .flat_map(|(i, size)| {
+            let columns = share(size.n, (size.m * size.n * size.k).div_ceil(each).max(1), COLUMNS);
+            let starts = (0..size.n).step_by(columns);
+            starts.map(move |start| (i, start..(start + columns).min(size.n)))
+        })
+        .collect();
+    let run = |part: usize| body(ranges[part].0, ranges[part].1.clone());
+    if threads() < 2 || parts < 2 {
+        (0..ranges.len()).for_each(run);
+    } else {
+        on_all(ranges.len(), run);
+    }
 }
 
 /// Calls `body` with parts of `rows` x `columns`.

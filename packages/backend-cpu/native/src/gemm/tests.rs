@@ -157,7 +157,7 @@ fn stored_weights_are_their_decoded_values() {
         };
         let mut decoded = vec![0.0; outputs * inputs];
         weight.decode_tile((0, outputs), (0, inputs), &mut decoded);
-        for rows in [1, 3, 30] {
+        for rows in [1, 2, 3, 5, 8, 30] {
             for precision in [Precision::Exact, Precision::Bf16] {
                 for (side, n, k) in [(Side::Outputs, outputs, inputs), (Side::Inputs, inputs, outputs)] {
                     let a = values(rows * k, 5);
@@ -223,4 +223,74 @@ fn no_values_of_k_leave_the_bias() {
         0,
     );
     assert_eq!(out, [1.0, 0.0, 1.0, 0.0]);
+}
+
+/// A packed weight of small values.
+fn packed(storage: Storage, outputs: usize, inputs: usize) -> Vec<u8> {
+    let (step, high) = match storage {
+        Storage::Bf16 => (2, 0x3e),
+        Storage::Q8 => (34, 0x1c),
+        Storage::Q4 => (18, 0x1c),
+        Storage::Q4WithMinimum => (20, 0x1c),
+    };
+    let mut bytes: Vec<u8> = (0..4 * storage.words(outputs * inputs).unwrap())
+        .map(|i| (i as u32).wrapping_mul(0x9e37_79b9) as u8)
+        .collect();
+    for block in bytes.chunks_mut(step) {
+        block[1] = block[1] & 0x80 | high;
+        if storage == Storage::Q4WithMinimum && block.len() > 3 {
+            block[3] = block[3] & 0x80 | high;
+        }
+    }
+    bytes
+}
+
+#[test]
+fn few_rows_of_packed_weights_do_not_depend_on_threads_or_company() {
+    for storage in [Storage::Bf16, Storage::Q8, Storage::Q4, Storage::Q4WithMinimum] {
+        // bfloat16 rows may end within a block.
+        let (outputs, inputs) = (1500, if storage == Storage::Bf16 { 333 } else { 352 });
+        let bytes = packed(storage, outputs, inputs);
+        let weight = Packed {
+            bytes: &bytes,
+            storage,
+            inputs,
+            outputs,
+        };
+        for rows in [1, 7] {
+            let a = values(rows * inputs, 5);
+            let size = Size {
+                m: rows,
+                n: outputs,
+                k: inputs,
+            };
+            let factor = Factor::Stored(weight, Side::Outputs);
+            let product = Product {
+                precision: Precision::Exact,
+                ..Product::new(size, (&a, row_major(inputs)), factor)
+            };
+            assert_eq!(Method::of(&product), Method::Blocks);
+            let mut results = Vec::new();
+            for threads in [1, 2, 4] {
+                set_thread_count(threads).unwrap();
+                let mut alone = vec![0.0; rows * outputs];
+                write(&product, Method::Blocks, &mut alone, outputs, 0);
+                let mut together = [vec![0.0; rows * outputs], vec![0.0; rows * outputs]];
+                let columns = together.each_mut().map(|out| Columns {
+                    out: Shared::new(out),
+                    start: 0,
+                    width: outputs,
+                });
+                // SAFETY: two arrays of this test.
+                unsafe { write_all(&columns.map(|columns| (product, columns))) };
+                results.push(alone);
+                results.extend(together);
+            }
+            set_thread_count(1).unwrap();
+            assert!(results.iter().all(|result| *result == results[0]));
+            let mut decoded = vec![0.0; outputs * inputs];
+            weight.decode_tile((0, outputs), (0, inputs), &mut decoded);
+            check(&product, (&decoded, transposed(inputs)));
+        }
+    }
 }

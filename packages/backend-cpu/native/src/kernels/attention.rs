@@ -4,16 +4,20 @@
 //! never with rows times rows. Blocks skip the keys that none of their queries sees.
 
 mod backward;
+mod cached;
 mod forward;
 mod lanes;
 
 pub use backward::{Saved, attention_backward};
+pub use cached::{Cache, CachedRows, cached_attention};
 pub use forward::{Counting, Outputs, attention};
 
 /// Shapes and masks of one call. Rows of queries and keys are packed by the offsets.
 pub struct Layout<'a> {
     pub query_offsets: &'a [i32],
     pub key_offsets: &'a [i32],
+    /// Key rows of each sample, where there are others between samples; empty: all up to the next sample.
+    pub key_counts: &'a [i32],
     pub heads: usize,
     pub key_heads: usize,
     pub head_width: usize,
@@ -45,7 +49,10 @@ impl Layout<'_> {
             query,
             queries: self.query_offsets[b + 1] as usize - query,
             key,
-            keys: self.key_offsets[b + 1] as usize - key,
+            keys: match self.key_counts.get(b) {
+                Some(&count) => count as usize,
+                None => self.key_offsets[b + 1] as usize - key,
+            },
         }
     }
 
@@ -100,6 +107,7 @@ mod tests {
         Layout {
             query_offsets: &[0, 3],
             key_offsets: &[0, 5],
+            key_counts: &[],
             heads: 2,
             key_heads: 1,
             head_width: 1,

@@ -3,7 +3,7 @@
 use super::quantised::{Packed, Side};
 use super::support::{Columns, Shared};
 pub use crate::gemm::Finish;
-use crate::gemm::{Factor, Product};
+use crate::gemm::{Factor, Product, write_all};
 use crate::matmul::{Size, row_major, transposed};
 
 /// Computes a product into a whole row-major array.
@@ -15,6 +15,54 @@ fn write(product: Product, out: &mut [f32]) {
     };
     // SAFETY: this call owns the array.
     unsafe { product.write(columns, true) };
+}
+
+/// A weight [outputs, inputs], in float32 or packed.
+pub struct Matrix<'a> {
+    pub weight: Values<'a>,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+/// Values of a [`Matrix`].
+pub enum Values<'a> {
+    Floats(&'a [f32]),
+    Stored(Packed<'a>),
+}
+
+impl Matrix<'_> {
+    /// x Wᵀ with as many rows as `length` results have.
+    fn product<'a>(&'a self, x: &'a [f32], length: usize) -> Product<'a> {
+        let size = Size {
+            m: length / self.outputs.max(1),
+            n: self.outputs,
+            k: self.inputs,
+        };
+        let factor = match &self.weight {
+            Values::Floats(values) => Factor::Floats(values, transposed(self.inputs)),
+            Values::Stored(weight) => Factor::Stored(*weight, Side::Outputs),
+        };
+        Product::new(size, (x, row_major(self.inputs)), factor)
+    }
+}
+
+/// `y = x Wᵀ`.
+pub fn multiply(x: &[f32], matrix: &Matrix, y: &mut [f32]) {
+    write(matrix.product(x, y.len()), y);
+}
+
+/// [`multiply`] of the same x with several matrices.
+pub fn multiply_all<const N: usize>(x: &[f32], matrices: [(&Matrix, &mut [f32]); N]) {
+    let products = matrices.map(|(matrix, y)| {
+        let columns = Columns {
+            width: matrix.outputs,
+            start: 0,
+            out: Shared::new(y),
+        };
+        (matrix.product(x, columns.out.length()), columns)
+    });
+    // SAFETY: this call owns the arrays.
+    unsafe { write_all(&products) };
 }
 
 /// `y = act(x Wᵀ + b)` with x [R, I], weight [O, I].

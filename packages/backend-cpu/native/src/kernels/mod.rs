@@ -4,6 +4,7 @@
 
 pub mod activation;
 mod attention;
+mod decoder_block;
 mod direction;
 mod exports;
 mod linear;
@@ -15,5 +16,5 @@ mod rows;
 pub mod support;
 mod tile;
 mod update;
-mod vector;
+pub mod vector;
 mod vocabulary;

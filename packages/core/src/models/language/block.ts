@@ -9,6 +9,7 @@ import { GatedMlp } from "../../layers/mlp.js";
 import { RmsNorm } from "../../layers/norm.js";
 import type { Parameter } from "../../parameters.js";
 import type { DecoderConfig } from "./config.js";
+import { FusedBlock } from "./fused-block.js";
 
 /** Output of a {@link DecoderBlock}. */
 export interface BlockOutput {
@@ -28,6 +29,7 @@ export class DecoderBlock {
   readonly #afterAttention: RmsNorm | null;
   readonly #beforeMlp: RmsNorm;
   readonly #afterMlp: RmsNorm | null;
+  readonly #fused: FusedBlock | null;
 
   constructor(builder: Builder, config: DecoderConfig) {
     const { width, normEpsilon: epsilon, normAddOne: addOne, sandwichNorms: sandwich } = config;
@@ -54,6 +56,7 @@ export class DecoderBlock {
     this.#afterAttention = sandwich ? norm("post_attention_layernorm") : null;
     this.#beforeMlp = norm(sandwich ? "pre_feedforward_layernorm" : "post_attention_layernorm");
     this.#afterMlp = sandwich ? norm("post_feedforward_layernorm") : null;
+    this.#fused = FusedBlock.of(builder, config, [this.#beforeAttention, this.#beforeMlp]);
     this.#parameters = [...builder.parameters].filter(({ name }) => name.startsWith(builder.prefix));
     this.#linears = [...builder.linears].flatMap(([name, linear]) =>
       name.startsWith(builder.prefix) ? [linear] : [],
@@ -91,6 +94,8 @@ export class DecoderBlock {
 
   /** @param input - `[R, D]`. */
   call(input: tf.Tensor2D, rows: AttentionRows): BlockOutput {
+    const cached = rows.cache === undefined ? undefined : this.#fused?.run(input, rows, rows.cache);
+    if (cached !== undefined) return { x: cached };
     // Frees what the gradient does not need before the next block starts.
     return tf.tidy(() => {
       const { y, received } = this.#attention.call(this.#beforeAttention.call(input), rows);

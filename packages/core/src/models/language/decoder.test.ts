@@ -4,7 +4,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { valueAndGradients } from "../../autodiff.js";
 import { registerStockGradients } from "../../gradients.js";
+import { packQ8_0, unpack } from "../../kernels/quantised.js";
 import { setFallback } from "../../kernels/run.js";
+import { randomValues, type ValueSource } from "../../layers/builder.js";
 import { createRandom } from "../../random.js";
 import type { Observe, PackedRows } from "../interfaces.js";
 import { type DecoderConfig, decoderConfig } from "./config.js";
@@ -253,11 +255,69 @@ describe("the key-value cache", () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  it("refuses several samples, gaps and observation", () => {
+  it("holds several samples of any lengths, and more rows than it began with room for", () => {
+    const ids = Array.from({ length: 90 }, (_, i) => (7 * i + 3) % 11);
+    const cache = decoder.createCache(3);
+    const run = (parts: readonly (readonly number[])[]) => {
+      const rows = textRows(...parts);
+      const positions = parts.flatMap((part, s) => part.map((_, i) => (cache.lengths[s] ?? 0) + i));
+      const input = { packed: { ...rows, positions: Int32Array.from(positions) }, visual: null, cache };
+      return decoder.forward(input).hidden;
+    };
+    run([ids.slice(0, 2), ids.slice(0, 60), ids.slice(5, 9)]);
+    run([[], ids.slice(60, 61), ids.slice(9, 10)]);
+    const last = run([ids.slice(2, 3), ids.slice(61), []]);
+    expect(cache.lengths).toEqual([3, 90, 5]);
+    const whole = (own: readonly number[]) => decoder.forward({ packed: textRows(own), visual: null }).hidden;
+    const rows = [tf.slice(whole(ids.slice(0, 3)), [2, 0]), tf.slice(whole(ids), [61, 0])];
+    expectClose(last, tf.concat(rows, 0).dataSync());
+    cache.dispose();
+  });
+
+  it("goes on from fewer rows", () => {
+    const cache = decoder.createCache();
+    decoder.forward({ packed: textRows([1, 2, 3, 4]), visual: null, cache }).hidden.dispose();
+    cache.truncate(2);
+    const step = { ...textRows([5]), positions: Int32Array.of(2) };
+    const { hidden } = decoder.forward({ packed: step, visual: null, cache });
+    const whole = decoder.forward({ packed: textRows([1, 2, 5]), visual: null }).hidden;
+    expectClose(hidden, tf.slice(whole, [2, 0]).dataSync());
+    expect(() => cache.truncate(4)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: truncate: cannot keep 4 rows of sample 0 of the cache: it holds 3 rows. [E_INDEX_RANGE]]`,
+    );
+    expect(() => cache.truncate(0, 1)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: truncate: cannot keep 0 rows of sample 1 of the cache: it has 1 samples. [E_INDEX_RANGE]]`,
+    );
+    expect(() => decoder.createCache(0)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: createCache: the number of samples must be a whole number of at least 1, got 0. Correct it. [E_CONFIG]]`,
+    );
+    cache.dispose();
+  });
+
+  it("runs the parts of a block where a kernel for all of it lacks something", () => {
+    const ids = [3, 1, 4, 1, 5];
+    for (const changes of [
+      { inputBias: true },
+      { headNorm: true },
+      { sandwichNorms: true, normAddOne: true },
+    ]) {
+      const own = createDecoder({ ...config, ...changes }, { seed: 4 });
+      const whole = own.forward({ packed: textRows(ids), visual: null }).hidden;
+      const cache = own.createCache();
+      own.forward({ packed: textRows(ids.slice(0, 4)), visual: null, cache }).hidden.dispose();
+      const step = { ...textRows([5]), positions: Int32Array.of(4) };
+      const { hidden } = own.forward({ packed: step, visual: null, cache });
+      expectClose(hidden, tf.slice(whole, [4, 0]).dataSync());
+      cache.dispose();
+      own.parameters.dispose();
+    }
+  });
+
+  it("refuses other samples than it was made for, gaps and observation", () => {
     const cache = decoder.createCache();
     const run = (rows: PackedRows) => () => decoder.forward({ packed: rows, visual: null, cache });
     expect(run(textRows([1], [2]))).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: forward: a cache holds one sample, but 2 samples were given. Use one cache per sample. [E_SHAPE]]`,
+      `[BasicError: forward: a cache for 1 samples got 2. Make it with createCache(samples), and keep a place for samples without new rows. [E_SHAPE]]`,
     );
     expect(run({ ...textRows([1]), positions: Int32Array.of(3) })).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: forward: the cache holds 0 rows, so row 0 stands at position 0, but \`positions\` says 3. Count on from the cached rows without gaps. [E_INDEX_RANGE]]`,
@@ -270,6 +330,44 @@ describe("the key-value cache", () => {
     expect(() => decoder.forward({ packed, visual, cache }, observe)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: forward: cannot observe with a cache. Run the whole sample without one. [E_CONFIG]]`,
     );
+  });
+});
+
+describe("a packed table", () => {
+  const wide = decoderConfig({ vocabularySize: 9, width: 32, depth: 1, heads: 2, inner: 32, tiedHead: true });
+  const plain = randomValues(3, { embedding: 0.5, weight: 0.1 });
+
+  function both() {
+    const words = packQ8_0(plain("model.embed_tokens.weight", [9, 32], "embedding"));
+    const decoded = unpack("q8_0", words, 9 * 32);
+    const floats: ValueSource = (name, shape, role) =>
+      name === "model.embed_tokens.weight" ? decoded : plain(name, shape, role);
+    const packedTable = () => ({ storage: "q8_0", words }) as const;
+    const source = Object.assign((...given: Parameters<ValueSource>) => plain(...given), { packedTable });
+    return [createDecoder(wide, { values: source }), createDecoder(wide, { values: floats })] as const;
+  }
+
+  it("gives the rows and logits of its decoded values, with pictures too", () => {
+    const [own, decoded] = both();
+    const pictures = tf.randomNormal<tf.Rank.R2>([4, 32], 0, 1, "float32", 1);
+    const [logits, expected] = [own, decoded].map((language) =>
+      language.logits(language.forward({ packed, visual: pictures }).hidden),
+    ) as [tf.Tensor2D, tf.Tensor2D];
+    expectClose(logits, expected.dataSync());
+    own.parameters.dispose();
+    decoded.parameters.dispose();
+  });
+
+  it("says that losses cannot read it", () => {
+    const [own, decoded] = both();
+    expect(() => own.vocabulary).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: the table of words ("model.embed_tokens.weight") is stored as q8_0, but losses read it in float32. Load the model with \`table: "f32"\`. [E_CONFIG]]`,
+    );
+    expect(() => own.head).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: the head ("model.embed_tokens.weight") is stored as q8_0, but losses read it in float32. Load the model with \`table: "f32"\`. [E_CONFIG]]`,
+    );
+    own.parameters.dispose();
+    decoded.parameters.dispose();
   });
 });
 

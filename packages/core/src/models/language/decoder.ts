@@ -1,6 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../../errors.js";
+import { packedEmbedding } from "../../kernels/packed-embedding.js";
+import type { PackedStorage } from "../../kernels/quantised.js";
+import { runKernel } from "../../kernels/run.js";
 import { Builder, randomValues, type ValueSource } from "../../layers/builder.js";
 import { embed, spliceRows } from "../../layers/embedding.js";
 import { applyLinear, type Linear } from "../../layers/linear.js";
@@ -60,13 +63,15 @@ export class Decoder implements LanguageModel {
     const builder = new Builder(this.parameters, values);
     this.#config = config;
     this.linears = builder.linears;
-    this.#table = builder.add("model.embed_tokens.weight", [vocabularySize, width], "embedding");
+    this.#table = builder.addTable("model.embed_tokens.weight", [vocabularySize, width], "embedding");
     this.#blocks = Array.from(
       { length: depth },
       (_, i) => new DecoderBlock(builder.within(`model.layers.${i}`), config),
     );
     this.#norm = new RmsNorm(builder, "model.norm", { width, epsilon: normEpsilon, addOne: normAddOne });
-    this.#head = tiedHead ? this.#table : builder.add("lm_head.weight", [vocabularySize, width], "weight");
+    this.#head = tiedHead
+      ? this.#table
+      : builder.addTable("lm_head.weight", [vocabularySize, width], "weight");
   }
 
   /** Sizes and options; {@link resizeVocabulary} changes the number of tokens. */
@@ -96,14 +101,19 @@ export class Decoder implements LanguageModel {
     return this.config.vocabularySize;
   }
 
-  /** E `[V, D]`: the stored table, without Gemma's √D. */
+  /**
+   * E `[V, D]`: the stored table, without Gemma's √D.
+   *
+   * @throws {@link BasicError} `E_CONFIG` where it is packed.
+   */
   get vocabulary(): tf.Tensor2D {
-    return this.#table.value as tf.Tensor2D;
+    return floatsOf(this.#table, "the table of words");
   }
 
+  /** @throws {@link BasicError} `E_CONFIG` where it is packed: {@link logits} still works. */
   get head(): Head {
-    const { value, trainable } = this.#head;
-    return { weight: value as tf.Tensor2D, trainable, softcap: this.config.headSoftcap };
+    const weight = floatsOf(this.#head, "the head");
+    return { weight, trainable: this.#head.trainable, softcap: this.config.headSoftcap };
   }
 
   /**
@@ -136,18 +146,23 @@ export class Decoder implements LanguageModel {
     });
   }
 
-  /** Next-token logits `[R, V]` of final hidden states `[R, D]`. For generation; losses are chunked instead. */
+  /**
+   * Next-token logits `[R, V]` of final hidden states `[R, D]`, of a packed head without decoding it. For generation; losses
+   * are chunked instead.
+   */
   logits(hidden: tf.Tensor2D): tf.Tensor2D {
     return tf.tidy(() => {
-      const { weight, trainable, softcap } = this.head;
-      const plain = applyLinear(hidden, { weight, bias: null, trainable });
+      const { headSoftcap: softcap, width: inFeatures, vocabularySize: outFeatures } = this.config;
+      const { value: weight, trainable, storage } = this.#head;
+      const packed = storage === "f32" ? undefined : { storage, inFeatures, outFeatures };
+      const plain = applyLinear(hidden, { weight, bias: null, trainable, ...(packed && { packed }) });
       return softcap === 0 ? plain : tf.mul<tf.Tensor2D>(tf.tanh(tf.div(plain, softcap)), softcap);
     });
   }
 
-  /** An empty cache for one sample; the caller disposes it. */
-  createCache(): KeyValueCache {
-    return new DecoderCache(this.config.depth);
+  /** An empty cache, for one sample unless told otherwise; the caller disposes it. */
+  createCache(samples?: number): KeyValueCache {
+    return new DecoderCache(this.config.depth, samples);
   }
 
   #observation(input: LanguageInput, observe: Observe | undefined): Observation | undefined {
@@ -166,10 +181,8 @@ export class Decoder implements LanguageModel {
     const { packed, visual, cache } = input;
     checkPackedRows(packed, this.config.vocabularySize, visual?.shape[0] ?? 0);
     const grown = checkedCache(cache);
-    grown?.check(packed);
-    const start = grown?.length ?? 0;
+    grown?.prepare(packed);
     const { positions, offsets: queryOffsets } = packed;
-    const keyOffsets = start === 0 ? queryOffsets : queryOffsets.map((row, i) => (i === 0 ? 0 : row + start));
     const length = 1 + positions.reduce((largest, position) => Math.max(largest, position), 0);
     const rotary = { table: rotaryFrequencies(this.config.rotary, length), positions };
     let x = this.#embed(input);
@@ -178,7 +191,7 @@ export class Decoder implements LanguageModel {
       const receive = watcher?.receive(i + 1);
       const blockRows = {
         queryOffsets,
-        keyOffsets,
+        keyOffsets: queryOffsets,
         causal: true,
         window: this.config.windows[i] ?? 0,
         rotary,
@@ -190,20 +203,50 @@ export class Decoder implements LanguageModel {
       x = next.x;
       watcher?.after(i + 1, x, next.received);
     }
+    grown?.advance(packed);
     return this.#norm.call(x);
   }
 
   #embed({ packed, visual }: LanguageInput): tf.Tensor2D {
-    const table = this.vocabulary;
     if (visual !== null && visual.shape[1] !== this.width) {
       throw new BasicError(
         "E_SHAPE",
         `forward: visual embeddings have width ${visual.shape[1]}, the language model has ${this.width}. Make the projector's width equal.`,
       );
     }
-    const rows = visual === null ? embed(table, packed.ids) : spliceRows(table, visual, packed.ids);
+    const { value, storage, shape } = this.#table;
+    const rows =
+      storage === "f32"
+        ? inputRows(value as tf.Tensor2D, packed.ids, visual)
+        : packedInputRows({ table: value, storage, shape }, packed.ids, visual);
     return this.config.embeddingScale === 1 ? rows : tf.mul<tf.Tensor2D>(rows, this.config.embeddingScale);
   }
+}
+
+function inputRows(table: tf.Tensor2D, ids: Int32Array, visual: tf.Tensor2D | null): tf.Tensor2D {
+  return visual === null ? embed(table, ids) : spliceRows(table, visual, ids);
+}
+
+/** Decodes the rows that are used, each once, and takes those. */
+function packedInputRows(
+  { table, storage, shape }: { table: tf.Tensor; storage: PackedStorage; shape: readonly number[] },
+  ids: Int32Array,
+  visual: tf.Tensor2D | null,
+): tf.Tensor2D {
+  const used = Int32Array.from(new Set(ids.filter((id) => id >= 0)));
+  const rowOf = new Map(Array.from(used, (id, row) => [id, row]));
+  const [height, width] = shape as [number, number];
+  const [rows] = runKernel(packedEmbedding, { table }, { storage, height, width, ids: used });
+  const places = ids.map((id) => rowOf.get(id) ?? id);
+  return inputRows(rows as tf.Tensor2D, places, visual);
+}
+
+function floatsOf({ name, value, storage }: Parameter, what: string): tf.Tensor2D {
+  if (storage === "f32") return value as tf.Tensor2D;
+  throw new BasicError(
+    "E_CONFIG",
+    `${what} ("${name}") is stored as ${storage}, but losses read it in float32. Load the model with \`table: "f32"\`.`,
+  );
 }
 
 function checkedCache(cache: KeyValueCache | undefined): DecoderCache | undefined {

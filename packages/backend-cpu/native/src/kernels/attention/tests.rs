@@ -135,6 +135,7 @@ fn blocks_agree_with_a_plain_evaluation() {
     let plain = Layout {
         query_offsets: &[0, 40, 73, 74],
         key_offsets: &[0, 40, 73, 74],
+        key_counts: &[],
         heads: 4,
         key_heads: 2,
         head_width: 32,
@@ -169,6 +170,7 @@ fn blocks_agree_with_a_plain_evaluation() {
     Case::new(Layout {
         query_offsets: &[0, 300],
         key_offsets: &[0, 290],
+        key_counts: &[],
         ..plain
     })
     .check("long");
@@ -188,6 +190,7 @@ fn blocks_agree_with_a_plain_evaluation() {
     Case::new(Layout {
         query_offsets: &[0, 1, 2],
         key_offsets: &[0, 300, 450],
+        key_counts: &[],
         heads: 40,
         window: 100,
         ..plain

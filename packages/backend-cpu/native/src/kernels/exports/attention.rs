@@ -4,7 +4,7 @@ use napi::Result;
 use napi_derive::napi;
 
 use crate::args::{In, Ints, Memory, Out, guard, invalid, length, outputs, product};
-use crate::kernels::attention::{self, Counting, Layout, Outputs, Saved};
+use crate::kernels::attention::{self, Cache, CachedRows, Counting, Layout, Outputs, Saved};
 
 use super::{offsets, row_count};
 
@@ -35,6 +35,7 @@ fn checked<'a>(layout: &AttentionLayout, [q, k, v]: [&[f32]; 3]) -> Result<Layou
     let checked = Layout {
         query_offsets: layout.query_offsets.slice(),
         key_offsets: layout.key_offsets.slice(),
+        key_counts: &[],
         heads: layout.heads as usize,
         key_heads: layout.key_heads as usize,
         head_width: layout.head_width as usize,
@@ -164,6 +165,94 @@ pub fn attention_backward(
         length("dk", out[1], saved.k.len())?;
         length("dv", out[2], saved.v.len())?;
         attention::attention_backward(&layout, saved, out);
+        Ok(())
+    })
+}
+
+/// Shapes and masks of attention with buffers.
+#[napi(object, object_to_js = false)]
+pub struct CachedLayout {
+    pub offsets: Ints,
+    pub starts: Ints,
+    /// Rows of room for each sample.
+    pub room: u32,
+    pub heads: u32,
+    pub key_heads: u32,
+    pub head_width: u32,
+    pub scale: f64,
+    pub window: u32,
+    pub softcap: f64,
+}
+
+impl CachedLayout {
+    /// Fails unless heads, rows and buffers fit together.
+    pub(super) fn checked(&self, rows: usize, cache: &Cache) -> Result<CachedRows<'static>> {
+        let [room, heads, key_heads, head_width] =
+            [self.room, self.heads, self.key_heads, self.head_width].map(|size| size as usize);
+        if key_heads == 0 || heads == 0 || !heads.is_multiple_of(key_heads) || head_width == 0 {
+            return Err(invalid(format!(
+                "{heads} heads do not share {key_heads} key heads of width {head_width}"
+            )));
+        }
+        let (row_offsets, starts) = (self.offsets.slice(), self.starts.slice());
+        offsets("offsets", row_offsets, rows)?;
+        length("starts", starts, row_offsets.len() - 1)?;
+        let size = product(&[starts.len(), room, key_heads, head_width])?;
+        if i32::try_from(product(&[starts.len(), room])?).is_err() {
+            return Err(invalid("the buffers have too many rows"));
+        }
+        length("keys", cache.keys, size)?;
+        length("values", cache.values, size)?;
+        product(&[rows, heads, head_width])?;
+        for (s, &start) in starts.iter().enumerate() {
+            let count = (row_offsets[s + 1] - row_offsets[s]) as usize;
+            if start < 0 || start as usize + count > room {
+                return Err(invalid(format!(
+                    "sample {s} has {count} rows from {start} on, and room for {room}"
+                )));
+            }
+        }
+        Ok(CachedRows {
+            offsets: row_offsets,
+            starts,
+            room,
+            heads,
+            key_heads,
+            head_width,
+            scale: self.scale as f32,
+            window: self.window as usize,
+            softcap: self.softcap as f32,
+        })
+    }
+}
+
+/// Writes rows k and v to the buffers, and y of the queries over the rows up to there.
+#[napi]
+#[allow(clippy::too_many_arguments)]
+pub fn cached_attention(
+    q: In,
+    k: In,
+    v: In,
+    layout: CachedLayout,
+    keys: Out,
+    values: Out,
+    y: Out,
+) -> Result<()> {
+    guard("cached_attention", || {
+        let inputs: [&dyn Memory; 5] = [&q, &k, &v, &layout.offsets, &layout.starts];
+        let [keys, values, y] = outputs([keys, values, y], &inputs)?;
+        let (q, k, v) = (q.slice(), k.slice(), v.slice());
+        let mut cache = Cache { keys, values };
+        let rows = row_count(
+            "q",
+            q,
+            product(&[layout.heads as usize, layout.head_width as usize])?,
+        )?;
+        let layout = layout.checked(rows, &cache)?;
+        length("y", y, q.len())?;
+        length("k", k, rows * layout.key_width())?;
+        length("v", v, k.len())?;
+        attention::cached_attention(&layout, [q, k, v], &mut cache, y);
         Ok(())
     })
 }

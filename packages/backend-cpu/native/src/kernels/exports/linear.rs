@@ -3,10 +3,12 @@
 use napi::Result;
 use napi_derive::napi;
 
-use crate::args::{In, Ints, Out, guard, length, outputs, product};
+use crate::args::{In, Ints, Numbers, Out, guard, invalid, length, outputs, product};
 use crate::kernels::activation::Kind;
-use crate::kernels::linear::{self, Finish};
+use crate::kernels::linear::{self, Finish, Matrix, Values};
 use crate::kernels::quantised::{Packed, Storage, bytes_of};
+
+use super::in_range;
 
 /// `y = act(x Wᵀ + b)`; an empty bias is none.
 #[napi]
@@ -51,6 +53,48 @@ pub fn linear_backward(dy: In, weight: In, rows: u32, inputs: u32, out: u32, dx:
         length("weight", weight, product(&[out, inputs])?)?;
         length("dx", dx, product(&[rows, inputs])?)?;
         linear::linear_backward(dy, weight, [inputs, out], dx);
+        Ok(())
+    })
+}
+
+/// A weight that is packed where its storage is not `f32`.
+pub(super) fn matrix(
+    name: &str,
+    weight: Numbers,
+    storage: &str,
+    [inputs, outputs]: [usize; 2],
+) -> Result<Matrix<'static>> {
+    let values = match weight {
+        Numbers::Floats(weight) if storage == "f32" => {
+            length(name, weight.slice(), product(&[outputs, inputs])?)?;
+            Values::Floats(weight.slice())
+        }
+        Numbers::Integers(weight) if storage != "f32" => {
+            Values::Stored(packed(weight.slice(), storage, inputs, outputs)?)
+        }
+        _ => return Err(invalid(format!("`{name}` is not stored as {storage}"))),
+    };
+    Ok(Matrix {
+        weight: values,
+        inputs,
+        outputs,
+    })
+}
+
+/// Rows of a packed table by id.
+#[napi]
+pub fn packed_rows(table: Ints, storage: String, height: u32, width: u32, ids: Ints, out: Out) -> Result<()> {
+    guard("packed_rows", || {
+        let [out] = outputs([out], &[&table, &ids])?;
+        let ([height, width], ids) = ([height, width].map(|size| size as usize), ids.slice());
+        let table = packed(table.slice(), &storage, width, height)?;
+        length("out", out, product(&[ids.len(), width])?)?;
+        in_range("ids", ids, 0, height)?;
+        if width > 0 {
+            for (&id, row) in ids.iter().zip(out.chunks_exact_mut(width)) {
+                table.decode_tile((id as usize, 1), (0, width), row);
+            }
+        }
         Ok(())
     })
 }

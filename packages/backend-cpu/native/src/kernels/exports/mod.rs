@@ -1,6 +1,7 @@
 //! What JavaScript calls: every length, offset and id is checked here, before a body runs.
 
 mod attention;
+mod decoder_block;
 mod elements;
 mod linear;
 mod losses;

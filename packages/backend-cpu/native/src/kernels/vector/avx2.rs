@@ -6,7 +6,7 @@ use super::{Rows, Vector};
 use crate::math::{EXP_COEFFICIENTS, LN2_HIGH, LN2_LOW};
 
 #[derive(Clone, Copy)]
-pub struct Avx2(__m256);
+pub struct Avx2(pub(super) __m256);
 
 /// Ones, then zeros: eight of them from `8 - n` on mark the first `n` lanes.
 static MASKS: [i32; 16] = [-1, -1, -1, -1, -1, -1, -1, -1, 0, 0, 0, 0, 0, 0, 0, 0];

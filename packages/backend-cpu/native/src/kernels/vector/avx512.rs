@@ -6,7 +6,7 @@ use super::{Rows, Vector};
 use crate::math::{EXP_COEFFICIENTS, LN2_HIGH, LN2_LOW};
 
 #[derive(Clone, Copy)]
-pub struct Avx512(__m512);
+pub struct Avx512(pub(super) __m512);
 
 /// The first `n` lanes.
 #[inline(always)]

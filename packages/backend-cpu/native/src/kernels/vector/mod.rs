@@ -7,12 +7,14 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod blocks;
 mod portable;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
 #[cfg(target_arch = "x86_64")]
 pub use avx512::Avx512;
+pub use blocks::Blocks;
 pub use portable::Portable;
 
 /// Several 32-bit floats in a register.
@@ -119,12 +121,12 @@ macro_rules! with_vectors {
         $vis unsafe fn $name($($arg: $type),*) {
             #[cfg(target_arch = "x86_64")]
             {
-                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi1,bmi2")]
+                #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,bmi1,bmi2")]
                 unsafe fn avx512($($arg: $type),*) {
                     // SAFETY: this function has the features; the rest is the caller's promise.
                     unsafe { $body::<$crate::kernels::vector::Avx512, $($wide),*>($($arg),*) }
                 }
-                #[target_feature(enable = "avx2,fma")]
+                #[target_feature(enable = "avx2,fma,f16c")]
                 unsafe fn avx2($($arg: $type),*) {
                     // SAFETY: as above.
                     unsafe { $body::<$crate::kernels::vector::Avx2, $($middle),*>($($arg),*) }

@@ -5,7 +5,7 @@ use crate::math;
 use crate::simd::{BASELINE_FMA, fma};
 
 #[derive(Clone, Copy)]
-pub struct Portable([f32; 8]);
+pub struct Portable(pub(super) [f32; 8]);
 
 impl Portable {
     #[inline(always)]
