@@ -4,9 +4,18 @@ import { buildNative, buildTool, install, run } from "./steps.mjs";
 
 const json = process.argv.includes("--json");
 const output = json ? "stderr" : "inherit";
-// The kernels need no npm package: they compile while npm waits for its downloads.
-await Promise.all([install(output), buildNative(output)]);
-await buildTool(output);
+
+/** The command line tool, and the pictures that the recipe trains on. */
+async function prepare() {
+  await install(output);
+  await buildTool(output);
+  const build = ["packages/cli/bin.mjs", "data", "build", "quickstart"];
+  if ((await run(process.execPath, build, { output })) !== 0)
+    throw new Error("the pictures could not be built");
+}
+
+// Compiling the kernels takes longest, and nothing needs them before training does.
+await Promise.all([prepare(), buildNative(output)]);
 process.exitCode = await run(process.execPath, [
   "packages/cli/bin.mjs",
   "train",

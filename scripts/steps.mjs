@@ -72,9 +72,11 @@ export async function build(output = "inherit") {
   await turbo(["build"], output);
 }
 
-/** Builds what the command line tool runs: no declarations of types, which take longer than all the rest. */
+/**
+ * Builds what the command line tool runs but its kernels: no declarations of types, which take longer than all the rest.
+ */
 export async function buildTool(output = "inherit") {
-  await turbo(["build:js", "build:native", "--filter=@basic-mllm/cli..."], output);
+  await turbo(["build:js", "--filter=@basic-mllm/cli..."], output);
 }
 
 async function turbo(tasks, output) {

@@ -9,6 +9,6 @@ export type {
   KernelBindings,
   KlInputs,
 } from "./kernels/bindings.js";
-export { describe, type EngineName } from "./run.js";
+export { describe, type EngineName, threads } from "./run.js";
 export { precisions } from "./settings.js";
 export { type StartOptions, start } from "./start.js";

@@ -1,4 +1,4 @@
-import { BasicError, findKernel, type Precision } from "@basic-mllm/core";
+import { type BackendThreads, BasicError, findKernel, type Precision } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BACKEND_NAME, CpuBackend } from "./backend.js";
@@ -52,6 +52,13 @@ export async function runOn(
     );
   }
   return BACKEND_NAME;
+}
+
+/** Threads of the started kernels; undefined in WebAssembly, which starts with all that it will have. */
+export function threads(): BackendThreads | undefined {
+  if (running?.name !== "native") return undefined;
+  const { bindings } = running;
+  return { count: () => bindings.threadCount(), set: (count) => bindings.setThreadCount(count) };
 }
 
 /**

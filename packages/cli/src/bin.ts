@@ -1,5 +1,8 @@
 #!/usr/bin/env node
+import { fileURLToPath } from "node:url";
+
 import { main } from "./main.js";
+import { runsAs } from "./session/program.js";
 
 // A reader that has seen enough, such as `head`, is no failure.
 for (const stream of [process.stdout, process.stderr]) {
@@ -9,4 +12,5 @@ for (const stream of [process.stdout, process.stderr]) {
   });
 }
 
+runsAs(fileURLToPath(import.meta.url));
 process.exitCode = await main(process.argv.slice(2));

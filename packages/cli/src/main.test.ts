@@ -45,7 +45,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("train", "quickstart", "--step", "5")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm train: there is no option "--step". Did you mean "steps"? Options are --backend, --seed, --steps, --out, --resume, --previous, --set, --threads, --memory-limit, --dry, --report, --json, --help. See \`basic-mllm train --help\`. [E_USAGE]",
+        "error basic-mllm train: there is no option "--step". Did you mean "steps"? Options are --backend, --seed, --steps, --out, --resume, --previous, --set, --threads, --memory-limit, --blind, --dry, --report, --json, --help. See \`basic-mllm train --help\`. [E_USAGE]",
       ]
     `);
   });
@@ -256,7 +256,19 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("data", "build", "scene", "--out", "x")).toMatchInlineSnapshot(`
       [
         2,
-        "error There is no data builder "scene". Did you mean "scenes"? Known: scenes. [E_NAME_UNKNOWN]",
+        "error There is no data builder "scene", and no recipe. Did you mean "scenes"? Known: scenes, quickstart, smoke, smollm2, tiny-encoder, tiny-lm. [E_NAME_UNKNOWN]",
+      ]
+    `);
+    expect(await failure("data", "build", "scenes")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm data build: --out is needed, the folder to write. For example: basic-mllm data build scenes --out my-scenes. [E_USAGE]",
+      ]
+    `);
+    expect(await failure("data", "build", "tiny-lm")).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm data build: the data of recipe "tiny-lm" are not built as files: it names the builder "scenes-corpus". Train it as it is. [E_USAGE]",
       ]
     `);
     expect(

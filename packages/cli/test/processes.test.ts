@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -90,6 +90,62 @@ describe("runs in processes of their own", () => {
     const { code, out: text } = await stopped;
     expect([code, existsSync(out)]).toEqual([130, false]);
     expect(text).not.toContain("go on with");
+  });
+
+  it("a baseline that trains beside its run is the one that trains afterwards, also when Ctrl-C came between", async () => {
+    const [beside, after] = [join(folder, "beside"), join(folder, "after")];
+    const command = ["train", recipe, "--no-report"];
+    const slow = ["--set", "stages.finetune.steps=300", "--threads", "2"];
+    const child = startCli([...command, ...slow, "--out", beside], env);
+    await vi.waitFor(
+      async () => {
+        for (const run of [beside, join(beside, "blind")])
+          expect(await readdir(run)).toContain("metrics.jsonl");
+      },
+      { timeout: 120_000 },
+    );
+    child.process.kill("SIGINT");
+    expect(await child.ended, child.output()).toBe(130);
+    expect(child.output()).toContain("the baseline without pictures trains beside it, on 1 of 2 threads");
+    expect(child.output().match(/go on with/g)).toHaveLength(1);
+    for (const run of [beside, join(beside, "blind")]) expect(await readdir(run)).not.toContain("lock");
+
+    const again = startCli([...command, ...slow, "--out", beside, "--resume"], env);
+    expect(await again.ended, again.output()).toBe(0);
+    expect((await cli([...command, ...slow, "--out", after])).code).toBe(0);
+    for (const file of ["model/model.safetensors", "blind/model/model.safetensors"]) {
+      const [a, b] = await Promise.all([beside, after].map((run) => readFile(join(run, file))));
+      expect(a?.equals(b as Buffer), file).toBe(true);
+    }
+    const results = await Promise.all(
+      [beside, after].map(async (run) => JSON.parse(await readFile(join(run, "evaluation.json"), "utf8"))),
+    );
+    expect(results[0].blind).toEqual(results[1].blind);
+  });
+
+  it("a baseline that fails beside its run ends the command when the run is saved", async () => {
+    const out = join(folder, "failing");
+    await mkdir(join(out, "blind"), { recursive: true });
+    await writeFile(join(out, "blind", "recipe.json"), "{}");
+    const child = startCli(["train", recipe, "--no-report", "--threads", "2", "--out", out], env);
+    expect(await child.ended, child.output()).toBe(1);
+    expect(child.output()).toContain("error baseline without pictures: ");
+    expect(await readdir(join(out, "model"))).toContain("model.safetensors");
+    expect(await readdir(out)).not.toContain("lock");
+  });
+
+  it("--blind trains the baseline alone, and says where there is none", async () => {
+    const out = join(folder, "alone");
+    expect((await cli(["train", recipe, "--blind", "--out", out])).code).toBe(0);
+    expect(await readdir(out)).toEqual(["blind"]);
+    const none = await cli(["train", recipe, "--blind", "--set", 'stages.finetune.train=["projector"]']);
+    expect([none.code, tail(none.out, folder)]).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm train: --blind trains the stages that train on words, and recipe "mini" has none. Leave it out. [E_USAGE]
+      ",
+      ]
+    `);
   });
 
   it("a run that exists is not overwritten", async () => {

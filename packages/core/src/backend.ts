@@ -3,6 +3,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BasicError } from "./errors.js";
 import { type Fallback, setFallback } from "./kernels/run.js";
 
+/** Threads of a backend that computes on the processor. Results do not depend on their number. */
+export interface BackendThreads {
+  count(): number;
+  /** Sets the number from the next kernel on. */
+  set(count: number): void;
+}
+
 /** A backend that computes now. */
 export interface StartedBackend {
   /** As it was asked for: `cpu`, `tfjs:wasm`. */
@@ -11,6 +18,8 @@ export interface StartedBackend {
   readonly tfjsName: string;
   /** What it computes with, for people: `native kernels, avx2, 4 threads`. The tfjs name where it does not say. */
   readonly device: string;
+  /** Where their number may change while it runs. */
+  readonly threads?: BackendThreads;
 }
 
 /** How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. */
@@ -37,6 +46,8 @@ interface BackendModule {
   readonly precisions?: readonly Precision[];
   /** What the started backend computes with, in words. */
   readonly describe?: () => string;
+  /** Threads of the started backend; undefined where their number is fixed. */
+  readonly threads?: () => BackendThreads | undefined;
 }
 
 /** Backends that a recipe may name already, and that nobody can install yet. */
@@ -88,13 +99,13 @@ export async function startBackend(name: string, options: StartBackendOptions = 
 
 async function start(name: string, options: StartBackendOptions): Promise<StartedBackend> {
   const stock = name.startsWith("tfjs:");
-  const { tfjsName, device } = stock
+  const { tfjsName, ...about } = stock
     ? await startRegistered(name.slice("tfjs:".length), options)
     : await startPackage(name, options);
   if (tf.getBackend() !== tfjsName) {
     throw startError(name, `tfjs runs on "${tf.getBackend()}" instead of "${tfjsName}"`);
   }
-  return { name, tfjsName, device };
+  return { name, tfjsName, ...about };
 }
 
 type Started = Omit<StartedBackend, "name">;
@@ -144,7 +155,12 @@ async function startPackage(name: string, options: StartBackendOptions): Promise
   const tfjsName = await settled(() => loaded.start(...settings)).catch((error: unknown) => {
     throw startError(name, error);
   });
-  return { tfjsName, device: loaded.describe?.() ?? tfjsName };
+  const threads = loaded.threads?.();
+  return {
+    tfjsName,
+    device: loaded.describe?.() ?? tfjsName,
+    ...(threads !== undefined && { threads }),
+  };
 }
 
 /** A promise also where the call itself throws. */

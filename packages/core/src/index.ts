@@ -7,7 +7,13 @@ export {
   inputsThatNeedGradient,
   valueAndGradients,
 } from "./autodiff.js";
-export { type Precision, type StartBackendOptions, type StartedBackend, startBackend } from "./backend.js";
+export {
+  type BackendThreads,
+  type Precision,
+  type StartBackendOptions,
+  type StartedBackend,
+  startBackend,
+} from "./backend.js";
 export { explainDiskFull } from "./disk-full.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export { explainIssues } from "./explain-issues.js";

@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, rm } from "node:fs/promises";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
-import { BasicError, diffRecipes, type ErrorCode, formatDifferences, RECIPE_FILE } from "@basic-mllm/core";
+import { BasicError, diffRecipes, formatDifferences, RECIPE_FILE } from "@basic-mllm/core";
 
+import { runCliProcess } from "../session/cli-process.js";
 import type { RunPhase } from "../session/interrupt.js";
 import { readRunJson, writeJson } from "../session/json-file.js";
 import { DAMAGED_RECIPE } from "../session/open-run.js";
@@ -124,54 +123,13 @@ async function runChild(run: PlannedRun, state: RunState, options: RunAllOptions
   const file = `${out}.recipe.json`;
   await writeJson(file, recipe);
   const threads = options.threads ?? Math.max(1, Math.floor(availableParallelism() / jobs));
-  const command = ["train", file, "--out", out, "--no-report", "--json", "--threads", String(threads)];
-  const child = spawn(
-    process.execPath,
-    [...process.execArgv, process.argv[1] ?? "", ...command, ...(state === "started" ? ["--resume"] : [])],
-    {
-      stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, BASIC_MLLM_CACHE: cache },
-      // A terminal sends Ctrl-C to its whole process group: a child in it would get that and ours, and stop at once.
-      detached: true,
-    },
-  );
-  const stopWithUs = forwardStop(child, signal);
-  let result = "";
-  createInterface({ input: child.stdout }).on("line", (line) => {
-    result = line;
-  });
-  createInterface({ input: child.stderr }).on("line", (line) => {
-    terminal.line(`${recipe.name}-${seed} │ ${line}`);
-  });
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  }).finally(stopWithUs.release);
-  await rm(file, { force: true });
-  if (code !== 0) throw childError(out, code, result);
-}
-
-/** Asks a child to save and stop when this process is asked to; where this process ends, the child gets it again. */
-function forwardStop(child: ChildProcess, signal: AbortSignal): { readonly release: () => void } {
-  const stop = (): void => {
-    child.kill("SIGINT");
-  };
-  signal.addEventListener("abort", stop);
-  process.once("exit", stop);
-  return {
-    release: () => {
-      signal.removeEventListener("abort", stop);
-      process.off("exit", stop);
-    },
-  };
-}
-
-/** The error that a child printed as its last line; a child that died has none. */
-function childError(out: string, code: number | null, result: string): Error {
-  const parsed = result.startsWith("{")
-    ? (JSON.parse(result) as { error?: { code: ErrorCode; message: string } })
-    : {};
-  if (parsed.error === undefined) return new Error(`The process of ${out} ended with ${code ?? "a signal"}.`);
-  const { code: name, message } = parsed.error;
-  return new BasicError(name, `${out}: ${message.replace(` [${name}]`, "")}`);
+  const command = ["train", file, "--out", out, "--no-report", "--threads", String(threads)];
+  await runCliProcess({
+    program: process.argv[1] ?? "",
+    command: [...command, ...(state === "started" ? ["--resume"] : [])],
+    cache,
+    signal,
+    name: out,
+    onLine: (line) => terminal.line(`${recipe.name}-${seed} │ ${line}`),
+  }).finally(() => rm(file, { force: true }));
 }

@@ -1,11 +1,14 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { plainSheet } from "../../../scenes/test/sheet.js";
 import { cli } from "../../test/run-cli.js";
+import { loadRecipe } from "../session/load-recipe.js";
+import { openScenes } from "../session/scenes.js";
+import { createTerminal } from "../terminal.js";
 
 // The drawings of the artists take half a minute.
 vi.mock("@basic-mllm/scenes", async (original) => ({
@@ -39,6 +42,24 @@ describe("data build scenes", () => {
     ]);
     expect(checked.code).toBe(0);
     expect(checked.json()).toMatchObject({ images: 4, problems: [], templates: [{ template: "chat" }] });
+  });
+
+  it("writes the data of a recipe where training finds them", async () => {
+    const cache = join(folder, "cache");
+    vi.stubEnv("BASIC_MLLM_CACHE", cache);
+    const recipe = join(folder, "own.json");
+    const options = { variant: "solo", train1: 3, train2: 4, test: 2 };
+    const data = { builder: { name: "scenes", options }, train: { align: "stage1" } };
+    const stages = { align: { train: ["projector"], steps: 1, learningRate: 1 } };
+    const model = { vision: "tiny-siglip", language: "tiny-llama" };
+    await writeFile(recipe, JSON.stringify({ name: "own", model, data, stages }));
+    const { code, json } = await cli(["data", "build", recipe, "--json"]);
+    vi.unstubAllEnvs();
+    const { folder: built } = json<{ folder: string }>();
+    expect([code, dirname(built)]).toEqual([0, cache]);
+    expect(await readdir(built)).toEqual(expect.arrayContaining(["stage1.json", "tokenizer.json"]));
+    const training = { recipe: await loadRecipe(recipe), terminal: createTerminal({ json: true }), cache };
+    expect(await openScenes(training)).toBe(built);
   });
 
   it("writes sets that `data preview` shows", async () => {

@@ -1,10 +1,13 @@
+import { existsSync } from "node:fs";
 import { BasicError, didYouMean } from "@basic-mllm/core";
+import { recipes } from "@basic-mllm/recipes";
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 import pc from "picocolors";
 
 import { defineCliCommand, defineCommandGroup, wholeNumber } from "../command.js";
-import { sceneOptions, writeScenes } from "../session/scenes.js";
-import { table } from "../terminal.js";
+import { loadRecipe } from "../session/load-recipe.js";
+import { openScenes, sceneOptions, writeScenes } from "../session/scenes.js";
+import { type Terminal, table } from "../terminal.js";
 import { preview } from "./data-preview.js";
 import { validate } from "./data-validate.js";
 
@@ -14,8 +17,12 @@ const build = defineCliCommand({
   name: "data build",
   description: "Build a data set: PNG pictures, LLaVA JSON and a tokenizer.",
   args: {
-    builder: { type: "positional", description: `What to build: ${BUILDERS.join(", ")}.`, required: true },
-    out: { type: "string", valueHint: "dir", description: "Folder to write.", required: true },
+    builder: {
+      type: "positional",
+      description: `What to build: ${BUILDERS.join(", ")}; or a recipe, whose data goes to the cache.`,
+      required: true,
+    },
+    out: { type: "string", valueHint: "dir", description: "Folder to write. A recipe has its own." },
     variant: {
       type: "string",
       valueHint: "name",
@@ -34,12 +41,18 @@ const build = defineCliCommand({
   examples: [
     "basic-mllm data build scenes --out my-scenes",
     "basic-mllm data build scenes --out harder --variant grid --train1 20000 --train2 30000",
+    "basic-mllm data build quickstart",
   ],
   run: async ({ args, terminal }) => {
     if (!BUILDERS.includes(args.builder)) {
+      const folder = await buildForRecipe(args.builder, terminal);
+      terminal.result({ folder });
+      return 0;
+    }
+    if (args.out === undefined) {
       throw new BasicError(
-        "E_NAME_UNKNOWN",
-        `There is no data builder "${args.builder}".${didYouMean(args.builder, BUILDERS)} Known: ${BUILDERS.join(", ")}.`,
+        "E_USAGE",
+        "basic-mllm data build: --out is needed, the folder to write. For example: basic-mllm data build scenes --out my-scenes.",
       );
     }
     const given = {
@@ -61,6 +74,28 @@ const build = defineCliCommand({
     return 0;
   },
 });
+
+/** Builds the data of a recipe where training looks for them, before there are kernels to train with. */
+async function buildForRecipe(name: string, terminal: Terminal): Promise<string> {
+  const known = [...BUILDERS, ...Object.keys(recipes)];
+  if (!(name in recipes) && !existsSync(name)) {
+    throw new BasicError(
+      "E_NAME_UNKNOWN",
+      `There is no data builder "${name}", and no recipe.${didYouMean(name, known)} Known: ${known.join(", ")}.`,
+    );
+  }
+  const recipe = await loadRecipe(name);
+  const { builder } = recipe.data;
+  if (builder?.name !== "scenes") {
+    throw new BasicError(
+      "E_USAGE",
+      `basic-mllm data build: the data of recipe "${recipe.name}" are not built as files: it names ${builder === undefined ? "no builder" : `the builder "${builder.name}"`}. Train it as it is.`,
+    );
+  }
+  const folder = await openScenes({ recipe, terminal, cache: defaultCacheFolder() });
+  terminal.line(`  in ${pc.cyan(folder)}`);
+  return folder;
+}
 
 /** `basic-mllm data`: build a data set, look through one, or show it. */
 export const data = defineCommandGroup({

@@ -14,7 +14,8 @@ import { checkRunFolder, defaultRunFolder } from "../session/folders.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
 import { loadRecipe } from "../session/load-recipe.js";
 import { parseBytes } from "../session/memory.js";
-import { dryRun, trainRun } from "../session/train-run.js";
+import { ownProgram } from "../session/program.js";
+import { dryRun, type TrainRunOptions, trainBlind, trainRun } from "../session/train-run.js";
 
 /** `basic-mllm train`: the main job. */
 export const train = defineCliCommand({
@@ -59,6 +60,10 @@ export const train = defineCliCommand({
       valueHint: "size",
       description: "Stop before the first step if the run would take more, for example 1.5GB.",
     },
+    blind: {
+      type: "boolean",
+      description: "Train the baseline without pictures alone, in the folder blind/ of --out.",
+    },
     dry: {
       type: "boolean",
       description: "Check everything, print what would train and the memory, then stop.",
@@ -84,7 +89,8 @@ export const train = defineCliCommand({
     const threads = wholeNumber("train", "threads", args.threads);
     const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
     const out = args.out ?? defaultRunFolder(recipe);
-    if (args.dry !== true) checkRunFolder(out, args.resume === true);
+    const blind = args.blind === true;
+    if (args.dry !== true) checkRunFolder(blind ? join(out, "blind") : out, args.resume === true);
     const interrupt = abortOnInterrupt(terminal);
     const options = {
       recipe,
@@ -97,12 +103,14 @@ export const train = defineCliCommand({
       ...(threads !== undefined && { threads }),
       ...(memoryLimit !== undefined && { memoryLimit }),
       ...(resume !== undefined && { resume }),
+      ...besideCommand(args.recipe, recipeOptions(args, repeated("set"))),
     };
+    const train = blind ? trainBlind : trainRun;
     try {
-      terminal.result(args.dry === true ? await dryRun(options) : await trainRun(options));
+      terminal.result(args.dry === true ? await dryRun(options) : await train(options));
     } catch (error) {
       const interrupted = error instanceof BasicError && error.code === "E_INTERRUPTED";
-      if (interrupted && args.dry !== true && existsSync(join(out, RECIPE_FILE))) {
+      if (interrupted && !blind && args.dry !== true && existsSync(join(out, RECIPE_FILE))) {
         terminal.line(`  go on with: ${resumeCommand(args, repeated("set"), out)}`);
       }
       throw error;
@@ -112,6 +120,12 @@ export const train = defineCliCommand({
     return 0;
   },
 });
+
+/** The command that trains the baseline beside the run, where this process is the command line itself. */
+function besideCommand(recipe: string, options: readonly string[]): Pick<TrainRunOptions, "besideCommand"> {
+  const program = ownProgram();
+  return program === undefined ? {} : { besideCommand: { program, command: ["train", recipe, ...options] } };
+}
 
 /** Which checkpoint to go on from; undefined: from the start. */
 function checkpointOf(
@@ -125,7 +139,7 @@ function checkpointOf(
   );
 }
 
-type RecipeOptions = Readonly<Record<"seed" | "steps" | "backend", string | undefined>>;
+type RecipeOptions = Readonly<Record<(typeof RECIPE_OPTIONS)[number], string | undefined>>;
 
 /** The recipe with `--backend`, `--seed` and `--steps`. */
 function withOptions(recipe: Recipe, { backend, seed, steps }: RecipeOptions): Recipe {
@@ -138,8 +152,19 @@ function withOptions(recipe: Recipe, { backend, seed, steps }: RecipeOptions): R
   return changes.length === 0 ? recipe : applyOverrides(recipe, changes);
 }
 
-/** Options that a resumed run is given again: the first three make its recipe, together with `--set`. */
-const KEPT = ["backend", "seed", "steps", "threads", "memory-limit"] as const;
+/** Options that make a recipe, together with `--set`. */
+const RECIPE_OPTIONS = ["backend", "seed", "steps"] as const;
+/** Options that a resumed run is given again. */
+const KEPT = [...RECIPE_OPTIONS, "threads", "memory-limit"] as const;
+
+/** The options that make a recipe, to be given to another process. */
+function recipeOptions(args: RecipeOptions, sets: readonly string[]): readonly string[] {
+  const options = RECIPE_OPTIONS.flatMap((name) => {
+    const value = args[name];
+    return value === undefined ? [] : [`--${name}`, value];
+  });
+  return [...options, ...sets.flatMap((set) => ["--set", set])];
+}
 
 /** The command that continues a run, ready for a shell. */
 function resumeCommand(

@@ -3,6 +3,7 @@ import {
   type CheckpointChoice,
   loadCheckpoint,
   RECIPE_FILE,
+  type RecipeStage,
   type RunStore,
   trainedShare,
   type VlmRecipe,
@@ -10,6 +11,17 @@ import {
 
 /** Groups that words pass through. */
 const WORDS = ["language", "lora"];
+/** A run writes it when it is finished. */
+export const EVALUATION_FILE = "evaluation.json";
+
+/** Whether there is anything to train in a baseline of this recipe. */
+export function hasBlindStages({ stages }: VlmRecipe): boolean {
+  return Object.values(stages).some(trainsWords);
+}
+
+function trainsWords(stage: RecipeStage): boolean {
+  return WORDS.some((group) => trainedShare(stage, group) !== "none");
+}
 
 /**
  * The stages that train more than what pictures pass through, without visual losses and without evaluations on the way.
@@ -17,9 +29,7 @@ const WORDS = ["language", "lora"];
  */
 export function blindRecipe(recipe: VlmRecipe): VlmRecipe {
   const { model, stages } = recipe;
-  const kept = Object.entries(stages).filter(([, stage]) =>
-    WORDS.some((group) => trainedShare(stage, group) !== "none"),
-  );
+  const kept = Object.entries(stages).filter(([, stage]) => trainsWords(stage));
   const blind = kept.map(([name, stage]) => {
     const losses = Object.fromEntries(Object.entries(stage.losses).filter(([loss]) => loss === "language"));
     return [name, { ...stage, losses, evaluateEvery: 0 }] as const;

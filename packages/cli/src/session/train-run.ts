@@ -21,7 +21,8 @@ import {
 import { createDiskStore } from "@basic-mllm/weights";
 
 import type { Terminal } from "../terminal.js";
-import { blindRecipe, blindResume } from "./blind-baseline.js";
+import { blindRecipe, blindResume, EVALUATION_FILE, hasBlindStages } from "./blind-baseline.js";
+import { withBlindBeside } from "./blind-process.js";
 import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
 import { checkMemoryLimit, estimateMemory, memoryTable } from "./memory.js";
@@ -56,6 +57,8 @@ export interface TrainRunOptions {
   readonly resume?: CheckpointChoice;
   /** The baseline that never sees a picture. */
   readonly blind?: boolean;
+  /** Trains this recipe's baseline in a process of its own; where absent, it trains in this one, afterwards. */
+  readonly besideCommand?: { readonly program: string; readonly command: readonly string[] };
 }
 
 /** What `train --json` prints. */
@@ -117,20 +120,20 @@ async function trainLocked(
       await printStart(session, { ...options, backend });
       warnOfUnknownWords(session, terminal);
     }
-    const result = await trainSession(session, options, store);
-    const lines = await readMetrics(store);
-    const evaluations = finalEvaluations(lines);
-    await saveModel(session, options, { steps: result.globalStep, evaluations });
+    const { steps, lines, evaluations } = await withBlindBeside(
+      { options, backend, parts: session.parts },
+      () => trainAndSave(session, options, store),
+    );
     const blind = await blindBaseline(options);
     const summary = {
       recipe: recipe.name,
       seconds: trainingSeconds(lines),
-      steps: result.globalStep,
+      steps,
       evaluations,
       blind,
       out,
     };
-    await writeJson(join(out, "evaluation.json"), { ...summary, metrics: evaluations[0]?.metrics ?? {} });
+    await writeJson(join(out, EVALUATION_FILE), { ...summary, metrics: evaluations[0]?.metrics ?? {} });
     const report =
       options.report && isVlm(session)
         ? await writeReport(session, { ...summary, backend, recipe: session.recipe })
@@ -141,6 +144,14 @@ async function trainLocked(
   } finally {
     session.dispose();
   }
+}
+
+async function trainAndSave<Batch>(session: TaskSession<Batch>, options: TrainRunOptions, store: RunStore) {
+  const { globalStep: steps } = await trainSession(session, options, store);
+  const lines = await readMetrics(store);
+  const evaluations = finalEvaluations(lines);
+  await saveModel(session, options, { steps, evaluations });
+  return { steps, lines, evaluations };
 }
 
 /** Checks everything up to the first step and says what it would take. */
@@ -227,24 +238,39 @@ async function blindBaseline(options: TrainRunOptions): Promise<Readonly<Record<
   if (options.blind === true || recipe.task !== "vlm" || !recipe.evaluation.blind) return null;
   const folder = join(out, "blind");
   const store = createDiskStore(folder);
-  if (await store.exists("evaluation.json")) {
+  if (await store.exists(EVALUATION_FILE)) {
     return finalEvaluations(await readMetrics(store))[0]?.metrics ?? null;
   }
-  const blind = blindRecipe(recipe);
-  if (Object.keys(blind.stages).length === 0) {
-    return untrained({ ...options, recipe: { ...blind, stages: recipe.stages } });
+  if (!hasBlindStages(recipe)) {
+    return untrained({ ...options, recipe: { ...blindRecipe(recipe), stages: recipe.stages } });
   }
-  const resume = await blindResume(store, options.resume);
-  const { resume: _, ...rest } = options;
-  const summary = await trainRun({
+  return (await trainBlind(options)).metrics;
+}
+
+/**
+ * Trains the baseline of a recipe in its folder, from its last checkpoint where there is one.
+ *
+ * @param options - Of the run that it belongs to.
+ * @throws `BasicError` `E_USAGE` where no stage of the recipe trains on words.
+ */
+export async function trainBlind(options: TrainRunOptions): Promise<TrainSummary> {
+  const { recipe, resume: asked, out, ...rest } = options;
+  if (recipe.task !== "vlm" || !hasBlindStages(recipe)) {
+    throw new BasicError(
+      "E_USAGE",
+      `basic-mllm train: --blind trains the stages that train on words, and recipe "${recipe.name}" has none. Leave it out.`,
+    );
+  }
+  const folder = join(out, "blind");
+  const resume = await blindResume(createDiskStore(folder), asked);
+  return trainRun({
     ...rest,
-    recipe: blind,
+    recipe: blindRecipe(recipe),
     out: folder,
     blind: true,
     report: false,
     ...(resume !== undefined && { resume }),
   });
-  return summary.metrics;
 }
 
 /** What the language model answers as it came. */

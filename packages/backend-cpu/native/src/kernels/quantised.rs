@@ -1,6 +1,5 @@
 //! Packed weights: bfloat16 and GGUF's block formats, 32 values a block.
 
-use half::f16;
 use napi::Result;
 
 use crate::args::invalid;
@@ -108,8 +107,20 @@ pub fn bytes_of(words: &[i32]) -> &[u8] {
     unsafe { std::slice::from_raw_parts(words.as_ptr().cast(), size_of_val(words)) }
 }
 
+/// 2¹¹²: exponents of a float16 count from −15, those of a float32 from −127.
+const HALF_UNIT: f32 = f32::from_bits((112 + 127) << 23);
+
+/// The value of a little-endian float16.
+#[inline(always)]
 fn half(bytes: &[u8]) -> f32 {
-    f16::from_le_bytes([bytes[0], bytes[1]]).to_f32()
+    let bits = u32::from(u16::from_le_bytes([bytes[0], bytes[1]]));
+    let magnitude = f32::from_bits((bits & 0x7fff) << 13);
+    let value = if bits & 0x7c00 == 0x7c00 {
+        magnitude.to_bits() | 0x7f80_0000
+    } else {
+        (magnitude * HALF_UNIT).to_bits()
+    };
+    f32::from_bits(value | (bits & 0x8000) << 16)
 }
 
 multiversion! {
@@ -149,6 +160,17 @@ multiversion! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use half::f16;
+
+    #[test]
+    fn every_float16_has_its_value() {
+        for bits in 0..=u16::MAX {
+            let expected = f16::from_bits(bits).to_f32();
+            let value = half(&bits.to_le_bytes());
+            let same = value.to_bits() == expected.to_bits() || value.is_nan() && expected.is_nan();
+            assert!(same, "{bits:#x}: {value} is not {expected}");
+        }
+    }
 
     #[test]
     fn blocks_decode_from_any_block_on() {
