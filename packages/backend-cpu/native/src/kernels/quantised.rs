@@ -112,7 +112,7 @@ const HALF_UNIT: f32 = f32::from_bits((112 + 127) << 23);
 
 /// The value of a little-endian float16.
 #[inline(always)]
-fn half(bytes: &[u8]) -> f32 {
+pub fn half(bytes: &[u8]) -> f32 {
     let bits = u32::from(u16::from_le_bytes([bytes[0], bytes[1]]));
     let magnitude = f32::from_bits((bits & 0x7fff) << 13);
     let value = if bits & 0x7c00 == 0x7c00 {

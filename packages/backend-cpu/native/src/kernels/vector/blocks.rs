@@ -1,8 +1,7 @@
 //! Values of packed weights, decoded in registers.
 
-use half::f16;
-
 use super::{Portable, Vector};
+use crate::kernels::quantised::half;
 
 /// A vector that knows the formats of packed weights.
 ///
@@ -30,7 +29,7 @@ impl Blocks for Portable {
     unsafe fn halves(from: *const u8) -> [Self; 2] {
         // SAFETY: see above.
         let bits = unsafe { from.cast::<[[u8; 2]; 2]>().read_unaligned() };
-        bits.map(|bits| Self([f16::from_le_bytes(bits).to_f32(); 8]))
+        bits.map(|bits| Self([half(&bits); 8]))
     }
 
     #[inline(always)]
