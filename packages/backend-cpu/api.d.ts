@@ -1,6 +1,6 @@
 import { MathBackendCPU } from '@tensorflow/tfjs-backend-cpu';
 import * as tf from '@tensorflow/tfjs-core';
-import { Precision } from '@basic-mllm/core';
+import { BackendThreads, Precision } from '@basic-mllm/core';
 
 /** Values of a float tensor. */
 type Floats = Float32Array;
@@ -49,6 +49,7 @@ interface LinearBindings {
     linear(x: Floats, weight: Floats, bias: Floats, rows: number, inputs: number, outputs: number, activation: string, y: Floats): void;
     linearBackward(dy: Floats, weight: Floats, rows: number, inputs: number, outputs: number, dx: Floats): void;
     packedLinear(x: Floats, weight: Ints, bias: Floats, storage: string, rows: number, inputs: number, outputs: number, y: Floats): void;
+    packedRows(table: Ints, storage: string, height: number, width: number, ids: Ints, out: Floats): void;
     packedLinearBackward(dy: Floats, weight: Ints, storage: string, rows: number, inputs: number, outputs: number, dx: Floats): void;
 }
 /** Shapes and masks of an attention call. 0 is no window and no softcap. */
@@ -63,8 +64,46 @@ interface AttentionLayout {
     readonly window: number;
     readonly softcap: number;
 }
+/** Shapes and masks of attention with buffers. 0 is no window and no softcap. */
+interface CachedLayout {
+    readonly offsets: Ints;
+    readonly starts: Ints;
+    readonly room: number;
+    readonly heads: number;
+    readonly keyHeads: number;
+    readonly headWidth: number;
+    readonly scale: number;
+    readonly window: number;
+    readonly softcap: number;
+}
+type BlockMatrix = "query" | "key" | "value" | "output" | "gate" | "up" | "down";
+/** Weights of a block: packed ones as integers. */
+type BlockWeights = {
+    readonly attentionNorm: Floats;
+    readonly mlpNorm: Floats;
+} & {
+    readonly [M in BlockMatrix]: Floats | Ints;
+} & {
+    readonly [M in BlockMatrix as `${M}Storage`]: string;
+};
+/** Settings of a block beside those of its attention. */
+interface BlockSettings {
+    readonly positions: Ints;
+    readonly frequencies: Floats;
+    readonly rotaryScale: number;
+    readonly inner: number;
+    readonly epsilon: number;
+    readonly addOne: boolean;
+    readonly activation: string;
+}
+/** native/src/kernels/exports/decoder_block.rs. Changes `keys` and `values`. */
+interface DecoderBindings {
+    decoderBlock(x: Floats, weights: BlockWeights, layout: CachedLayout, settings: BlockSettings, keys: Floats, values: Floats, y: Floats): void;
+}
 /** native/src/kernels/exports/attention.rs */
 interface AttentionBindings {
+    /** Changes `keys` and `values`. */
+    cachedAttention(q: Floats, k: Floats, v: Floats, layout: CachedLayout, keys: Floats, values: Floats, y: Floats): void;
     attention(q: Floats, k: Floats, v: Floats, layout: AttentionLayout, y: Floats, logSumExp: Floats): void;
     attentionReceived(q: Floats, k: Floats, v: Floats, layout: AttentionLayout, countsAsText: Ints, receiveFrom: Ints, y: Floats, logSumExp: Floats, received: Floats): void;
     attentionBackward(dy: Floats, q: Floats, k: Floats, v: Floats, y: Floats, logSumExp: Floats, layout: AttentionLayout, dq: Floats, dk: Floats, dv: Floats): void;
@@ -99,7 +138,7 @@ interface LossBindings {
  *
  * @internal
  */
-interface KernelBindings extends ElementBindings, NormBindings, RowBindings, LinearBindings, AttentionBindings, LossBindings {
+interface KernelBindings extends ElementBindings, NormBindings, RowBindings, LinearBindings, AttentionBindings, DecoderBindings, LossBindings {
 }
 
 /** Memory, threads and instruction set: native/src/memory.rs, threads.rs, simd.rs. */
@@ -251,6 +290,8 @@ declare class CpuBackend extends MathBackendCPU {
 
 /** What the kernels run as: an addon for this platform, or WebAssembly. */
 type EngineName = "native" | "wasm";
+/** Threads of the started kernels; undefined in WebAssembly, which starts with all that it will have. */
+declare function threads(): BackendThreads | undefined;
 /**
  * What the started backend computes with, for people: engine, instruction set, threads.
  *
@@ -294,4 +335,4 @@ interface StartOptions {
  */
 declare function start(options?: StartOptions): Promise<string>;
 
-export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, type BlockSource, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, describe, precisions, start };
+export { type AttentionLayout, BACKEND_NAME, Block, BlockPool, type BlockSource, CpuBackend, type CrossEntropyOptions, type EngineName, type Floats, type Ints, type KernelBindings, type KlInputs, type NativeBindings, type Output, type PoolUse, type StartOptions, describe, precisions, start, threads };

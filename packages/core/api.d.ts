@@ -136,6 +136,12 @@ declare function setFallback(next: Fallback): Fallback;
 /** Runs a contract on the current backend. Uses the reference only after `setFallback("reference")`. */
 declare function runKernel<Name extends string, Attrs extends Attributes>(contract: KernelContract<Name, Attrs>, inputs: Inputs<NoInfer<Name>, tf.Tensor>, attrs: NoInfer<Attrs>): readonly tf.Tensor[];
 
+/** Threads of a backend that computes on the processor. Results do not depend on their number. */
+interface BackendThreads {
+    count(): number;
+    /** Sets the number from the next kernel on. */
+    set(count: number): void;
+}
 /** A backend that computes now. */
 interface StartedBackend {
     /** As it was asked for: `cpu`, `tfjs:wasm`. */
@@ -144,6 +150,8 @@ interface StartedBackend {
     readonly tfjsName: string;
     /** What it computes with, for people: `native kernels, avx2, 4 threads`. The tfjs name where it does not say. */
     readonly device: string;
+    /** Where their number may change while it runs. */
+    readonly threads?: BackendThreads;
 }
 /** How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. */
 type Precision = "f32" | "bf16";
@@ -331,43 +339,52 @@ declare const attentionReceived: KernelContract<AttentionInput, AttentionReceive
  */
 declare const attentionBackward: KernelContract<AttentionBackwardInput, AttentionAttrs>;
 
+/** Attributes of {@link cachedAttention}. S samples. */
+type CachedAttentionAttrs = {
+    /** `[S + 1]`: sample s has the new rows `offsets[s] .. offsets[s + 1]`, which may be none. */
+    readonly offsets: Int32Array;
+    /** `[S]`: rows that the buffers hold of each sample already. */
+    readonly starts: Int32Array;
+    /** H. */
+    readonly heads: number;
+    /** G, a divisor of H: query head h reads key-value head `⌊h G / H⌋`. */
+    readonly kvHeads: number;
+    /** Factor of the scores, usually 1/√w. */
+    readonly scale: number;
+    /** Position i sees j with `0 ≤ i − j < window`; 0 = no window. */
+    readonly window: number;
+    /** Scores become `softcap · tanh(score / softcap)` before the mask; 0 = none. */
+    readonly softcap: number;
+};
+/** Inputs of the contract. */
+type CachedAttentionInput = "q" | "k" | "v" | "keys" | "values";
+/**
+ * Causal attention of new rows over those before them, which lie in buffers: writes rows `k` and `v` to the buffers from
+ * `starts` on, and attends as {@link attention} over the rows up to there.
+ *
+ * R new rows, H query heads, G key-value heads of width w, N rows of room for each sample: `q`, `y` `[R, H·w]`; `k`, `v`
+ * `[R, G·w]`; `keys`, `values` `[S, N, G·w]`. Outputs: `y` and both buffers.
+ *
+ * An update contract: never differentiated. A backend may write into the buffers and return them where nothing else
+ * holds them; nothing is copied then but the new rows.
+ */
+declare const cachedAttention: KernelContract<CachedAttentionInput, CachedAttentionAttrs>;
+
 /** Largest block of logits that a chunked kernel holds at once unless told otherwise: 16 MiB. */
 declare const DEFAULT_CHUNK_BYTES: number;
 
-/** {@link direction} has no attributes. */
-type DirectionAttrs = Readonly<Record<never, never>>;
-/** Attributes of {@link directionBackward}. Without `needsRefined` it returns `dv` alone. */
-type DirectionBackwardAttrs = {
-    readonly needsRefined: boolean;
-};
-/** Inputs of the contract. */
-type DirectionInput = "v" | "r" | "a";
-/**
- * `loss_j = a_j ‖ v_j / max(|v_j|, 1e-12) − r_j / max(|r_j|, 1e-12) ‖²`.
- *
- * N rows of width D: `v` and `r` `[N, D]`, `a` and `loss` `[N]`. A row whose length is at most 1e-12 is a zero row:
- * its loss is finite (`a_j` next to a unit row) and no gradient reaches it. `a` gets no gradient.
- * Source: BASIC (arXiv:2508.06895), equation 6.
- */
-declare const direction: KernelContract<DirectionInput, DirectionAttrs>;
-/**
- * With `u = v/|v|` and `û = r/|r|`: `dv_j = −2 dloss_j a_j (û_j − (u_j·û_j) u_j) / |v_j|`, and `dr_j` the same with v
- * and r exchanged. Rows of {@link direction} that count as zero get 0.
- *
- * `dloss`, `a` `[N]`; `v`, `r`, `dv`, `dr` `[N, D]`.
- */
-declare const directionBackward: KernelContract<"dloss" | DirectionInput, DirectionBackwardAttrs>;
-
-/** Attributes of {@link embedding}: `ids` `[R]`, each from 0 to V − 1. */
-type EmbeddingAttrs = {
-    readonly ids: Int32Array;
+/** Attributes of {@link gatedActivation} and {@link gatedActivationBackward}. */
+type GatedActivationAttrs = {
+    readonly kind: FusedActivation;
 };
 /**
- * `y_r = table[ids_r]`. V tokens, R rows, width D: `table` `[V, D]`, `y` `[R, D]`.
+ * `y = act(gate) · up`, the middle of a gated MLP. All are `[R, F]`.
  *
- * The gradient adds rows in O(R + V) rows, not R × V.
+ * Source: GLU variants, arXiv:2002.05202.
  */
-declare const embedding: KernelContract<"table", EmbeddingAttrs>;
+declare const gatedActivation: KernelContract<"gate" | "up", GatedActivationAttrs>;
+/** `dgate = dy · up · act'(gate)` and `dup = dy · act(gate)`. All are `[R, F]`. */
+declare const gatedActivationBackward: KernelContract<"dy" | "gate" | "up", GatedActivationAttrs>;
 
 /**
  * How a frozen weight is stored. `q8_0`, `q4_0` and `q4_1` are GGUF's block formats: 32 values of a row share a
@@ -411,6 +428,85 @@ declare function halfToFloat(half: number): number;
 /** A number to half-precision bits, rounded to nearest even; beyond 65519 it becomes infinite. */
 declare function floatToHalf(value: number): number;
 
+/** The matrices of a block. */
+type DecoderBlockMatrix = "query" | "key" | "value" | "output" | "gate" | "up" | "down";
+/** Inputs of {@link decoderBlock}. */
+type DecoderBlockInput = "x" | "keys" | "values" | "attentionNorm" | "mlpNorm" | DecoderBlockMatrix;
+/** How each matrix is stored. */
+type DecoderBlockStorage = {
+    readonly [M in DecoderBlockMatrix as `${M}Storage`]: Storage;
+};
+/** Attributes of {@link decoderBlock}. S samples, R rows. */
+type DecoderBlockAttrs = DecoderBlockStorage & {
+    /** `[S + 1]` and `[S]`: as for {@link cachedAttention}. */
+    readonly offsets: Int32Array;
+    readonly starts: Int32Array;
+    /** `[R]`: position of each row in its sample. */
+    readonly positions: Int32Array;
+    /** Radians per position; twice as many columns of a head turn. */
+    readonly frequencies: Float32Array;
+    /** Factor of the columns that turn. */
+    readonly rotaryScale: number;
+    readonly heads: number;
+    readonly kvHeads: number;
+    readonly headWidth: number;
+    /** F: width of the gated layer. */
+    readonly inner: number;
+    /** Factor, window and cap of the scores: as for {@link cachedAttention}. */
+    readonly scale: number;
+    readonly window: number;
+    readonly softcap: number;
+    /** Of both norms, as for {@link rmsNorm}. */
+    readonly epsilon: number;
+    readonly addOne: boolean;
+    readonly activation: GatedActivationAttrs["kind"];
+};
+/**
+ * A block of a decoder on new rows, with the rows before them in buffers: `m = x + o(attention(norm(x)))`, then
+ * `m + down(act(gate(norm(m))) · up(norm(m)))`, with rotary positions and without biases, as in Llama.
+ *
+ * `x` and the first output are `[R, D]`; `keys`, `values` `[S, N, G·w]` are those of {@link cachedAttention} and the other
+ * outputs; the norms `[D]`; matrices as the weight of {@link frozenLinear}.
+ *
+ * One call for some fifteen: for a single row these take longer to call than to compute. An update contract.
+ */
+declare const decoderBlock: KernelContract<DecoderBlockInput, DecoderBlockAttrs>;
+
+/** {@link direction} has no attributes. */
+type DirectionAttrs = Readonly<Record<never, never>>;
+/** Attributes of {@link directionBackward}. Without `needsRefined` it returns `dv` alone. */
+type DirectionBackwardAttrs = {
+    readonly needsRefined: boolean;
+};
+/** Inputs of the contract. */
+type DirectionInput = "v" | "r" | "a";
+/**
+ * `loss_j = a_j ‖ v_j / max(|v_j|, 1e-12) − r_j / max(|r_j|, 1e-12) ‖²`.
+ *
+ * N rows of width D: `v` and `r` `[N, D]`, `a` and `loss` `[N]`. A row whose length is at most 1e-12 is a zero row:
+ * its loss is finite (`a_j` next to a unit row) and no gradient reaches it. `a` gets no gradient.
+ * Source: BASIC (arXiv:2508.06895), equation 6.
+ */
+declare const direction: KernelContract<DirectionInput, DirectionAttrs>;
+/**
+ * With `u = v/|v|` and `û = r/|r|`: `dv_j = −2 dloss_j a_j (û_j − (u_j·û_j) u_j) / |v_j|`, and `dr_j` the same with v
+ * and r exchanged. Rows of {@link direction} that count as zero get 0.
+ *
+ * `dloss`, `a` `[N]`; `v`, `r`, `dv`, `dr` `[N, D]`.
+ */
+declare const directionBackward: KernelContract<"dloss" | DirectionInput, DirectionBackwardAttrs>;
+
+/** Attributes of {@link embedding}: `ids` `[R]`, each from 0 to V − 1. */
+type EmbeddingAttrs = {
+    readonly ids: Int32Array;
+};
+/**
+ * `y_r = table[ids_r]`. V tokens, R rows, width D: `table` `[V, D]`, `y` `[R, D]`.
+ *
+ * The gradient adds rows in O(R + V) rows, not R × V.
+ */
+declare const embedding: KernelContract<"table", EmbeddingAttrs>;
+
 /** Attributes of the frozen linear contracts. */
 type FrozenLinearAttrs = {
     readonly storage: Storage;
@@ -431,19 +527,6 @@ declare const frozenLinear: KernelContract<"x" | "weight", FrozenLinearAttrs>;
 declare const frozenLinearBias: KernelContract<"x" | "weight" | "bias", FrozenLinearAttrs>;
 /** `dx = dy · W` for a packed weight. `dy` `[R, O]`, `weight` as in {@link frozenLinear}, `dx` `[R, I]`. */
 declare const frozenLinearBackward: KernelContract<"dy" | "weight", FrozenLinearAttrs>;
-
-/** Attributes of {@link gatedActivation} and {@link gatedActivationBackward}. */
-type GatedActivationAttrs = {
-    readonly kind: FusedActivation;
-};
-/**
- * `y = act(gate) · up`, the middle of a gated MLP. All are `[R, F]`.
- *
- * Source: GLU variants, arXiv:2002.05202.
- */
-declare const gatedActivation: KernelContract<"gate" | "up", GatedActivationAttrs>;
-/** `dgate = dy · up · act'(gate)` and `dup = dy · act(gate)`. All are `[R, F]`. */
-declare const gatedActivationBackward: KernelContract<"dy" | "gate" | "up", GatedActivationAttrs>;
 
 /**
  * Every contract. The conformance suite and the support tables walk this list.
@@ -591,6 +674,23 @@ declare const linearKl: KernelContract<LinearKlInput, LinearKlAttrs>;
  */
 declare const linearKlBackward: KernelContract<LinearKlBackwardInput, LinearKlBackwardAttrs>;
 
+/** Attributes of {@link packedEmbedding}. */
+type PackedEmbeddingAttrs = {
+    readonly storage: PackedStorage;
+    /** V. */
+    readonly height: number;
+    /** D. */
+    readonly width: number;
+    /** `[R]`, each from 0 to V − 1. */
+    readonly ids: Int32Array;
+};
+/**
+ * `y_r = table[ids_r]` for a table `[V, D]` that stays packed: `table` as the weight of {@link frozenLinear}, `y` `[R, D]`.
+ *
+ * Without a gradient: a packed table never trains.
+ */
+declare const packedEmbedding: KernelContract<"table", PackedEmbeddingAttrs>;
+
 /** Attributes of {@link rmsNorm}. `addOne` scales by `1 + weight`, as Gemma does. */
 type RmsNormAttrs = {
     readonly epsilon: number;
@@ -700,14 +800,19 @@ interface PackedValues {
 declare class Parameter {
     #private;
     readonly name: string;
-    readonly shape: readonly number[];
+    /** Whether it never trains, whatever a stage names: a copy of something that the part reads. */
+    readonly constant: boolean;
     /** `f32`, or how the packed words of {@link value} are stored. */
     readonly storage: Storage;
     /** @param values - Row-major values, copied; packed ones are frozen for good. */
-    constructor(name: string, values: Float32Array | PackedValues, shape: readonly number[]);
+    constructor(name: string, values: Float32Array | PackedValues, shape: readonly number[], { constant }?: {
+        readonly constant?: boolean;
+    });
+    /** Of the values, whatever the storage. {@link replaceRows} changes its first size. */
+    get shape(): readonly number[];
     /** Whether the optimizer changes it now. Layers pick the frozen kernels where it is false. */
     get trainable(): boolean;
-    /** @throws BasicError `E_CONFIG` where a packed weight should train. */
+    /** @throws BasicError `E_CONFIG` where a packed weight or a constant should train. */
     set trainable(trainable: boolean);
     /**
      * The current value: float32 of {@link shape}, or int32 words where {@link storage} is packed. Read it again after each
@@ -722,6 +827,8 @@ declare class Parameter {
     get bytes(): number;
     /** Takes ownership of `value` and disposes the old tensor. */
     assign(value: tf.Tensor): void;
+    /** {@link assign} for a value that has another number of rows. Moments of an optimizer do not follow. */
+    replaceRows(value: tf.Tensor): void;
     /** Frees the value. */
     dispose(): void;
 }
@@ -741,7 +848,7 @@ declare class ParameterSet {
     get size(): number;
     /** Memory of all values. */
     get bytes(): number;
-    /** Freezes or unfreezes all parameters. */
+    /** Freezes or unfreezes all parameters; constants stay frozen. */
     setTrainable(trainable: boolean): void;
     /** Frees all values. */
     dispose(): void;
@@ -787,6 +894,8 @@ interface ValueSource {
     (name: string, shape: readonly number[], role: Role): Float32Array;
     /** The weight of a {@link Linear} that stays packed and frozen; undefined: it is asked for as float32. */
     readonly packed?: (name: string, shape: readonly number[]) => PackedValues | undefined;
+    /** The same for a decoder's table of words and its head. */
+    readonly packedTable?: (name: string, shape: readonly number[]) => PackedValues | undefined;
 }
 /** Options of {@link randomValues}. */
 interface RandomValueOptions {
@@ -804,6 +913,7 @@ interface RandomValueOptions {
 declare function randomValues(seed: number, options?: RandomValueOptions): ValueSource;
 /** Adds parameters to a set under a common prefix, and remembers the products that are made of them. */
 declare class Builder {
+    #private;
     readonly parameters: ParameterSet;
     readonly values: ValueSource;
     readonly prefix: string;
@@ -816,8 +926,12 @@ declare class Builder {
     within(name: string): Builder;
     /** Makes the parameter `prefix + name` with the source's values. */
     add(name: string, shape: readonly number[], role: Role): Parameter;
+    /** {@link add} for a parameter that never trains. @param value - Instead of the source's; the parameter takes it over. */
+    addConstant(name: string, shape: readonly number[], value?: tf.Tensor): Parameter;
     /** {@link add} for a matrix that its layer can use packed as well. */
     addMatrix(name: string, shape: readonly number[], role: Role): Parameter;
+    /** The same for a table of words or a head. */
+    addTable(name: string, shape: readonly number[], role: Role): Parameter;
 }
 
 /** Which micro-batch is trained: with a seed and a layer's name it decides every dropped value. */
@@ -1096,7 +1210,16 @@ interface Head {
 }
 /** Keys and values of the rows seen so far, for generation. Made by the model, disposed by the caller. */
 interface KeyValueCache {
+    /** Rows of each sample. */
+    readonly lengths: readonly number[];
+    /** Rows of the first sample. */
     readonly length: number;
+    /**
+     * Forgets the rows of a sample from `length` on, so that others can follow there.
+     *
+     * @throws BasicError `E_INDEX_RANGE` where there are fewer rows, or no such sample.
+     */
+    truncate(length: number, sample?: number): void;
     /** Frees all keys and values. */
     dispose(): void;
 }
@@ -1105,7 +1228,10 @@ interface LanguageInput {
     readonly packed: PackedRows;
     /** Visual embeddings `[N, D]`; null for text only. */
     readonly visual: tf.Tensor2D | null;
-    /** One sample only: attends to the cached rows before these, and appends to the cache. */
+    /**
+     * Attends to the cached rows before these, and appends to the cache. As many samples as it was made for; one without new
+     * rows has none in `packed`.
+     */
     readonly cache?: KeyValueCache;
 }
 /** A causal language model over packed rows. {@link createDecoder} makes ours. */
@@ -1119,8 +1245,13 @@ interface LanguageModel {
     readonly head: Head;
     /** Runs all blocks; differentiable. @throws BasicError `E_INDEX_RANGE` for an id outside of the vocabulary. */
     forward(input: LanguageInput, observe?: Observe): Observed;
-    /** An empty cache for one sample. */
-    createCache(): KeyValueCache;
+    /**
+     * Next-token logits `[R, V]` of final hidden states `[R, D]`; where the model keeps its head packed, without decoding it.
+     * Default: by {@link head}.
+     */
+    logits?(hidden: tf.Tensor2D): tf.Tensor2D;
+    /** An empty cache, for one sample unless told otherwise. */
+    createCache(samples?: number): KeyValueCache;
 }
 
 /** How patch weights a_j are scaled (method.md, 4). */
@@ -1252,6 +1383,10 @@ interface ProjectorContext {
     readonly features: number;
     /** D: width of the language model. */
     readonly width: number;
+    /** Rows and columns of patches that the encoder makes of each picture; absent where they differ or nobody knows. */
+    readonly patches?: readonly [height: number, width: number];
+    /** E `[V, D]`: the language model's embedding table. To be copied: it may train, and its tensor be replaced. */
+    readonly vocabulary?: tf.Tensor2D;
     /** For the initial weights. */
     readonly random: Random;
     readonly options: ComponentOptions;
@@ -1535,6 +1670,29 @@ declare function createViralGramLoss(): VisualLoss;
  */
 declare function createVwKlLoss(): VisualLoss;
 
+/** Name of the learned vector that ends each line of a picture cut into tiles, as in LLaVA-1.6. */
+declare const IMAGE_NEWLINE = "image_newline";
+/** Stands for the learned vector `image_newline` in {@link RowArrangement.order}. */
+declare const NEWLINE_ROW = -1;
+/** How the rows of pictures that are cut into tiles follow from those of the projector. N rows, P pictures. */
+interface RowArrangement {
+    /** `[N]`: number of a projected row of the batch, or {@link NEWLINE_ROW}. */
+    readonly order: Int32Array;
+    /** `[P + 1]`: picture i is rows `offsets[i] .. offsets[i + 1]` of `order`. */
+    readonly offsets: Int32Array;
+}
+/**
+ * Gives a projector the vector `image_newline` `[D]`, which trains and is saved with it. First values: normal, with
+ * deviation 1/√D, as LLaVA's.
+ */
+declare function addImageNewline(projector: Projector, width: number, random: Random): Parameter;
+/**
+ * Puts the projected rows of tiles into the order that the language model reads; differentiable.
+ *
+ * @throws {@link BasicError} `E_CONFIG` where the projector has no `image_newline` ({@link addImageNewline}).
+ */
+declare function arrangeRows(projected: VisualRows, { order, offsets }: RowArrangement, { parameters }: Projector): VisualRows;
+
 /**
  * One decoder for Llama, Vicuna, Mistral, Qwen2, Qwen3, Gemma, Gemma 2, Phi 3 and their relatives: what tells them
  * apart are fields.
@@ -1608,7 +1766,6 @@ declare function createDecoder(config: DecoderConfig, options?: DecoderOptions):
 /** A causal language model over packed rows. */
 declare class Decoder implements LanguageModel {
     #private;
-    readonly config: DecoderConfig;
     readonly parameters: ParameterSet;
     /** The products of all blocks by name (`model.layers.0.self_attn.q_proj`), for adapters. */
     readonly linears: ReadonlyMap<string, Linear>;
@@ -1616,11 +1773,22 @@ declare class Decoder implements LanguageModel {
     recompute: boolean;
     /** Use {@link createDecoder}. */
     constructor(config: DecoderConfig, values: ValueSource);
+    /** Sizes and options; {@link resizeVocabulary} changes the number of tokens. */
+    get config(): DecoderConfig;
+    /** The embedding table, and the head where it is not tied. For {@link resizeVocabulary}. */
+    get vocabularyParameters(): readonly Parameter[];
+    /** Use {@link resizeVocabulary}, which changes the tables as well. */
+    setVocabularySize(size: number): void;
     get depth(): number;
     get width(): number;
     get vocabularySize(): number;
-    /** E `[V, D]`: the stored table, without Gemma's √D. */
+    /**
+     * E `[V, D]`: the stored table, without Gemma's √D.
+     *
+     * @throws {@link BasicError} `E_CONFIG` where it is packed.
+     */
     get vocabulary(): tf.Tensor2D;
+    /** @throws {@link BasicError} `E_CONFIG` where it is packed: {@link logits} still works. */
     get head(): Head;
     /**
      * Runs all blocks. `refined`, `patchWeights` and `blocks` are empty for a batch without images.
@@ -1631,10 +1799,13 @@ declare class Decoder implements LanguageModel {
     forward(input: LanguageInput, observe?: Observe): Observed;
     /** All hidden states `[R, D]` as Hugging Face lists them: the input, each block, the last one after the norm. */
     hiddenStates(input: LanguageInput): readonly tf.Tensor2D[];
-    /** Next-token logits `[R, V]` of final hidden states `[R, D]`. For generation; losses are chunked instead. */
+    /**
+     * Next-token logits `[R, V]` of final hidden states `[R, D]`, of a packed head without decoding it. For generation; losses
+     * are chunked instead.
+     */
     logits(hidden: tf.Tensor2D): tf.Tensor2D;
-    /** An empty cache for one sample; the caller disposes it. */
-    createCache(): KeyValueCache;
+    /** An empty cache, for one sample unless told otherwise; the caller disposes it. */
+    createCache(samples?: number): KeyValueCache;
 }
 
 /** Host-side facts about the visual rows of a packed batch. R packed rows, N visual rows. */
@@ -1652,21 +1823,146 @@ interface VisualPlan {
  */
 declare function planVisualRows(packed: PackedRows): VisualPlan;
 
+/**
+ * Gives a language model another number of tokens, for example after `<image>` was added to its tokenizer: grows or
+ * shrinks the embedding table and the head (one table where they are tied). Rows of the first tokens stay as they are;
+ * new ones start as the mean of the rows before, as in LLaVA and Alpaca, so that no new token is likely or unlikely.
+ *
+ * Do it before an optimizer, an adapter or a projector is made of the model.
+ *
+ * @param size - V, the new number of tokens.
+ * @throws {@link BasicError} `E_CONFIG` for a size that is no whole number from 1, or a table that is packed.
+ */
+declare function resizeVocabulary(model: Decoder, size: number): void;
+
 /** Projectors that a recipe may name, ready for the projector registry; {@link mlpProjectors} are those of more products. */
 declare const projectorFactories: Readonly<Record<string, ProjectorFactory>>;
 /** `mlpNx_gelu` for any N from 2, ready for {@link Registry.defineFamily}. */
 declare const mlpProjectors: NameFamily<ProjectorFactory>;
 
-/** Options of {@link createProjector}. */
-interface ProjectorOptions {
+/** Where a projector stands: what is the same for projectors of any kind. */
+interface ProjectorPlace {
     /** Width of the features. */
     readonly features: number;
     /** D, the LLM's width. */
     readonly width: number;
+    /** Patches of the encoder's pictures, where they are all alike. `c-abstractor` has an embedding for each. */
+    readonly patches?: readonly [height: number, width: number];
+    /** V, where `vocabulary` itself is not at hand. */
+    readonly vocabularySize?: number;
+}
+/** A place, and where first values come from. */
+interface ProjectorSetup extends ProjectorPlace {
     /** Seed of the first values. Default 0. */
     readonly seed?: number;
     /** First values; instead of `seed`. */
     readonly values?: ValueSource;
+    /** E `[V, D]`: the LLM's embedding table, copied. The projector `vocabulary` needs it, or `values`. */
+    readonly vocabulary?: tf.Tensor2D;
+}
+/** Rows of one image. */
+interface ImageRows {
+    readonly grid: Grid;
+    readonly rows: number;
+}
+/** A projector of ours: its name, its place and its options make it again. */
+declare abstract class BuiltInProjector implements Projector {
+    /** As recipes write it. */
+    readonly name: string;
+    readonly place: ProjectorPlace;
+    /** As recipes write them, defaults filled in: plain JSON. */
+    readonly options: ComponentOptions;
+    readonly parameters: ParameterSet;
+    protected constructor(name: string, place: ProjectorPlace, options: ComponentOptions);
+    /** The product that alone reads the features: their statistics can be folded into it. Null where there is none. */
+    abstract readonly input: Linear | null;
+    /** Parameters that scale the rows: all of them times s makes the rows times s. Empty where there are none. */
+    abstract readonly scaling: readonly Parameter[];
+    abstract gridAfter(grid: Grid, rows: number): ImageRows;
+    /** @param images - One per image, in order. May return `rows` itself. */
+    protected abstract compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
+    /** @throws {@link BasicError} `E_SHAPE` when an image's rows are no grid, or none of the right size. */
+    project({ rows, offsets, grids }: VisualRows): VisualRows;
+    /** A builder of the projector's parameters, with PyTorch's first values unless others are given. */
+    protected builder({ seed, values }: ProjectorSetup, options?: RandomValueOptions): Builder;
+}
+
+/** Options of `c-abstractor`. */
+declare const cAbstractorOptions: z.ZodObject<{
+    pool: z.ZodDefault<z.ZodReadonly<z.ZodTuple<[z.ZodInt, z.ZodInt], null>>>;
+    depth: z.ZodDefault<z.ZodInt>;
+    hidden: z.ZodDefault<z.ZodInt>;
+    mlpDepth: z.ZodDefault<z.ZodInt>;
+    positions: z.ZodOptional<z.ZodUnion<readonly [z.ZodReadonly<z.ZodTuple<[z.ZodInt, z.ZodInt], null>>, z.ZodLiteral<false>]>>;
+}, z.core.$strict>;
+/** Options of `c-abstractor`. */
+type CAbstractorOptions = z.input<typeof cAbstractorOptions>;
+/**
+ * Honeybee's C-Abstractor (arXiv:2312.06742): an embedding of each patch's position, RegNet blocks, mean over cells of
+ * a fixed grid, RegNet blocks, products. Parameters have the names of its checkpoints: `pos_emb` `[1, N, features]`,
+ * `net.0.b1.conv1.conv.weight` ..., `net.2.b1.*`, `readout.0.*`.
+ */
+declare class CAbstractorProjector extends BuiltInProjector {
+    #private;
+    readonly input: null;
+    /**
+     * Use {@link createProjector}.
+     *
+     * @throws {@link BasicError} `E_CONFIG` where nobody says how many patches there are.
+     */
+    constructor(setup: ProjectorSetup, options: z.output<typeof cAbstractorOptions>);
+    get scaling(): readonly Parameter[];
+    gridAfter(grid: Grid, rows: number): ImageRows;
+    protected compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
+}
+
+/**
+ * MobileVLM's lightweight downsample projector (arXiv:2312.16886): `Linear, GELU, Linear`, then two inverted residual
+ * blocks of MobileNetV3 without expansion, the second with stride 2: a quarter of the rows. Parameters have the names
+ * of its checkpoints: `model.mlp.1.*`, `model.mb_block.1.block.0.0.weight` ...
+ */
+declare class LdpProjector extends BuiltInProjector {
+    #private;
+    /** Use {@link createProjector}. */
+    constructor(setup: ProjectorSetup);
+    get input(): Linear;
+    get scaling(): readonly Parameter[];
+    gridAfter(grid: Grid, rows: number): ImageRows;
+    protected compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
+}
+/** Options of `ldpv2`. */
+declare const ldpv2Options: z.ZodObject<{
+    pool: z.ZodDefault<z.ZodReadonly<z.ZodTuple<[z.ZodInt, z.ZodInt], null>>>;
+}, z.core.$strict>;
+/** Options of `ldpv2`. */
+type Ldpv2Options = z.input<typeof ldpv2Options>;
+/**
+ * MobileVLM V2's projector (arXiv:2402.03766): `Linear, GELU, Linear`, mean over cells of a fixed grid, then a depthwise
+ * 3×3 convolution added to its input. Parameters have the names of its checkpoints: `mlp.mlp.0.*`, `mlp.mlp.2.*`,
+ * `peg.peg.0.*`.
+ */
+declare class Ldpv2Projector extends BuiltInProjector {
+    #private;
+    /** Use {@link createProjector}. */
+    constructor(setup: ProjectorSetup, options: z.output<typeof ldpv2Options>);
+    get input(): Linear;
+    get scaling(): readonly Parameter[];
+    gridAfter(grid: Grid, rows: number): ImageRows;
+    protected compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
+}
+
+/**
+ * Scales what a projector ends with so that the mean length of the visual embeddings of `features` equals that of the
+ * vocabulary's rows: mean |v| = mean |E|. Then both kinds of rows enter the LLM with the same size.
+ *
+ * @param features - A sample of what the projector will see, `[N, features]`.
+ * @param vocabulary - E, `[V, D]`.
+ * @throws {@link BasicError} `E_CONFIG` where nothing scales the rows, or a norm fixes their size.
+ */
+declare function matchVocabulary(projector: BuiltInProjector, features: VisualRows, vocabulary: tf.Tensor2D): void;
+
+/** Options of the projectors that are products alone. */
+interface MlpOptions {
     /** `rms`: each output row is scaled to this root mean square. Default `none`. */
     readonly outputNorm?: "none" | {
         readonly rms: number;
@@ -1676,19 +1972,11 @@ interface ProjectorOptions {
     /** `pixel-shuffle`: side of the square of patches that becomes one row. Default 2. */
     readonly factor?: number;
 }
-/** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
-declare const projectorNames: readonly string[];
-/**
- * Builds a projector by name: `identity`, `linear`, `mlp2x_gelu` (any number of products: `mlp3x_gelu`) or
- * `pixel-shuffle`.
- *
- * @throws {@link BasicError} `E_NAME_UNKNOWN`, or `E_CONFIG` where the options do not fit.
- */
-declare function createProjector(name: string, options: ProjectorOptions): MlpProjector;
+/** Names that stand for a {@link MlpProjector}. */
+type MlpName = "identity" | "linear" | "gelu-mlp" | "fused-gelu-mlp" | "pixel-shuffle" | `mlp${number}x_gelu`;
 /** Products with GELU (exact) between them, optionally after a pixel shuffle. Parameters `linear_1.*`, `linear_2.*` ... */
-declare class MlpProjector implements Projector {
+declare class MlpProjector extends BuiltInProjector {
     #private;
-    readonly parameters: ParameterSet;
     readonly outputNorm: "none" | {
         readonly rms: number;
     };
@@ -1696,25 +1984,102 @@ declare class MlpProjector implements Projector {
     readonly layers: readonly Linear[];
     /** Side of the square of patches that becomes one row; 1 = every row by itself. */
     readonly factor: number;
-    /** Use {@link createProjector}. */
-    constructor(depth: number, options: ProjectorOptions, factor?: number);
-    /** @throws {@link BasicError} `E_SHAPE` when a pixel shuffle meets rows that are no grid of whole squares. */
-    project({ rows, offsets, grids }: VisualRows): VisualRows;
-    gridAfter(grid: Grid, rows: number): {
-        readonly rows: number;
-        readonly grid: Grid;
-    };
+    /** Use {@link createProjector}. @param widths - Output width of each product. */
+    constructor(name: string, setup: ProjectorSetup & MlpOptions, widths: readonly number[]);
+    get input(): Linear | null;
+    get scaling(): readonly Parameter[];
+    gridAfter(grid: Grid, rows: number): ImageRows;
+    protected compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
 }
 
+/** Options of `resampler`. */
+declare const resamplerOptions: z.ZodObject<{
+    queries: z.ZodDefault<z.ZodInt>;
+    depth: z.ZodDefault<z.ZodInt>;
+    heads: z.ZodDefault<z.ZodInt>;
+    headWidth: z.ZodDefault<z.ZodInt>;
+    expansion: z.ZodDefault<z.ZodInt>;
+}, z.core.$strict>;
+/** Options of `resampler`. */
+type ResamplerOptions = z.input<typeof resamplerOptions>;
 /**
- * Scales the last product so that the mean length of the visual embeddings of `features` equals that of the
- * vocabulary's rows: mean |v| = mean |E|. Then both kinds of rows enter the LLM with the same size.
- *
- * @param features - A sample of what the projector will see, `[N, features]`.
- * @param vocabulary - E, `[V, D]`.
- * @throws {@link BasicError} `E_CONFIG` when the projector has no product or a norm after it.
+ * The perceiver resampler (arXiv:2204.14198) as TinyLLaVA has it: features go through a product, then learned queries
+ * attend to them and to each other. Rows are no grid any more. Parameters have the names of TinyLLaVA's checkpoints:
+ * `latents` `[queries, D]`, `linear.*`, `layers.0.0.to_q.weight` ..., `layers.0.1.1.weight` ..., `norm.*`.
  */
-declare function matchVocabulary(projector: MlpProjector, features: VisualRows, vocabulary: tf.Tensor2D): void;
+declare class ResamplerProjector extends BuiltInProjector {
+    #private;
+    readonly input: Linear;
+    /** Use {@link createProjector}. */
+    constructor(setup: ProjectorSetup, options: z.output<typeof resamplerOptions>);
+    get scaling(): readonly Parameter[];
+    gridAfter(_grid: Grid, _rows: number): ImageRows;
+    protected compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
+}
+
+/** Options of `vocabulary`. */
+declare const vocabularyOptions: z.ZodObject<{
+    tokens: z.ZodOptional<z.ZodReadonly<z.ZodArray<z.ZodInt>>>;
+    hidden: z.ZodOptional<z.ZodInt>;
+    weights: z.ZodDefault<z.ZodEnum<{
+        none: "none";
+        softmax: "softmax";
+    }>>;
+}, z.core.$strict>;
+/** Options of `vocabulary`. */
+type VocabularyOptions = z.input<typeof vocabularyOptions>;
+/**
+ * Visual rows as mixtures of word embeddings, after LangBridge (arXiv:2503.19404): a score for each token from
+ * `Linear, GELU, Linear, Linear`, then `softmax(scores) · E'` with E' the rows of `tokens` of the LLM's embedding table
+ * as it was in the beginning.
+ *
+ * Parameters have the names of LangBridge's checkpoints, `0.*`, `2.*`, `3.*`, and `vocabulary` `[tokens, D]`, which
+ * never trains. Needs a score for each row and token: `[N, tokens]`.
+ */
+declare class VocabularyProjector extends BuiltInProjector {
+    #private;
+    readonly input: Linear;
+    /**
+     * Use {@link createProjector}.
+     *
+     * @throws {@link BasicError} `E_CONFIG` without a table, `E_INDEX_RANGE` for a token outside of it.
+     */
+    constructor(setup: ProjectorSetup, options: z.output<typeof vocabularyOptions>);
+    /** Mixtures by softmax have the table's own size. */
+    get scaling(): readonly Parameter[];
+    gridAfter(grid: Grid, rows: number): ImageRows;
+    protected compute(rows: tf.Tensor2D): tf.Tensor2D;
+}
+
+/** Options of {@link createProjector} for projectors that are products alone. */
+interface ProjectorOptions extends ProjectorSetup, MlpOptions {
+}
+/** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
+declare const projectorNames: readonly string[];
+/**
+ * Builds a projector by name.
+ *
+ * - `identity`, `linear`, `mlp2x_gelu` (any number of products: `mlp3x_gelu`): LLaVA's
+ * - `gelu-mlp`, `fused-gelu-mlp`: Prismatic's, of two and of three products (arXiv:2402.07865)
+ * - `pixel-shuffle`: nanoVLM's
+ * - `ldp`, `ldpv2`: MobileVLM's; `c-abstractor`: Honeybee's; `resampler`: TinyLLaVA's; `vocabulary`: after LangBridge
+ *
+ * @param options - Where it stands, its first values, and its own options.
+ * @throws {@link BasicError} `E_NAME_UNKNOWN`, or `E_CONFIG` where the options do not fit.
+ */
+declare function createProjector(name: MlpName, options: ProjectorOptions): MlpProjector;
+declare function createProjector(name: "ldp", options: ProjectorSetup): LdpProjector;
+declare function createProjector(name: "ldpv2", options: ProjectorSetup & Ldpv2Options): Ldpv2Projector;
+declare function createProjector(name: "c-abstractor", options: ProjectorSetup & CAbstractorOptions): CAbstractorProjector;
+declare function createProjector(name: "resampler", options: ProjectorSetup & ResamplerOptions): ResamplerProjector;
+declare function createProjector(name: "vocabulary", options: ProjectorSetup & VocabularyOptions): VocabularyProjector;
+declare function createProjector(name: string, options: ProjectorSetup & ComponentOptions): BuiltInProjector;
+/**
+ * The same projector with other values: all of them come from `values`.
+ *
+ * @param options - Changed ones.
+ */
+declare function copyProjector(projector: BuiltInProjector, values: ValueSource, options?: ComponentOptions): BuiltInProjector;
 
 /** One vision transformer for CLIP, SigLIP and DINOv2: what tells them apart are fields. */
 interface VitConfig {
@@ -1984,6 +2349,12 @@ declare const vlmSchema: z.ZodObject<{
             name: string;
             options: Record<string, unknown>;
         }>>;
+        imageAspectRatio: z.ZodOptional<z.ZodEnum<{
+            square: "square";
+            pad: "pad";
+            anyres: "anyres";
+        }>>;
+        imageGridPinpoints: z.ZodOptional<z.ZodArray<z.ZodTuple<[z.ZodInt, z.ZodInt], null>>>;
         visionLayer: z.ZodDefault<z.ZodInt>;
         projector: z.ZodPrefault<z.ZodPipe<z.ZodUnion<readonly [z.ZodString, z.ZodObject<{
             name: z.ZodString;
@@ -2122,8 +2493,8 @@ declare const vlmSchema: z.ZodObject<{
     supervision: z.ZodPrefault<z.ZodObject<{
         depth: z.ZodDefault<z.ZodNullable<z.ZodInt>>;
         layerWeights: z.ZodDefault<z.ZodEnum<{
-            increasing: "increasing";
             constant: "constant";
+            increasing: "increasing";
             decreasing: "decreasing";
         }>>;
         normalise: z.ZodDefault<z.ZodEnum<{
@@ -2193,6 +2564,11 @@ declare const vlmSchema: z.ZodObject<{
             error: "error";
             "skip-and-count": "skip-and-count";
         }>>;
+        decode: z.ZodOptional<z.ZodObject<{
+            background: z.ZodOptional<z.ZodLiteral<"white">>;
+            pixelLimit: z.ZodOptional<z.ZodInt>;
+            svg: z.ZodOptional<z.ZodBoolean>;
+        }, z.core.$strict>>;
     }, z.core.$strict>;
     evaluation: z.ZodPrefault<z.ZodObject<{
         sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
@@ -2367,6 +2743,11 @@ declare const languageSchema: z.ZodObject<{
             error: "error";
             "skip-and-count": "skip-and-count";
         }>>;
+        decode: z.ZodOptional<z.ZodObject<{
+            background: z.ZodOptional<z.ZodLiteral<"white">>;
+            pixelLimit: z.ZodOptional<z.ZodInt>;
+            svg: z.ZodOptional<z.ZodBoolean>;
+        }, z.core.$strict>>;
     }, z.core.$strict>;
     evaluation: z.ZodPrefault<z.ZodObject<{
         sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
@@ -2537,6 +2918,11 @@ declare const regionTextSchema: z.ZodObject<{
             error: "error";
             "skip-and-count": "skip-and-count";
         }>>;
+        decode: z.ZodOptional<z.ZodObject<{
+            background: z.ZodOptional<z.ZodLiteral<"white">>;
+            pixelLimit: z.ZodOptional<z.ZodInt>;
+            svg: z.ZodOptional<z.ZodBoolean>;
+        }, z.core.$strict>>;
     }, z.core.$strict>;
     evaluation: z.ZodPrefault<z.ZodObject<{
         sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
@@ -2890,6 +3276,8 @@ interface TrainingData<Batch> {
     readonly size: number;
     /** Builds a micro-batch. Must depend on the arguments alone. */
     batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
+    /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
+    readonly heaviest?: (count: number) => Int32Array;
 }
 
 /** A micro-batch of text: no row stands for a picture. */
@@ -3126,7 +3514,8 @@ interface RehearsalInput<Batch> {
 }
 /**
  * Bytes by which the backend's memory has grown after each of these stages, one after the other, without computing a
- * step: the first steps of each are gone through, with all its losses. Parameters are as before.
+ * step: the first steps of each are gone through, with all its losses, and one of the largest samples where their rows
+ * differ much (`heaviest`). Parameters are as before.
  *
  * @returns One number a stage; null where the current backend cannot tell.
  */
@@ -3209,6 +3598,8 @@ interface VlmBatch {
     readonly packed: PackedRows;
     /** Pixels, or features that were computed before; null where no sample has an image. */
     readonly visual: HostVisualRows | ImageBatch | null;
+    /** Where pictures are cut into tiles: `visual` holds all tiles, and this the order of their projected rows. */
+    readonly arrangement?: RowArrangement;
     /** For messages. */
     readonly sampleIds: readonly string[];
     /** For the meaningful and the strict share. */
@@ -3287,6 +3678,8 @@ interface VlmObjectiveOptions {
     /** Text of a token, for the meaningful share. */
     readonly decode?: (token: number) => string;
 }
+/** Visual embeddings of a batch, in the order in which the language model reads them; differentiable. */
+declare function projectBatch(features: VisualRows, { arrangement }: Pick<VlmBatch, "arrangement">, projector: Projector): VisualRows;
 
 /**
  * Multimodal training: language loss per supervised token, visual losses per sample with an image.
@@ -3303,4 +3696,4 @@ interface VlmObjectiveOptions {
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, BasicError, type BatchWords, Builder, CHECKPOINT_FOLDER, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, type ImageBatch, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, allContracts, applyOverrides, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, parseRecipe, philox, planVisualRows, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };
+export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packedEmbedding, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };

@@ -1,10 +1,11 @@
 import { BasicError, HostVisualRows, FeatureSource } from '@basic-mllm/core';
-import { Sample, Template, TextTokenizer, TokenizerFiles } from './browser.js';
-export { AddedToken, AnyresOptions, FittedTiles, IMAGE_PLACEHOLDER, IMAGE_SLOT, ImageSize, LabelledAnswers, NEWLINE_ROW, PackOptions, ParsedSamples, ProcessorOptions, Segment, SpecialTokens, TEMPLATES, TextDataOptions, TextPlace, TokenSample, TokenizerSideFiles, Turn, UnpackedSample, VlmDataOptions, answerEndToken, anyresRows, bestResolution, conversationSegments, createTextData, createTokenizer, createVlmData, encodePrompt, encodeSample, encodeSegments, findTemplate, firstAnswerToken, fitTiles, foldTokenizerFiles, packSamples, parseImageProcessor, parseRecords, parseSamples, unpackRows, usableTemplates, withoutPictures } from './browser.js';
-import { a as ImageRoot } from './pixel-store-vxTtNfFz.js';
-export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openImage } from './pixel-store-vxTtNfFz.js';
-import { R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-B1fdtwZM.js';
-export { b as Channels, F as Filter, a as ImageShape, c as Region, d as ResizeOptions, T as TileSettings, f as fitImage, r as resizeImage, s as squareProcessor, e as standardised, t as toImageBatch } from './visual-store-B1fdtwZM.js';
+export { NEWLINE_ROW } from '@basic-mllm/core';
+import { D as DecodeOptions, e as ImageSize, R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-ChF9aEVJ.js';
+export { A as AnyresOptions, a as Channels, F as Filter, b as FittedPicture, c as FittedTiles, d as ImageShape, P as PIXEL_LIMIT, f as PictureTiles, g as Region, h as ResizeOptions, T as TileSettings, i as anyresRows, j as bestResolution, k as fitImage, l as fitPicture, m as fitTiles, r as resizeImage, s as squareProcessor, n as standardised, t as toImageBatch } from './visual-store-ChF9aEVJ.js';
+import { S as Sample, g as Template, j as TextTokenizer, l as TokenizerFiles } from './tokenizer-fold-hIFP5T6M.js';
+export { A as AddedToken, G as GridAfter, I as IMAGE_PLACEHOLDER, a as IMAGE_SLOT, L as LabelledAnswers, P as PackOptions, b as ParsedSamples, c as PictureRows, d as ProcessorOptions, e as Segment, f as SpecialTokens, T as TEMPLATES, h as TextDataOptions, i as TextPlace, k as TokenSample, m as TokenizerSideFiles, n as Turn, U as UnpackedSample, V as VlmDataOptions, o as answerEndToken, p as arrangementOf, q as conversationSegments, r as createTextData, s as createTokenizer, t as createVlmData, u as encodePrompt, v as encodeSample, w as encodeSegments, x as findTemplate, y as firstAnswerToken, z as foldTokenizerFiles, B as packSamples, C as parseImageProcessor, D as parseRecords, E as parseSamples, F as rowsAfter, H as unpackRows, J as usableTemplates, K as withoutPictures } from './tokenizer-fold-hIFP5T6M.js';
+import { a as ImageRoot } from './pixel-store-C0FuN5Rp.js';
+export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openPicture } from './pixel-store-C0FuN5Rp.js';
 
 /** What a missing or broken picture does. */
 type ImagePolicy = "error" | "skip-and-count";
@@ -42,17 +43,30 @@ declare function withoutImages<Set extends {
 /** The image files of samples, each once, in order of appearance. */
 declare function imagesOf(samples: readonly Sample[]): readonly string[];
 /** Decodes every image once and names those that fail, with the reason. */
-declare function brokenImages(imageRoot: ImageRoot, images: readonly string[]): Promise<ReadonlyMap<string, string>>;
+declare function brokenImages(imageRoot: ImageRoot, images: readonly string[], options?: DecodeOptions): Promise<ReadonlyMap<string, string>>;
+/**
+ * Width and height of images as they are shown, from their heads alone.
+ *
+ * @throws `BasicError` `E_IMAGE` naming the first that is missing or broken.
+ */
+declare function readImageSizes(imageRoot: ImageRoot, images: readonly string[], options?: DecodeOptions): Promise<ReadonlyMap<string, ImageSize>>;
 /** The error of a data set without a record. */
 declare function noRecords(path: string): BasicError;
 
 /**
- * Decodes an image file: rotation of the camera applied, transparency dropped, gray repeated.
+ * Decodes an image file to what Pillow's `convert("RGB")` gives: rotation of the camera applied, the first frame of a
+ * moving picture, colour profiles not followed, gray repeated, transparency dropped (or laid on white).
  *
  * @param name - For the message.
- * @throws `BasicError` `E_IMAGE` naming the file.
+ * @throws `BasicError` `E_IMAGE` naming the file: empty, cut off, no picture, too many pixels, an SVG drawing.
  */
-declare function decodeImage(bytes: Uint8Array, name: string): Promise<RgbImage>;
+declare function decodeImage(bytes: Uint8Array, name: string, options?: DecodeOptions): Promise<RgbImage>;
+/**
+ * Width and height of a picture as {@link decodeImage} gives it, from the head of its file.
+ *
+ * @throws `BasicError` `E_IMAGE` as {@link decodeImage}, but for damage behind the head.
+ */
+declare function readImageSize(bytes: Uint8Array, name: string, options?: DecodeOptions): Promise<ImageSize>;
 
 /** How features are kept on disk. */
 type FeatureStorage = "float16" | "float32";
@@ -343,4 +357,4 @@ interface DatasetReport {
  */
 declare function validateDataset(options: ValidateOptions): Promise<DatasetReport>;
 
-export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, checkVocabulary, countUnknownWords, decodeImage, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };
+export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, DecodeOptions, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, ImageSize, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, checkVocabulary, countUnknownWords, decodeImage, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readImageSize, readImageSizes, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };

@@ -65,6 +65,23 @@ interface AnswerOptions {
  */
 declare function answerQuestions<Batch extends QuestionBatch>(model: AnsweringModel<Batch>, data: TrainingData<Batch>, items: readonly QuestionItem[], options: AnswerOptions): Promise<readonly Answered[]>;
 
+/**
+ * Keys and values of the rows that a model has seen, with the ids of these rows: a prompt that begins as the one before is
+ * run from where they part. For one conversation with one picture; visual rows are taken for equal where their numbers are.
+ */
+declare class PromptCache {
+    #private;
+    constructor(language: LanguageModel);
+    /** Rows that are held. */
+    get length(): number;
+    /** Forgets what `prompt` does not begin with, and gives its other rows: at least the last one. */
+    remainder(prompt: Prompt): Prompt;
+    /** Runs rows that follow on those held. @returns Logits `[V]` after the last one. */
+    run(input: Prompt): Promise<Float32Array>;
+    /** Frees what is held; the next prompt begins anew. */
+    dispose(): void;
+}
+
 /** How a token is drawn from logits. Order and meaning are those of Hugging Face's logits processors. */
 interface SamplingOptions {
     /** 0 (default): the likeliest token. Otherwise draws from the distribution at this temperature. */
@@ -92,8 +109,13 @@ interface GenerateOptions extends SamplingOptions {
     /** Called with each token as it comes. */
     readonly onToken?: (id: number) => void;
 }
+/** What {@link generate} may take over from a call before. */
+interface ContinueOptions {
+    /** Rows that the prompt shares with the one before are not run again. Default: a cache for this call alone. */
+    readonly cache?: PromptCache;
+}
 /** How {@link generateText} makes text of tokens and when it stops. */
-interface GenerateTextOptions extends GenerateOptions {
+interface GenerateTextOptions extends GenerateOptions, ContinueOptions {
     /** Text of token ids. */
     readonly decode: (ids: readonly number[]) => string;
     /** Stops before the first of these texts; it may begin and end inside of tokens. Default: none. */
@@ -115,6 +137,8 @@ interface GeneratedText {
     readonly decodeSeconds: number;
     /** How many forward passes `decodeSeconds` holds. */
     readonly decodeSteps: number;
+    /** Rows of the prompt that `prefillSeconds` ran; the others were in the cache. */
+    readonly prefillRows: number;
 }
 /** One sample to continue. */
 interface Prompt {
@@ -129,13 +153,24 @@ interface Prompt {
  * @returns The new token ids.
  * @throws `BasicError` `E_CONFIG` for options out of range, `E_NOT_FINITE` for logits that are not finite.
  */
-declare function generate(language: LanguageModel, prompt: Prompt, options: GenerateOptions): Promise<readonly number[]>;
+declare function generate(language: LanguageModel, prompt: Prompt, options: GenerateOptions & ContinueOptions): Promise<readonly number[]>;
 /**
  * Continues one prompt and gives text as soon as it is whole.
  *
  * @throws As {@link generate}.
  */
 declare function generateText(language: LanguageModel, prompt: Prompt, options: GenerateTextOptions): Promise<GeneratedText>;
+
+/**
+ * Continues several prompts of any lengths together: one forward pass over all of them, then one for each token, with a row
+ * for every prompt that goes on. Weights are read once for all of them.
+ *
+ * Each prompt draws as {@link generate} would draw for it alone.
+ *
+ * @returns The new token ids of each prompt.
+ * @throws `BasicError` As {@link generate}.
+ */
+declare function generateBatch(language: LanguageModel, prompts: readonly Prompt[], options: Omit<GenerateOptions, "onToken">): Promise<readonly (readonly number[])[]>;
 
 /**
  * Text of tokens as they come, without decoding all of them again each time.
@@ -348,4 +383,4 @@ declare function fileVersionEvent(wallTime: number): Uint8Array;
  */
 declare function scalarEvent(wallTime: number, step: number, scalars: Readonly<Record<string, number>>): Uint8Array;
 
-export { type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type BlockShare, type EvaluationPoint, type GenerateOptions, type GenerateTextOptions, type GeneratedText, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type PreviewPage, type Prompt, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type SamplingOptions, TextStream, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, generateText, matchTokens, patchAttention, renderPreview, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity };
+export { type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type BlockShare, type ContinueOptions, type EvaluationPoint, type GenerateOptions, type GenerateTextOptions, type GeneratedText, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type PreviewPage, type Prompt, PromptCache, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type SamplingOptions, TextStream, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, generateBatch, generateText, matchTokens, patchAttention, renderPreview, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity };

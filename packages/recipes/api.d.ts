@@ -38,6 +38,8 @@ declare const quickstart: {
             name: string;
             options: Record<string, unknown>;
         };
+        imageAspectRatio?: "square" | "pad" | "anyres" | undefined;
+        imageGridPinpoints?: [number, number][] | undefined;
         lora?: {
             rank: number;
             alpha: number;
@@ -127,6 +129,11 @@ declare const quickstart: {
         builder?: {
             name: string;
             options: Record<string, unknown>;
+        } | undefined;
+        decode?: {
+            background?: "white" | undefined;
+            pixelLimit?: number | undefined;
+            svg?: boolean | undefined;
         } | undefined;
     };
     evaluation: {
@@ -159,6 +166,8 @@ declare const smoke: {
             name: string;
             options: Record<string, unknown>;
         };
+        imageAspectRatio?: "square" | "pad" | "anyres" | undefined;
+        imageGridPinpoints?: [number, number][] | undefined;
         lora?: {
             rank: number;
             alpha: number;
@@ -248,6 +257,11 @@ declare const smoke: {
         builder?: {
             name: string;
             options: Record<string, unknown>;
+        } | undefined;
+        decode?: {
+            background?: "white" | undefined;
+            pixelLimit?: number | undefined;
+            svg?: boolean | undefined;
         } | undefined;
     };
     evaluation: {
@@ -285,6 +299,8 @@ declare const smollm2: {
             name: string;
             options: Record<string, unknown>;
         };
+        imageAspectRatio?: "square" | "pad" | "anyres" | undefined;
+        imageGridPinpoints?: [number, number][] | undefined;
         lora?: {
             rank: number;
             alpha: number;
@@ -374,6 +390,11 @@ declare const smollm2: {
         builder?: {
             name: string;
             options: Record<string, unknown>;
+        } | undefined;
+        decode?: {
+            background?: "white" | undefined;
+            pixelLimit?: number | undefined;
+            svg?: boolean | undefined;
         } | undefined;
     };
     evaluation: {
@@ -496,6 +517,11 @@ declare const tinyEncoder: {
             name: string;
             options: Record<string, unknown>;
         } | undefined;
+        decode?: {
+            background?: "white" | undefined;
+            pixelLimit?: number | undefined;
+            svg?: boolean | undefined;
+        } | undefined;
     };
     evaluation: {
         batchSize: number;
@@ -586,6 +612,11 @@ declare const tinyLm: {
         builder?: {
             name: string;
             options: Record<string, unknown>;
+        } | undefined;
+        decode?: {
+            background?: "white" | undefined;
+            pixelLimit?: number | undefined;
+            svg?: boolean | undefined;
         } | undefined;
     };
     evaluation: {

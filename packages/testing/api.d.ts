@@ -101,6 +101,20 @@ declare function normalValues(size: number, seed: string, scale?: number): numbe
 /** The values of a case's input: as given, or drawn by `seed`. */
 declare function hostTensor(spec: InputSpec, seed: string): HostTensor;
 
+/**
+ * Which rows of an image's embeddings a patch of the image reaches.
+ *
+ * - `"own"`: the rows whose cell of the output grid lies over the patch, all of them, and no other
+ * - `"all"`: every row of the image; the only answer where rows are no grid
+ * - `{ reach }`: rows up to that many cells away as well, and no other. Of those at least one changes.
+ * - `{ reach, faint: true }`: every row may change (a mean over the image takes part), but those in reach more than the
+ *   others, on the average and at most
+ */
+type Regions = "own" | "all" | {
+    readonly reach: number;
+    readonly faint?: boolean;
+};
+
 /** Name of {@link startReferenceBackend} in tfjs's registry. */
 declare const REFERENCE_BACKEND = "reference";
 /**
@@ -168,10 +182,15 @@ interface ProjectorSuite {
     readonly width?: number;
     /** Patches of the two images that are projected. Default 4 x 4 and 2 x 4. */
     readonly grids?: readonly [readonly [number, number], readonly [number, number]];
+    /** Which rows a patch reaches. Default: its own where rows are a grid, else all of the image. */
+    readonly regions?: Regions;
     /** Starts the backend; default: stock cpu with the references. */
     readonly start?: () => Promise<unknown>;
 }
-/** A vitest suite for a projector: shapes, gradient (by finite differences), save and load, leaks. */
+/**
+ * A vitest suite for a projector: shapes, which rows belong to which patches, gradient (by finite differences), save and
+ * load, leaks.
+ */
 declare function testProjector(suite: ProjectorSuite): void;
 
-export { type AnyCase, type ConformanceFailure, type ConformanceOptions, type ConformanceResult, type Difference, type EncoderSuite, type HostTensor, type KnownGap, type LossField, type LossSuite, type ProjectorSuite, REFERENCE_BACKEND, checkCase, describeDifference, hostTensor, implementByReference, inFloat64, normalValues, runConformance, startReferenceBackend, testBackend, testEncoder, testLoss, testProjector, worstDifference };
+export { type AnyCase, type ConformanceFailure, type ConformanceOptions, type ConformanceResult, type Difference, type EncoderSuite, type HostTensor, type KnownGap, type LossField, type LossSuite, type ProjectorSuite, REFERENCE_BACKEND, type Regions, checkCase, describeDifference, hostTensor, implementByReference, inFloat64, normalValues, runConformance, startReferenceBackend, testBackend, testEncoder, testLoss, testProjector, worstDifference };

@@ -1,4 +1,4 @@
-import { DecoderConfig, Decoder, VitConfig, FeatureSelection, Vit, MlpProjector, Lora, AdaptableModel, Projector, RunStore } from '@basic-mllm/core';
+import { DecoderConfig, Decoder, VitConfig, ComponentOptions, FeatureSelection, Vit, BuiltInProjector, Lora, AdaptableModel, Projector, RunStore } from '@basic-mllm/core';
 
 /** Bytes per value of every type that a safetensors header may name. */
 declare const bytesPerValue: {
@@ -252,13 +252,18 @@ interface GgufModel {
 /** Options of {@link loadGguf}. */
 interface GgufOptions {
     /**
-     * How the matrices of the blocks are kept; the table, the head, norms and biases are float32.
+     * How the matrices of the blocks are kept; norms and biases are float32.
      *
      * - `f32` (default): they can train
      * - `bf16`: half of that, rounded to nearest; frozen
      * - `file`: Q8_0, Q4_0, Q4_1 and BF16 as they are stored, and frozen; other types as float32
      */
     readonly storage?: "f32" | "bf16" | "file";
+    /**
+     * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1 and
+     * BF16 as they are stored, for a model that only generates.
+     */
+    readonly table?: "f32" | "file";
 }
 /**
  * Loads a language model and its tokenizer from a GGUF file of llama.cpp: architectures llama (with Mistral and
@@ -267,7 +272,7 @@ interface GgufOptions {
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` for a damaged file, other shapes or tensors that the
  *   model has no place for; `E_CONFIG` for a model that we cannot follow, `E_TOKENIZER`.
  */
-declare function loadGguf(path: string, { storage }?: GgufOptions): Promise<GgufModel>;
+declare function loadGguf(path: string, options?: GgufOptions): Promise<GgufModel>;
 
 /** The config in Hugging Face's spelling (transformers 4, which 5 reads as well). */
 declare function writeDecoderConfig(config: DecoderConfig): Record<string, unknown>;
@@ -279,12 +284,8 @@ declare function writeVitConfig(config: VitConfig): Record<string, unknown>;
 interface ProjectorConfig {
     /** Name for `createProjector`. */
     readonly name: string;
-    readonly bias: boolean;
-    readonly outputNorm: "none" | {
-        readonly rms: number;
-    };
-    /** Side of the pixel shuffle's square; 1 = none. */
-    readonly factor: number;
+    /** Options for `createProjector`. */
+    readonly options: ComponentOptions;
 }
 /** What a LLaVA config.json says. */
 interface LlavaConfig {
@@ -296,6 +297,8 @@ interface LlavaConfig {
     readonly featureSelection: FeatureSelection;
     /** Token that stands for an image in texts. */
     readonly imageTokenId: number;
+    /** LLaVA-1.6 (`llava_next`): sizes `[height, width]` for pictures that are cut into tiles. Its projector has `image_newline`. */
+    readonly gridPinpoints?: readonly (readonly [height: number, width: number])[];
 }
 /** A config of one of the kinds that we read. */
 type ModelConfig = {
@@ -327,7 +330,7 @@ declare function writeLlavaConfig(config: LlavaConfig, imageRows: number): Recor
 interface LlavaModel {
     readonly kind: "llava";
     readonly vision: Vit;
-    readonly projector: MlpProjector;
+    readonly projector: BuiltInProjector;
     readonly language: Decoder;
     readonly config: LlavaConfig;
 }
@@ -460,18 +463,21 @@ declare function savePeft(folder: string, lora: Lora, model: AdaptableModel, { b
 declare const PROJECTOR_FILE = "mm_projector.safetensors";
 /**
  * Writes the weights of a projector alone. A projector of ours has the names of LLaVA's mm_projector.bin
- * (`model.mm_projector.0.weight`), another one its own.
+ * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own.
  *
  * @throws `BasicError` `E_DISK_FULL`.
  */
 declare function saveProjector(path: string, projector: Projector): Promise<void>;
 /**
- * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names, those of a Hugging Face
- * folder and the projector's own are understood; other parts of a model in the file are left alone.
+ * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names (MobileVLM's and LangBridge's
+ * are like them), those of a Hugging Face folder, of Honeybee, TinyLLaVA and Prismatic, and the projector's own are
+ * understood; other parts of a model in the file are left alone. Constants stay as they are where the file has none. A
+ * file of a stage whose pictures were not cut into tiles has no `image_newline`: the projector's own then stays too.
  *
+ * @returns Names of the parameters that stay as they are.
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
  */
-declare function loadProjector(path: string, projector: Projector): void;
+declare function loadProjector(path: string, projector: Projector): readonly string[];
 
 /**
  * A run store in a folder on disk, for Node.

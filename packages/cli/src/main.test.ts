@@ -60,7 +60,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("chat", "runs/x")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm chat: Missing required argument: --image. See \`basic-mllm chat --help\`. [E_USAGE]",
+        "error basic-mllm chat: a run answers questions about a picture, and none was given for runs/x. Add --image FILE; only language models (a folder with config.json, or a GGUF file) do without one. [E_USAGE]",
       ]
     `);
   });
