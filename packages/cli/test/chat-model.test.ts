@@ -43,9 +43,19 @@ describe("chat with a model folder", () => {
 
   it("says why it sees no picture, and that a run needs one", async () => {
     const seen = await cli([...asked, "--image", "cat.png"]);
-    expect([seen.code, seen.out.trimEnd().replace(model, "MODEL")]).toMatchInlineSnapshot();
+    expect([seen.code, seen.out.trimEnd().replace(model, "MODEL")]).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm chat: MODEL is opened as a language model alone, which sees no pictures, but an image was given: cat.png. Leave it out, or talk with the folder of a run, which has the vision part as well. [E_USAGE]",
+      ]
+    `);
     const blind = await cli(["chat", "runs/none"]);
-    expect([blind.code, blind.out.trimEnd()]).toMatchInlineSnapshot();
+    expect([blind.code, blind.out.trimEnd()]).toMatchInlineSnapshot(`
+      [
+        2,
+        "error basic-mllm chat: a run answers questions about a picture, and none was given for runs/none. Add --image FILE; only language models (a folder with config.json, or a GGUF file) do without one. [E_USAGE]",
+      ]
+    `);
     const other = await cli(["chat", model, "--template", "chat"], ["/image cat.png"]);
     expect([other.code, other.err + other.out]).toEqual([0, expect.stringContaining("sees no pictures")]);
   });
