@@ -151,7 +151,10 @@ impl<'a> Product<'a> {
 /// # Safety
 /// As there, and the products write different columns.
 pub unsafe fn write_all(products: &[(Product, Columns)]) {
-    let small = |(p, _): &(Product, Columns)| Method::of(p) == Method::Blocks && p.size.k > 0 && p.size.n > 0;
+    let small = |(p, _): &(Product, Columns)| {
+        let Size { m, n, k } = p.size;
+        m > 0 && n > 0 && k > 0 && Method::of(p) == Method::Blocks
+    };
     if !products.iter().all(small) {
         for (product, columns) in products {
             // SAFETY: the caller's promise.

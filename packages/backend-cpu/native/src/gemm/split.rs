@@ -51,7 +51,7 @@ pub fn for_columns_of_all(sizes: &[Size], body: impl Fn(usize, Range<usize>) + S
     let work: usize = sizes.iter().map(|size| size.m * size.n * size.k).sum();
     let parts = (threads() * PARTS).min(work / BLOCKS_PART).max(1);
     // Parts of about the same work, each of one product alone.
-    let each = work.div_ceil(parts);
+    let each = work.div_ceil(parts).max(1);
     let ranges: Vec<(usize, Range<usize>)> = sizes
         .iter()
         .enumerate()
