@@ -13,6 +13,7 @@ import { createEmuL2Loss } from "../losses/emu-l2.js";
 import { createSmoothL1Loss } from "../losses/smooth-l1.js";
 import { createViralCosLoss } from "../losses/viral-cos.js";
 import type { VisualLoss } from "../losses/visual-loss.js";
+import { addImageNewline, NEWLINE_ROW } from "../models/image-newline.js";
 import type { HostVisualRows, PackedRows, VisionEncoder } from "../models/interfaces.js";
 import { decoderConfig } from "../models/language/config.js";
 import { createDecoder, type Decoder } from "../models/language/decoder.js";
@@ -312,6 +313,35 @@ describe("errors of createVlmObjective", () => {
     const bad = { ...batch([PICTURE]), visual: pixels };
     expect(() => createVlmObjective(parts()).parts(bad, position)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: The batch carries pixels, but this objective has no vision encoder. Pass \`encoder\`, or batches with features. [E_CONFIG]]`,
+    );
+  });
+
+  it("puts the rows of tiles in order, with image_newline in the projector's group", async () => {
+    const options = parts();
+    addImageNewline(options.projector, WIDTH, createRandom(2));
+    const objective = createVlmObjective(options);
+    // Four projected rows; the third is padding that a newline replaces.
+    const arrangement = { order: Int32Array.of(0, 1, NEWLINE_ROW, 3), offsets: Int32Array.of(0, 4) };
+    const cut = { ...batch([PICTURE], 0), arrangement };
+    const newline = objective.groups["projector"]?.get("image_newline");
+    const total = () => tf.addN(objective.parts(cut, position).map(({ sum }) => sum)) as tf.Scalar;
+    const { gradients } = valueAndGradients(total, [newline?.value as tf.Tensor]);
+    expect(Math.max(...tf.abs(gradients[0] as tf.Tensor).dataSync())).toBeGreaterThan(0);
+    const [own, plain] = [
+      await sums(objective.parts(cut, position)),
+      await sums(objective.parts(batch([PICTURE], 0), position)),
+    ];
+    expect(own["language"]).not.toBeCloseTo(plain["language"] ?? 0, 4);
+  });
+
+  it("refuses a loss that compares rows with features where pictures are cut into tiles", () => {
+    const losses = [weighted(createViralCosLoss({ width: WIDTH, featureWidth: FEATURES }), 1)];
+    const options = parts({ losses });
+    addImageNewline(options.projector, WIDTH, createRandom(2));
+    const arrangement = { order: Int32Array.of(0, 1, NEWLINE_ROW, 3), offsets: Int32Array.of(0, 4) };
+    const cut = { ...batch([PICTURE], 0), arrangement };
+    expect(() => createVlmObjective(options).parts(cut, position)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The loss "viral-cos" compares each visual row with the feature that it was made of, but pictures that are cut into tiles (anyres) have rows without one: image_newline. Remove the loss, or set model.imageAspectRatio to "pad". [E_CONFIG]]`,
     );
   });
 
