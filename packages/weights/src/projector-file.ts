@@ -2,6 +2,8 @@ import { BasicError, formatShape, MlpProjector, type Projector } from "@basic-ml
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
+import type { TensorFile } from "./safetensors.js";
+import { readTorchFile } from "./torch/torch-file.js";
 
 /** Name of a projector's file in a model folder. */
 export const PROJECTOR_FILE = "mm_projector.safetensors";
@@ -25,13 +27,13 @@ export async function saveProjector(path: string, projector: Projector): Promise
 }
 
 /**
- * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names, those of a Hugging Face
+ * Puts the weights of a projector's file (safetensors, or LLaVA's mm_projector.bin) into a projector of the same kind. LLaVA's names, those of a Hugging Face
  * folder and the projector's own are understood; other parts of a model in the file are left alone.
  *
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
  */
 export function loadProjector(path: string, projector: Projector): void {
-  const file = openSafetensors(path);
+  const file = openTensors(path);
   try {
     const found = [...projector.parameters].map((parameter) => {
       const names = namesOf(projector, parameter.name);
@@ -65,6 +67,11 @@ export function loadProjector(path: string, projector: Projector): void {
   } finally {
     file.close();
   }
+}
+
+/** A safetensors file, or one of `torch.save` by its ending: LLaVA's mm_projector.bin. */
+export function openTensors(path: string): TensorFile {
+  return /\.(bin|pt|pth)$/.test(path) ? readTorchFile(path) : openSafetensors(path);
 }
 
 /** Names that a parameter may have in a file, the one that we write first. */

@@ -204,7 +204,6 @@ function objectiveOf(
 }
 
 interface Opened extends TrainedVlm {
-  readonly processor: ImageProcessor;
   readonly sets: VlmSets;
   readonly objective: Objective<VlmBatch>;
 }
