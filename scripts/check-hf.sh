@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# check-hf.sh RUN [PICTURE...]: converts a trained run for transformers, opens the folder there, and compares the logits of both on the
-# same ids and pixels. Opt-in: installs transformers and PyTorch (some gigabytes) into the cache folder at first.
+# check-hf.sh RUN [PICTURE...]: converts a trained run for transformers, opens the folder there, and compares its logits (in
+# float64) with ours on the same ids and pixels. Opt-in: installs transformers and PyTorch (some gigabytes) into the cache folder at first.
 # The last line is JSON; exit code 1 where a logit differs by more than 1e-4.
 set -euo pipefail
 run=${1:?usage: check-hf.sh RUN [PICTURE...]}

@@ -13,6 +13,7 @@ import { describeImageProcessor, squareProcessor } from "@basic-mllm/data";
 import { type LlavaModel, loadGguf, loadLlava, openGguf, saveHuggingFace } from "@basic-mllm/weights";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
+import { encoderFromFolder, languageFromFolder } from "../src/session/parts.js";
 import { cli } from "./run-cli.js";
 
 const token = (id: number, content: string) => ({ id, content, special: true, normalized: false });
@@ -155,6 +156,20 @@ describe("convert", () => {
     const back = await loadLlava(out);
     expect(back.config.projector.name).toBe("mlp2x_gelu");
     for (const { parameters } of [back.vision, back.projector, back.language]) parameters.dispose();
+  });
+});
+
+describe("a recipe takes parts of a LLaVA", () => {
+  it("by its folder", async () => {
+    const [vision, language] = [
+      await encoderFromFolder(folder, { layer: -2 }),
+      await languageFromFolder(folder),
+    ];
+    expect([vision.width, language.width]).toEqual([8, 32]);
+    for (const { parameters } of [vision, language]) parameters.dispose();
+    await expect(encoderFromFolder(folder, { layer: -1 })).rejects.toThrowError(
+      /features are of layer -2, but model.visionLayer is -1/,
+    );
   });
 });
 

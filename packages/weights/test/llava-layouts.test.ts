@@ -182,9 +182,9 @@ describe("assembleLlava", () => {
     const assemble = (projector: string) =>
       assembleLlava({ projector, vision, language }).catch((error: Error) => error.message);
     const bin = join(fixtures, "mm_projector.bin");
-    expect(String(await assemble(bin)).replaceAll(fixtures, "")).toMatchInlineSnapshot();
+    expect(String(await assemble(bin)).replaceAll(fixtures, "")).toMatchInlineSnapshot(`"/mm_projector.bin: tensor "model.mm_projector.0.weight" has shape [4, 3], but config.json asks for [48, 32]. [E_WEIGHTS_FORMAT]"`);
     const layouts = join(fixtures, "layouts.bin");
-    expect(String(await assemble(layouts)).replaceAll(fixtures, "")).toMatchInlineSnapshot();
+    expect(String(await assemble(layouts)).replaceAll(fixtures, "")).toMatchInlineSnapshot(`"/layouts.bin holds no projector: expected tensors such as model.mm_projector.0.weight, got plain, transposed, column, shared. Name LLaVA's mm_projector.bin. [E_WEIGHTS_FORMAT]"`);
   });
 });
 
@@ -213,13 +213,13 @@ describe("saveForTransformers", () => {
     async (name) => {
       const read = await loadLlava(join(golden, "llava", name));
       const folder = join(scratch, `from-${name}`);
-      const imageToken = { id: 150, content: "<image>" };
+      const imageToken = { id: read.config.imageTokenId, content: "<image>" };
       await saveForTransformers(folder, read, { ...files, imageToken });
       const again = await loadLlava(folder);
       await expectSame(again.language.parameters, read.language.parameters);
       await expectSame(again.projector.parameters, read.projector.parameters);
       await expectSame(again.vision.parameters, read.vision.parameters);
-      expect(again.config).toEqual({ ...read.config, imageTokenId: 150 });
+      expect(again.config).toEqual(read.config);
       const saved = openSafetensors(join(folder, "model.safetensors"));
       const prefixes = new Set(saved.names.map((tensor) => tensor.split(".")[0]));
       expect([...prefixes].sort()).toEqual(["language_model", "multi_modal_projector", "vision_tower"]);
@@ -251,9 +251,31 @@ describe("saveForTransformers", () => {
       image_token_index: 161,
       text_config: { vocab_size: 162 },
     });
-    expect(await json("processor_config.json")).toMatchInlineSnapshot();
-    expect(await json("generation_config.json")).toMatchInlineSnapshot();
-    expect(await json("tokenizer_config.json")).toMatchInlineSnapshot();
+    expect(await json("processor_config.json")).toMatchInlineSnapshot(`
+      {
+        "image_token": "<image>",
+        "num_additional_image_tokens": 1,
+        "patch_size": 7,
+        "processor_class": "LlavaProcessor",
+        "vision_feature_select_strategy": "default",
+      }
+    `);
+    expect(await json("generation_config.json")).toMatchInlineSnapshot(`
+      {
+        "bos_token_id": 1,
+        "do_sample": false,
+        "eos_token_id": 2,
+        "pad_token_id": 2,
+      }
+    `);
+    expect(await json("tokenizer_config.json")).toMatchInlineSnapshot(`
+      {
+        "eos_token": "</s>",
+        "image_token": "<image>",
+        "processor_class": "LlavaProcessor",
+        "tokenizer_class": "PreTrainedTokenizerFast",
+      }
+    `);
     expect(await readFile(join(folder, "chat_template.jinja"), "utf8")).toBe("{{ messages }}");
   });
 
@@ -275,6 +297,14 @@ describe("saveForTransformers", () => {
       for (const part of Object.values(other))
         if (typeof part === "object" && "parameters" in part) part.parameters.dispose();
     }
-    expect(messages).toMatchInlineSnapshot();
+    expect(messages).toMatchInlineSnapshot(`
+      [
+        "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, two products, got one of 1. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the projector must be without a norm at its end, got one with \`outputNorm\`. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, got a pixel shuffle. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got DINOv2's. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got of another shape. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+      ]
+    `);
   });
 });
