@@ -30,7 +30,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("trian")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm: there is no command "trian". Did you mean "train"? Commands are ls, train, eval, chat, ablate, report, check, cp, data, doctor. [E_USAGE]",
+        "error basic-mllm: there is no command "trian". Did you mean "train"? Commands are ls, train, eval, chat, ablate, report, convert, check, cp, data, doctor. [E_USAGE]",
       ]
     `);
   });

@@ -1,4 +1,5 @@
 export { NEWLINE_ROW } from "@basic-mllm/core";
+export { type ChatForm, chatTemplateOf } from "./chat-template.js";
 export {
   brokenImages,
   type Dataset,
@@ -36,6 +37,7 @@ export {
   previewSamples,
 } from "./preview.js";
 export { type ProcessorOptions, parseImageProcessor } from "./processor-config.js";
+export { describeImageProcessor } from "./processor-file.js";
 export { type Filter, type Region, type ResizeOptions, type RgbImage, resizeImage } from "./resample.js";
 export {
   IMAGE_PLACEHOLDER,

@@ -19,7 +19,7 @@ export interface ProcessorOptions {
 }
 
 /** Filters by Pillow's numbers. */
-const FILTERS: readonly Filter[] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
+export const FILTERS: readonly Filter[] = ["nearest", "lanczos", "bilinear", "bicubic", "box", "hamming"];
 const FILTER_NUMBERS = FILTERS.map((name, number) => `${number} (${name})`).join(", ");
 
 /** Fields that {@link parseImageProcessor} reads. */

@@ -54,18 +54,24 @@ export async function writeSafetensors(
  *
  * @throws `BasicError` `E_DISK_FULL`; the temporary file is removed.
  */
-export async function writeAtomically(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+export async function writeAtomically(
+  path: string,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const full = `${path} could not be written: the disk is full. Nothing was changed. Make space and run the command again.`;
   await explainDiskFull(full, () => writeWhole(path, pieces));
 }
 
-async function writeWhole(path: string, pieces: Iterable<Uint8Array>): Promise<void> {
+async function writeWhole(
+  path: string,
+  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   const temporary = `${path}.${randomUUID()}.tmp`;
   try {
     const file = await open(temporary, "wx");
     try {
-      for (const piece of pieces) await file.writeFile(piece);
+      for await (const piece of pieces) await file.writeFile(piece);
       await file.sync();
     } finally {
       await file.close();

@@ -20,6 +20,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { FloatDType } from "./dtypes.js";
 import { writeAtomically, writeSafetensors } from "./files.js";
+import { growRows } from "./grow-rows.js";
 import {
   type LlavaConfig,
   parseHuggingFaceConfig,
@@ -107,7 +108,8 @@ function build(
   }
 }
 
-function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
+/** The model of a config, out of weights under any of LLaVA's names. */
+export function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
   ignoreTiedHead(weights, config.language.tiedHead);
   const model: LlavaModel = {
     kind: "llava",
@@ -180,6 +182,9 @@ function projectorNames(name: string): readonly string[] {
     `multi_modal_projector.${name}`,
     `model.multi_modal_projector.${name}`,
     `model.mm_projector.${original}`,
+    `mm_projector.${original}`,
+    // A single product has no place in a sequence.
+    ...(layer === "1" ? [`model.mm_projector.${part}`, `mm_projector.${part}`] : []),
   ];
 }
 
@@ -195,6 +200,8 @@ export interface SaveOptions {
   readonly dtype?: FloatDType;
   /** Adapters of the language model: their updates are added to what is written, the model stays as it is. */
   readonly lora?: Lora;
+  /** Rows of table and head, where tokens were added: new ones are the mean of the others. Default: as many as there are. */
+  readonly vocabularySize?: number;
 }
 
 /**
@@ -206,13 +213,24 @@ export interface SaveOptions {
 export async function saveHuggingFace(
   folder: string,
   model: HuggingFaceModel,
-  { dtype = "F32", lora }: SaveOptions = {},
+  { dtype = "F32", lora, vocabularySize }: SaveOptions = {},
 ): Promise<void> {
-  const { tensors, config } = await exported(model, lora);
+  const { tensors: own, config: plain } = await exported(model, lora);
+  const grows = vocabularySize !== undefined && model.kind !== "vision";
+  const tensors = grows ? own.map((tensor) => growRows(tensor, vocabularySize)) : own;
+  const config = grows ? withVocabulary(plain, vocabularySize) : plain;
   const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
   await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
   const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
   await writeAtomically(join(folder, "config.json"), [new TextEncoder().encode(json)]);
+}
+
+/** Of a language model's config, or of the one inside of LLaVA's. */
+function withVocabulary(config: Readonly<Record<string, unknown>>, size: number): Record<string, unknown> {
+  const text = config["text_config"];
+  return typeof text === "object" && text !== null
+    ? { ...config, text_config: { ...text, vocab_size: size } }
+    : { ...config, vocab_size: size };
 }
 
 async function exported(
@@ -267,8 +285,8 @@ async function named(parameters: ParameterSet, prefix: string, lora?: Lora): Pro
   return tensors;
 }
 
-/** In float32, with the adapter's update where it has one for this weight. */
-async function exportedValues(parameter: Parameter, lora: Lora | undefined): Promise<Float32Array> {
+/** Values of a parameter in float32, with the adapter's update where it has one for this weight. */
+export async function exportedValues(parameter: Parameter, lora: Lora | undefined): Promise<Float32Array> {
   const values = await parameter.floats();
   if (lora === undefined) return values;
   const weight = tf.tensor(values, [...parameter.shape]);

@@ -1,12 +1,24 @@
 export { bytesPerValue, type DType, type FloatDType } from "./dtypes.js";
 export { openBytes, openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
 export { type GgufArchitecture, type GgufConfig, readGgufConfig } from "./gguf/config.js";
+export { type DecoderContentsOptions, decoderContents } from "./gguf/decoder-contents.js";
 export { dequantise } from "./gguf/dequantise.js";
+export type { GgufFieldValues, GgufValue } from "./gguf/field-values.js";
 export { GgufFile, openGguf } from "./gguf/file.js";
 export type { GgufEntry, GgufHeader } from "./gguf/header.js";
 export { type GgufModel, type GgufOptions, loadGguf } from "./gguf/load.js";
+export { type ProjectorContentsOptions, projectorContents } from "./gguf/projector-contents.js";
 export { type GgufType, ggufTypes } from "./gguf/tensor-types.js";
 export { readGgufTokenizer, type TokenizerFiles, type TokenizerSettings } from "./gguf/tokenizer.js";
+export { type TokenizerFieldsOptions, tokenizerFields } from "./gguf/tokenizer-fields.js";
+export type { TokenizerSource } from "./gguf/tokenizer-parts.js";
+export {
+  type GgufContents,
+  type GgufTensor,
+  type WrittenType,
+  writeGguf,
+  writtenTypes,
+} from "./gguf/write.js";
 export {
   type LlavaConfig,
   type ModelConfig,
@@ -28,6 +40,14 @@ export {
   type SaveOptions,
   saveHuggingFace,
 } from "./hugging-face.js";
+export {
+  assembleLlava,
+  type LlavaParts,
+  loadOriginalLlava,
+  type OriginalLlava,
+} from "./llava/load-original.js";
+export { isOriginalLlava, type OriginalConfig } from "./llava/original-config.js";
+export { type SpecialIds, saveForTransformers, type TransformersOptions } from "./llava/save-transformers.js";
 export { type LoadPeftOptions, loadPeft, type SavePeftOptions, savePeft } from "./peft.js";
 export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.js";
 export { createDiskStore } from "./run-store.js";

@@ -9,6 +9,8 @@ import {
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
+import type { TensorFile } from "./safetensors.js";
+import { readTorchFile } from "./torch/torch-file.js";
 
 /** Name of a projector's file in a model folder. */
 export const PROJECTOR_FILE = "mm_projector.safetensors";
@@ -44,16 +46,17 @@ export async function saveProjector(path: string, projector: Projector): Promise
 }
 
 /**
- * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names (MobileVLM's and LangBridge's
- * are like them), those of a Hugging Face folder, of Honeybee, TinyLLaVA and Prismatic, and the projector's own are
- * understood; other parts of a model in the file are left alone. Constants stay as they are where the file has none. A
- * file of a stage whose pictures were not cut into tiles has no `image_newline`: the projector's own then stays too.
+ * Puts the weights of a projector's file (safetensors, or LLaVA's mm_projector.bin) into a projector of the same kind.
+ * LLaVA's names (MobileVLM's and LangBridge's are like them), those of a Hugging Face folder, of Honeybee, TinyLLaVA and
+ * Prismatic, and the projector's own are understood; other parts of a model in the file are left alone. Constants stay as
+ * they are where the file has none. A file of a stage whose pictures were not cut into tiles has no `image_newline`: the
+ * projector's own then stays too.
  *
  * @returns Names of the parameters that stay as they are.
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
  */
 export function loadProjector(path: string, projector: Projector): readonly string[] {
-  const file = openSafetensors(path);
+  const file = openTensors(path);
   try {
     const kept: string[] = [];
     const found = [...projector.parameters].flatMap((parameter) => {
@@ -94,6 +97,11 @@ export function loadProjector(path: string, projector: Projector): readonly stri
   } finally {
     file.close();
   }
+}
+
+/** A safetensors file, or one of `torch.save` by its ending: LLaVA's mm_projector.bin. */
+export function openTensors(path: string): TensorFile {
+  return /\.(bin|pt|pth)$/.test(path) ? readTorchFile(path) : openSafetensors(path);
 }
 
 /** Names that a parameter may have in a file, the one that we write first. */

@@ -6,7 +6,7 @@ import { BasicError, formatShape } from "@basic-mllm/core";
 import { openSafetensors } from "./files.js";
 import { INDEX, noWeights, shardsOf, WHOLE } from "./hub/model-files.js";
 import { readJson } from "./json-file.js";
-import type { Safetensors } from "./safetensors.js";
+import type { TensorFile } from "./safetensors.js";
 
 /** Tensors of checkpoints that are no weights, or not ours to use. */
 const ignorable = [
@@ -22,14 +22,17 @@ const ignorable = [
 /** The safetensors files of a folder: `model.safetensors`, or the shards of its index. */
 export class WeightFolder {
   readonly location: string;
-  readonly #files: readonly Safetensors[];
-  readonly #byName = new Map<string, Safetensors>();
+  readonly #files: readonly TensorFile[];
+  readonly #byName = new Map<string, TensorFile>();
   readonly #used = new Set<string>();
 
-  /** @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
-  constructor(folder: string) {
+  /**
+   * @param files - Instead of the safetensors files of the folder, which is then a name for messages alone.
+   * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`.
+   */
+  constructor(folder: string, files: readonly TensorFile[] = openAll(folder)) {
     this.location = folder;
-    this.#files = openAll(folder);
+    this.#files = files;
     for (const file of this.#files) {
       for (const name of file.names) this.#byName.set(name, file);
     }
@@ -93,10 +96,15 @@ export class WeightFolder {
   }
 }
 
-function openAll(folder: string): readonly Safetensors[] {
-  const opened: Safetensors[] = [];
+function openAll(folder: string): readonly TensorFile[] {
+  return openEach(fileNames(folder).map((name) => () => openSafetensors(join(folder, name))));
+}
+
+/** All files, or none: where one cannot be opened, the others are closed. */
+export function openEach(openers: readonly (() => TensorFile)[]): readonly TensorFile[] {
+  const opened: TensorFile[] = [];
   try {
-    for (const name of fileNames(folder)) opened.push(openSafetensors(join(folder, name)));
+    for (const open of openers) opened.push(open());
     return opened;
   } catch (error) {
     for (const file of opened) file.close();

@@ -2,6 +2,7 @@ import type { CliCommand } from "../command.js";
 import { ablate } from "./ablate.js";
 import { chat } from "./chat.js";
 import { check } from "./check.js";
+import { convert } from "./convert.js";
 import { cp } from "./cp.js";
 import { data } from "./data.js";
 import { doctor } from "./doctor.js";
@@ -18,6 +19,7 @@ export const commands: readonly CliCommand[] = [
   chat,
   ablate,
   report,
+  convert,
   check,
   cp,
   data,

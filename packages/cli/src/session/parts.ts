@@ -66,17 +66,30 @@ function parseOptions(options: unknown): z.output<typeof scratch> {
   );
 }
 
-/** An encoder with weights. `options.layer` counts hidden states as Hugging Face does. */
+/** An encoder with weights, also that of a LLaVA. `options.layer` counts hidden states as Hugging Face does. */
 export async function encoderFromFolder(folder: string, options: Readonly<Record<string, unknown>>) {
   const layer = options["layer"];
   const model = await loadHuggingFace(folder, typeof layer === "number" ? { layer } : {});
+  if (model.kind === "llava") {
+    for (const { parameters } of [model.projector, model.language]) parameters.dispose();
+    const { featureLayer } = model.config;
+    if (typeof layer !== "number" || layer === featureLayer) return model.vision;
+    throw new BasicError(
+      "E_CONFIG",
+      `${folder} holds a LLaVA whose features are of layer ${featureLayer}, but model.visionLayer is ${layer}. Set it to ${featureLayer}.`,
+    );
+  }
   if (model.kind !== "vision") throw wrongKind(folder, "vision", model.kind);
   return model.vision;
 }
 
-/** A language model with weights. */
+/** A language model with weights, also that of a LLaVA. */
 export async function languageFromFolder(folder: string) {
   const model = await loadHuggingFace(folder);
+  if (model.kind === "llava") {
+    for (const { parameters } of [model.projector, model.vision]) parameters.dispose();
+    return model.language;
+  }
   if (model.kind !== "language") throw wrongKind(folder, "language", model.kind);
   return model.language;
 }

@@ -14,7 +14,7 @@ import {
   Vit,
   type VlmRecipe,
 } from "@basic-mllm/core";
-import type { ChannelStatistics, ImageProcessor } from "@basic-mllm/data";
+import { type ChannelStatistics, describeImageProcessor, type ImageProcessor } from "@basic-mllm/data";
 import {
   openSafetensors,
   PROJECTOR_FILE,
@@ -41,6 +41,8 @@ export interface TrainedVlm {
   /** Adapters of the language model; null where there are none. */
   readonly lora: Lora | null;
   readonly source: TokenizerSource;
+  /** How pictures become the encoder's input. */
+  readonly processor: ImageProcessor;
   readonly statistics: ChannelStatistics | null;
   readonly terminal: Terminal;
 }
@@ -94,6 +96,10 @@ async function saveLlava(
   const llava = { kind: "llava", vision: encoder, projector: whole, language, config } as const;
   await saveHuggingFace(folder, llava, lora === null ? {} : { lora });
   await saveProjector(join(folder, PROJECTOR_FILE), whole);
+  // A processor that cuts pictures into tiles has no such file.
+  if (processor.tiles === undefined) {
+    await writeJson(join(folder, "preprocessor_config.json"), describeImageProcessor(processor));
+  }
   if (whole !== projector) whole.parameters.dispose();
 }
 

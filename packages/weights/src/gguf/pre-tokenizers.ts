@@ -1,5 +1,7 @@
 import { BasicError } from "@basic-mllm/core";
 
+import { cannotExport, stepsOf } from "./tokenizer-parts.js";
+
 /** Parts of a tokenizer.json that a pre-tokenizer's name stands for. */
 export interface PreTokenizer {
   readonly normalizer: object | null;
@@ -88,4 +90,50 @@ export function preTokenizerOf(name: string, where: string): PreTokenizer {
     `${where}: \`tokenizer.ggml.pre\` is "${name.slice(0, 60)}", which is not supported. Supported are: ${[...preTokenizers.keys()].join(", ")}. ` +
       "Use the tokenizer.json of the original model.",
   );
+}
+
+/** Names to write, for what stands beside each other in a tokenizer.json. */
+const writtenNames = ["gpt-2", "smollm", "llama-bpe", "qwen2", "default"] as const;
+
+/**
+ * The value of `tokenizer.ggml.pre` for a tokenizer.json whose splits are known, in the spelling of this library or of the
+ * model's own file.
+ *
+ * @throws `BasicError` `E_TOKENIZER` for other splits.
+ */
+export function nameOfPreTokenizer(tokenizer: Readonly<Record<string, unknown>>): string {
+  const { ignore_merges: ignoreMerges } = (tokenizer["model"] ?? {}) as { ignore_merges?: unknown };
+  const given = signature(tokenizer["normalizer"], tokenizer["pre_tokenizer"], ignoreMerges === true);
+  const found = writtenNames.find((name) => {
+    const known = preTokenizers.get(name);
+    return known && signature(known.normalizer, known.preTokenizer, known.ignoreMerges) === given;
+  });
+  if (found !== undefined) return found;
+  throw cannotExport(
+    `it splits texts as ${JSON.stringify(tokenizer["pre_tokenizer"])?.slice(0, 200)} after the normalizer ` +
+      `${JSON.stringify(tokenizer["normalizer"])?.slice(0, 80)}, which is none of ${writtenNames.join(", ")}`,
+  );
+}
+
+/** A text that is equal for parts that split alike. */
+function signature(normalizer: unknown, preTokenizer: unknown, ignoreMerges: boolean): string {
+  const normalizers = stepsOf(normalizer, "normalizers").map(({ type }) => type);
+  return JSON.stringify([normalizers, stepsOf(preTokenizer, "pretokenizers").map(canonical), ignoreMerges]);
+}
+
+function canonical(step: Readonly<Record<string, unknown>>): unknown {
+  switch (step["type"]) {
+    case "Digits":
+      return step["individual_digits"] === true ? canonical(isolate("\\p{N}")) : step;
+    case "ByteLevel":
+      return ["ByteLevel", step["add_prefix_space"] === true, step["use_regex"] !== false];
+    case "Split": {
+      const { Regex: regex } = (step["pattern"] ?? {}) as { Regex?: unknown };
+      if (typeof regex !== "string" || step["behavior"] !== "Isolated" || step["invert"] === true)
+        return step;
+      return ["Split", regex.replace("(?i:'s|'t|'re|'ve|'m|'ll|'d)", CONTRACTIONS)];
+    }
+    default:
+      return step;
+  }
 }

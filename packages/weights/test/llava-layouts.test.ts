@@ -1,0 +1,310 @@
+import "@tensorflow/tfjs-backend-cpu";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { clipConfig, createProjector, createVit, dinov2Config, type ParameterSet } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import {
+  assembleLlava,
+  type LlavaModel,
+  loadLlava,
+  loadOriginalLlava,
+  loadProjector,
+  type NamedTensor,
+  openSafetensors,
+  saveForTransformers,
+  saveHuggingFace,
+  saveProjector,
+  writeSafetensors,
+} from "../src/index.js";
+import { fixtures, golden } from "./golden.js";
+
+let scratch: string;
+let model: LlavaModel;
+/** Folder of the encoder alone. */
+let vision: string;
+
+beforeAll(async () => {
+  await tf.setBackend("cpu");
+  scratch = await mkdtemp(join(tmpdir(), "llava-layouts-"));
+  model = await loadLlava(join(golden, "llava", "checkpoint"));
+  vision = join(scratch, "vision");
+  await saveHuggingFace(vision, { kind: "vision", vision: model.vision });
+});
+
+afterAll(async () => {
+  await rm(scratch, { recursive: true });
+});
+
+async function expectSame(read: ParameterSet, wanted: ParameterSet): Promise<void> {
+  for (const parameter of wanted) {
+    expect(await read.get(parameter.name).floats(), parameter.name).toEqual(await parameter.floats());
+  }
+}
+
+async function expectSameModel(read: LlavaModel): Promise<void> {
+  await expectSame(read.vision.parameters, model.vision.parameters);
+  await expectSame(read.projector.parameters, model.projector.parameters);
+  await expectSame(read.language.parameters, model.language.parameters);
+  for (const { parameters } of [read.vision, read.projector, read.language]) parameters.dispose();
+}
+
+/** The model under the names of LLaVA's own code. */
+async function originalTensors(withTower: boolean): Promise<readonly NamedTensor[]> {
+  const index = (name: string): string =>
+    name.replace(/^linear_(\d)/, (_, layer) => String(2 * (Number(layer) - 1)));
+  const sets = [
+    [model.language.parameters, (name: string) => name],
+    [model.projector.parameters, (name: string) => `model.mm_projector.${index(name)}`],
+    ...(withTower
+      ? [[model.vision.parameters, (name: string) => `model.vision_tower.vision_tower.${name}`] as const]
+      : []),
+  ] as const;
+  const tensors: NamedTensor[] = [];
+  for (const [parameters, rename] of sets) {
+    for (const parameter of parameters) {
+      const { name, shape } = parameter;
+      tensors.push({ name: rename(name), shape, values: await parameter.floats() });
+    }
+  }
+  return tensors;
+}
+
+/** The config.json of LLaVA's own code. */
+async function originalConfig(change: Readonly<Record<string, unknown>> = {}): Promise<object> {
+  const path = join(golden, "llava", "checkpoint", "config.json");
+  const { text_config: text } = JSON.parse(await readFile(path, "utf8")) as { text_config: object };
+  return {
+    ...text,
+    model_type: "llava_llama",
+    architectures: ["LlavaLlamaForCausalLM"],
+    image_aspect_ratio: "pad",
+    freeze_mm_mlp_adapter: false,
+    mm_hidden_size: 32,
+    mm_projector_type: "mlp2x_gelu",
+    mm_use_im_patch_token: false,
+    mm_use_im_start_end: false,
+    mm_vision_select_feature: "patch",
+    mm_vision_select_layer: -2,
+    mm_vision_tower: "openai/clip-vit-large-patch14-336",
+    tune_mm_mlp_adapter: false,
+    use_mm_proj: true,
+    ...change,
+  };
+}
+
+async function original(
+  name: string,
+  { change = {}, withTower = false }: { change?: Record<string, unknown>; withTower?: boolean } = {},
+): Promise<string> {
+  const folder = join(scratch, name);
+  await writeSafetensors(join(folder, "model.safetensors"), await originalTensors(withTower));
+  await writeFile(join(folder, "config.json"), JSON.stringify(await originalConfig(change)));
+  return folder;
+}
+
+describe("loadOriginalLlava", () => {
+  it("takes the encoder from its own folder", async () => {
+    const { model: read, config } = await loadOriginalLlava(await original("plain"), vision);
+    expect(config.imageAspectRatio).toBe("pad");
+    expect(read.config.imageTokenId).toBe(160);
+    await expectSameModel(read);
+  });
+
+  it("takes the encoder from the checkpoint where that trained it", async () => {
+    const other = createVit(model.vision.config, { seed: 9 });
+    const elsewhere = join(scratch, "other-vision");
+    await saveHuggingFace(elsewhere, { kind: "vision", vision: other });
+    other.parameters.dispose();
+    const { model: read } = await loadOriginalLlava(await original("tower", { withTower: true }), elsewhere);
+    await expectSameModel(read);
+  });
+
+  it("reads files of torch.save, whole and in shards, as their safetensors", async () => {
+    // Made by fixtures/llava.py of the same numbers.
+    for (const name of ["llava_whole", "llava_shards"]) {
+      const folder = join(fixtures, name);
+      const { model: read } = await loadOriginalLlava(folder, join(fixtures, "llava_vision"));
+      const expected = openSafetensors(join(fixtures, "llava_whole.safetensors"));
+      for (const { name: parameter } of read.language.parameters) {
+        expect(await read.language.parameters.get(parameter).floats()).toEqual(expected.floats(parameter));
+      }
+      expect(await read.projector.parameters.get("linear_2.weight").floats()).toEqual(
+        expected.floats("model.mm_projector.2.weight"),
+      );
+      expected.close();
+      for (const { parameters } of [read.vision, read.projector, read.language]) parameters.dispose();
+    }
+  });
+
+  it.each<readonly [string, Record<string, unknown>]>([
+    ["start and end tokens", { mm_use_im_start_end: true }],
+    ["tiles", { mm_patch_merge_type: "spatial_unpad" }],
+    ["anyres", { image_aspect_ratio: "anyres" }],
+    ["another projector", { mm_projector_type: "cabstract" }],
+    ["a resampler", { mm_resampler_type: "perceiver" }],
+    ["another language model", { model_type: "llava_mpt" }],
+    ["a field that may change the maths", { mm_surprise: 7 }],
+  ])("refuses %s", async (name, change) => {
+    const folder = await original(name.replaceAll(" ", "-"), { change });
+    const message = await loadOriginalLlava(folder, vision).catch((error: Error) => error.message);
+    expect(String(message).replaceAll(`${scratch}/`, "")).toMatchSnapshot();
+  });
+
+  it("refuses a folder of transformers", async () => {
+    const folder = join(golden, "llava", "checkpoint");
+    await expect(loadOriginalLlava(folder, vision)).rejects.toThrowError(/has no `mm_vision_tower`/);
+  });
+
+  it("names what is missing", async () => {
+    const folder = join(scratch, "missing");
+    const tensors = (await originalTensors(false)).filter(({ name }) => !name.includes("mm_projector.2"));
+    await writeSafetensors(join(folder, "model.safetensors"), tensors);
+    await writeFile(join(folder, "config.json"), JSON.stringify(await originalConfig()));
+    await expect(loadOriginalLlava(folder, vision)).rejects.toThrowError(/mm_projector\.2\.(weight|bias)/);
+  });
+});
+
+describe("assembleLlava", () => {
+  it("puts encoder, projector and language model together", async () => {
+    const language = join(scratch, "language");
+    await saveHuggingFace(language, { kind: "language", language: model.language });
+    const projector = join(scratch, "mm_projector.safetensors");
+    await saveProjector(projector, model.projector);
+    await expectSameModel(await assembleLlava({ projector, vision, language }));
+  });
+
+  it("refuses a projector of other widths, and a file without one", async () => {
+    const language = join(scratch, "language");
+    const assemble = (projector: string) =>
+      assembleLlava({ projector, vision, language }).catch((error: Error) => error.message);
+    const bin = join(fixtures, "mm_projector.bin");
+    expect(String(await assemble(bin)).replaceAll(fixtures, "")).toMatchInlineSnapshot(`"/mm_projector.bin: tensor "model.mm_projector.0.weight" has shape [4, 3], but config.json asks for [48, 32]. [E_WEIGHTS_FORMAT]"`);
+    const layouts = join(fixtures, "layouts.bin");
+    expect(String(await assemble(layouts)).replaceAll(fixtures, "")).toMatchInlineSnapshot(`"/layouts.bin holds no projector: expected tensors such as model.mm_projector.0.weight, got plain, transposed, column, shared. Name LLaVA's mm_projector.bin. [E_WEIGHTS_FORMAT]"`);
+  });
+});
+
+describe("loadProjector", () => {
+  it("reads LLaVA's mm_projector.bin", async () => {
+    const projector = createProjector("mlp2x_gelu", { features: 3, width: 4 });
+    loadProjector(join(fixtures, "mm_projector.bin"), projector);
+    expect([...(await projector.parameters.get("linear_1.bias").floats())]).toEqual([0.5, -1, 2, 0]);
+    projector.parameters.dispose();
+  });
+});
+
+const files = {
+  tokenizer: {
+    "tokenizer.json": { model: {} },
+    "tokenizer_config.json": { eos_token: "</s>", chat_template: "old" },
+  },
+  special: { bos: 1, eos: 2, pad: null },
+  processor: { image_processor_type: "CLIPImageProcessor" },
+  chatTemplate: "{{ messages }}",
+};
+
+describe("saveForTransformers", () => {
+  it.each(["checkpoint", "checkpoint_v5", "checkpoint_memory_names", "checkpoint_siglip_qwen2"])(
+    "writes the classic layout of %s",
+    async (name) => {
+      const read = await loadLlava(join(golden, "llava", name));
+      const folder = join(scratch, `from-${name}`);
+      const imageToken = { id: read.config.imageTokenId, content: "<image>" };
+      await saveForTransformers(folder, read, { ...files, imageToken });
+      const again = await loadLlava(folder);
+      await expectSame(again.language.parameters, read.language.parameters);
+      await expectSame(again.projector.parameters, read.projector.parameters);
+      await expectSame(again.vision.parameters, read.vision.parameters);
+      expect(again.config).toEqual(read.config);
+      const saved = openSafetensors(join(folder, "model.safetensors"));
+      const prefixes = new Set(saved.names.map((tensor) => tensor.split(".")[0]));
+      expect([...prefixes].sort()).toEqual(["language_model", "multi_modal_projector", "vision_tower"]);
+      saved.close();
+      for (const { parameters } of [read.vision, read.projector, read.language]) parameters.dispose();
+      for (const { parameters } of [again.vision, again.projector, again.language]) parameters.dispose();
+    },
+  );
+
+  it("grows table and head to the image token by the mean of their rows", async () => {
+    const folder = join(scratch, "grown");
+    await saveForTransformers(folder, model, { ...files, imageToken: { id: 161, content: "<image>" } });
+    const saved = openSafetensors(join(folder, "model.safetensors"));
+    for (const name of ["language_model.model.embed_tokens.weight", "language_model.lm_head.weight"]) {
+      expect(saved.entry(name).shape).toEqual([162, 48]);
+      const values = saved.floats(name);
+      const mean = (column: number) => {
+        let sum = 0;
+        for (let row = 0; row < 160; row++) sum += values[row * 48 + column] ?? 0;
+        return sum / 160;
+      };
+      for (const row of [160, 161]) {
+        for (const column of [0, 47]) expect(values[row * 48 + column]).toBeCloseTo(mean(column), 6);
+      }
+    }
+    saved.close();
+    const json = async (name: string) => JSON.parse(await readFile(join(folder, name), "utf8")) as unknown;
+    expect(await json("config.json")).toMatchObject({
+      image_token_index: 161,
+      text_config: { vocab_size: 162 },
+    });
+    expect(await json("processor_config.json")).toMatchInlineSnapshot(`
+      {
+        "image_token": "<image>",
+        "num_additional_image_tokens": 1,
+        "patch_size": 7,
+        "processor_class": "LlavaProcessor",
+        "vision_feature_select_strategy": "default",
+      }
+    `);
+    expect(await json("generation_config.json")).toMatchInlineSnapshot(`
+      {
+        "bos_token_id": 1,
+        "do_sample": false,
+        "eos_token_id": 2,
+        "pad_token_id": 2,
+      }
+    `);
+    expect(await json("tokenizer_config.json")).toMatchInlineSnapshot(`
+      {
+        "eos_token": "</s>",
+        "image_token": "<image>",
+        "processor_class": "LlavaProcessor",
+        "tokenizer_class": "PreTrainedTokenizerFast",
+      }
+    `);
+    expect(await readFile(join(folder, "chat_template.jinja"), "utf8")).toBe("{{ messages }}");
+  });
+
+  it("refuses what transformers' LLaVA does not have", async () => {
+    const wide = { features: 32, width: 48 };
+    const sizes = { imageSize: 28, patchSize: 7, width: 32, depth: 3, heads: 4, inner: 64 };
+    const others: readonly Partial<LlavaModel>[] = [
+      { projector: createProjector("linear", wide) },
+      { projector: createProjector("mlp2x_gelu", { ...wide, outputNorm: { rms: 1 } }) },
+      { projector: createProjector("pixel-shuffle", wide) },
+      { vision: createVit(dinov2Config(sizes)) },
+      { vision: createVit(clipConfig({ ...sizes, preNorm: false })) },
+    ];
+    const messages: unknown[] = [];
+    for (const other of others) {
+      const imageToken = { id: 150, content: "<image>" };
+      const save = saveForTransformers(join(scratch, "no"), { ...model, ...other }, { ...files, imageToken });
+      messages.push(await save.catch((error: Error) => error.message));
+      for (const part of Object.values(other))
+        if (typeof part === "object" && "parameters" in part) part.parameters.dispose();
+    }
+    expect(messages).toMatchInlineSnapshot(`
+      [
+        "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, two products, got one of 1. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the projector must be without a norm at its end, got one with \`outputNorm\`. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, got a pixel shuffle. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got DINOv2's. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got of another shape. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+      ]
+    `);
+  });
+});
