@@ -4,7 +4,7 @@ import { detach } from "../autodiff.js";
 import { attention, attentionReceived } from "../kernels/attention.js";
 import { runKernel } from "../kernels/run.js";
 import type { Builder } from "./builder.js";
-import { Linear } from "./linear.js";
+import { callTogether, Linear } from "./linear.js";
 import { RmsNorm } from "./norm.js";
 import { applyRotary, type RotaryTable } from "./rotary.js";
 
@@ -88,10 +88,10 @@ export class SelfAttention {
   /** @param x - `[R, D]`, already normalised. */
   call(x: tf.Tensor2D, rows: AttentionRows): Attended {
     const { heads, keyValueHeads } = this.#config;
-    const q = this.#turn(this.#normHeads(this.#query.call(x), this.#queryNorm, heads), heads, rows);
-    const keys = this.#normHeads(this.#key.call(x), this.#keyNorm, keyValueHeads);
-    const newKeys = this.#turn(keys, keyValueHeads, rows);
-    const newValues = this.#value.call(x);
+    const products = callTogether([this.#query, this.#key, this.#value], x);
+    const [queries, keys, newValues] = products as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    const q = this.#turn(this.#normHeads(queries, this.#queryNorm, heads), heads, rows);
+    const newKeys = this.#turn(this.#normHeads(keys, this.#keyNorm, keyValueHeads), keyValueHeads, rows);
     const all = rows.cache?.extend(newKeys, newValues) ?? { keys: newKeys, values: newValues };
     const { y, received } = this.#attend({ q, k: all.keys, v: all.values }, rows);
     const output = this.#output.call(y);
