@@ -101,6 +101,14 @@ export {
   linearCrossEntropy,
   linearCrossEntropyBackward,
 } from "./kernels/linear-cross-entropy.js";
+export {
+  type LinearBackwardInput,
+  type LinearGroupAttrs,
+  type LinearGroupInput,
+  linearBackward,
+  linearPair,
+  linearTriple,
+} from "./kernels/linear-group.js";
 export type { LinearKlBackwardInput, LinearKlInput } from "./kernels/linear-kl.js";
 export {
   type LinearKlAttrs,

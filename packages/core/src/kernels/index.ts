@@ -12,6 +12,7 @@ import { gatedActivation, gatedActivationBackward } from "./gated-activation.js"
 import { layerNorm, layerNormBackward } from "./layer-norm.js";
 import { linear, linearBias } from "./linear.js";
 import { linearCrossEntropy, linearCrossEntropyBackward } from "./linear-cross-entropy.js";
+import { linearBackward, linearPair, linearTriple } from "./linear-group.js";
 import { linearKl, linearKlBackward } from "./linear-kl.js";
 import { packedEmbedding } from "./packed-embedding.js";
 import { rmsNorm, rmsNormBackward } from "./rms-norm.js";
@@ -28,6 +29,9 @@ import { squaredNorm } from "./squared-norm.js";
 export const allContracts: readonly KernelContract[] = [
   linear,
   linearBias,
+  linearPair,
+  linearTriple,
+  linearBackward,
   frozenLinear,
   frozenLinearBias,
   frozenLinearBackward,

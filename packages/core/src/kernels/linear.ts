@@ -9,6 +9,7 @@ import {
   fusedActivations,
 } from "./activation.js";
 import type { InputSpec, KernelCase, KernelContract } from "./contract.js";
+import { productGradients } from "./linear-group.js";
 import { runKernel } from "./run.js";
 
 /** Attributes of {@link linear} and {@link linearBias}. */
@@ -65,7 +66,7 @@ export const linear: KernelContract<LinearInput, LinearAttrs> = {
     const dz = beforeActivation(dy as tf.Tensor, activation, () =>
       runKernel(linear, { x, weight }, { activation: "none" }),
     );
-    return productGradients(dz, { x, weight }, needs);
+    return gradientsOf(dz, { x, weight }, needs);
   },
   differentiable: ["x", "weight"],
   cases: linearCases,
@@ -96,7 +97,7 @@ export const linearBias: KernelContract<LinearInput | "bias", LinearAttrs> = {
       runKernel(linearBias, { x, weight, bias }, { activation: "none" }),
     );
     return {
-      ...productGradients(dz, { x, weight }, needs),
+      ...gradientsOf(dz, { x, weight }, needs),
       ...(needs.has("bias") && { bias: tf.sum(dz, 0) }),
     };
   },
@@ -122,14 +123,13 @@ function beforeActivation(
   });
 }
 
-/** `dx = dz · W` and `dW = dzᵀ · x`, where asked for. */
-function productGradients(
+function gradientsOf(
   dz: tf.Tensor,
   { x, weight }: Record<LinearInput, tf.Tensor>,
   needs: ReadonlySet<string>,
 ): Partial<Record<LinearInput, tf.Tensor>> {
-  return {
-    ...(needs.has("x") && { x: tf.matMul(dz, weight) }),
-    ...(needs.has("weight") && { weight: tf.matMul(dz, x, true, false) }),
-  };
+  const wanted = { x: needs.has("x"), weights: [needs.has("weight")] };
+  const { dx, dWeights } = productGradients(x, [{ weight, dy: dz }], wanted);
+  const [dWeight] = dWeights;
+  return { ...(dx !== undefined && { x: dx }), ...(dWeight !== undefined && { weight: dWeight }) };
 }

@@ -37,6 +37,11 @@ export function runKernel<Name extends string, Attrs extends Attributes>(
   );
 }
 
+/** Whether the current backend has a body for a contract that others could stand in for. */
+export function hasKernel({ name }: Pick<KernelContract, "name">): boolean {
+  return findKernel(name, tf.getBackend()) !== undefined;
+}
+
 interface Call<Name extends string, Attrs extends Attributes> {
   readonly contract: KernelContract<Name, Attrs>;
   readonly kernel: tf.KernelConfig;

@@ -5,7 +5,7 @@ import { attention, attentionReceived } from "../kernels/attention.js";
 import { cachedAttention } from "../kernels/cached-attention.js";
 import { runKernel } from "../kernels/run.js";
 import type { Builder } from "./builder.js";
-import { Linear } from "./linear.js";
+import { callTogether, Linear } from "./linear.js";
 import { RmsNorm } from "./norm.js";
 import { applyRotary, type RotaryTable } from "./rotary.js";
 
@@ -93,9 +93,11 @@ export class SelfAttention {
   /** @param x - `[R, D]`, already normalised. */
   call(x: tf.Tensor2D, rows: AttentionRows): Attended {
     const { heads, keyValueHeads } = this.#config;
-    const q = this.#turn(this.#normHeads(this.#query.call(x), this.#queryNorm, heads), heads, rows);
-    const keys = this.#normHeads(this.#key.call(x), this.#keyNorm, keyValueHeads);
-    const inputs = { q, k: this.#turn(keys, keyValueHeads, rows), v: this.#value.call(x) };
+    const products = callTogether([this.#query, this.#key, this.#value], x);
+    const [queries, keys, v] = products as [tf.Tensor2D, tf.Tensor2D, tf.Tensor2D];
+    const q = this.#turn(this.#normHeads(queries, this.#queryNorm, heads), heads, rows);
+    const k = this.#turn(this.#normHeads(keys, this.#keyNorm, keyValueHeads), keyValueHeads, rows);
+    const inputs = { q, k, v };
     const { y, received } =
       rows.cache === undefined ? this.#attend(inputs, rows) : this.#attendCached(inputs, rows, rows.cache);
     const output = this.#output.call(y);

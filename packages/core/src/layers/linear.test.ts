@@ -4,11 +4,13 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { valueAndGradients } from "../autodiff.js";
 import { registerStockGradients } from "../gradients.js";
+import { implementKernel } from "../kernels/contract.js";
+import { linearPair } from "../kernels/linear-group.js";
 import { packBf16, packQ4_1, packQ8_0, unpack } from "../kernels/quantised.js";
 import { setFallback } from "../kernels/run.js";
 import { ParameterSet } from "../parameters.js";
 import { Builder, type Role, randomValues, type ValueSource } from "./builder.js";
-import { Linear } from "./linear.js";
+import { callTogether, Linear } from "./linear.js";
 
 const parameters = new ParameterSet();
 let layer: Linear;
@@ -53,6 +55,46 @@ it("gives weight and bias a gradient where they train", () => {
     [layer.weight.value, layer.bias?.value as tf.Tensor],
   );
   expect(gradients.map((gradient) => gradient.dataSync()[0])).toEqual([3, 3]);
+});
+
+describe("products of one input together", () => {
+  const set = new ParameterSet();
+  const builder = new Builder(set, randomValues(2, { weight: 0.5 }));
+  const x = tf.tensor2d(
+    Float32Array.from({ length: 12 }, (_, i) => Math.sin(i)),
+    [3, 4],
+  );
+  const together = (linears: readonly Linear[]) => {
+    const weights = linears.map(({ weight }) => weight.value);
+    const run = (call: () => readonly tf.Tensor2D[]) => {
+      const loss = () => tf.sum(tf.square(tf.concat([...call()], 1))) as tf.Scalar;
+      const { value, gradients } = valueAndGradients(loss, [x, ...weights]);
+      return [value, ...gradients].map((tensor) => [...tensor.dataSync()]);
+    };
+    return [run(() => callTogether(linears, x)), run(() => linears.map((linear) => linear.call(x)))];
+  };
+
+  it.each([
+    { count: 2, bias: false, trainable: true },
+    { count: 3, bias: false, trainable: true },
+    { count: 3, bias: true, trainable: true },
+    { count: 2, bias: false, trainable: false },
+  ])("are what they are apart: $count, bias $bias, trained $trainable", ({ count, bias, trainable }) => {
+    implementKernel({
+      contract: linearPair,
+      backend: "cpu",
+      run: ({ inputs }) => [...linearPair.reference(inputs as never, {})],
+    });
+    const name = `${count}-${bias}-${trainable}`;
+    const linears = Array.from(
+      { length: count },
+      (_, i) => new Linear(builder, `${name}.${i}`, { inFeatures: 4, outFeatures: 2 + i, bias }),
+    );
+    set.setTrainable(trainable);
+    const [one, other] = together(linears);
+    expect(one).toEqual(other);
+    tf.unregisterKernel(linearPair.name, "cpu");
+  });
 });
 
 describe("a packed weight", () => {

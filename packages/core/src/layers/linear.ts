@@ -3,7 +3,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { activation as activationKernel, type FusedActivation } from "../kernels/activation.js";
 import { type FrozenLinearAttrs, frozenLinear, frozenLinearBias } from "../kernels/frozen-linear.js";
 import { linear, linearBias } from "../kernels/linear.js";
-import { runKernel } from "../kernels/run.js";
+import { linearPair, linearTriple } from "../kernels/linear-group.js";
+import { hasKernel, runKernel } from "../kernels/run.js";
 import type { Parameter } from "../parameters.js";
 import type { Builder, Role } from "./builder.js";
 
@@ -114,6 +115,12 @@ export class Linear {
     return applyActivation(tf.add<tf.Tensor2D>(this.#product(x, "none"), delta), activation);
   }
 
+  /** Whether it trains as a plain product: in float32, no bias, no adapter. */
+  get isPlain(): boolean {
+    const { weight, bias, adapter } = this;
+    return weight.trainable && weight.storage === "f32" && bias === null && adapter === null;
+  }
+
   #product(x: tf.Tensor2D, activation: FusedActivation): tf.Tensor2D {
     const { inFeatures, outFeatures } = this;
     const { storage } = this.weight;
@@ -125,4 +132,20 @@ export class Linear {
     };
     return applyLinear(x, weights, activation);
   }
+}
+
+/**
+ * Several products of one input, in one kernel where all of them train as plain products and the backend has it.
+ *
+ * @param x - `[R, I]`.
+ * @returns `[R, O]` of each.
+ */
+export function callTogether(linears: readonly Linear[], x: tf.Tensor2D): readonly tf.Tensor2D[] {
+  const contract = { 2: linearPair, 3: linearTriple }[linears.length];
+  const apart = contract === undefined || !isRecording() || !hasKernel(contract);
+  if (apart || !linears.every(({ isPlain }) => isPlain)) {
+    return linears.map((linear) => linear.call(x));
+  }
+  const weights = linears.map(({ weight }, i) => [`weight${i}`, weight.value]);
+  return runKernel(contract, { x, ...Object.fromEntries(weights) }, {}) as readonly tf.Tensor2D[];
 }

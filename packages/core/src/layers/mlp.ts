@@ -4,7 +4,7 @@ import type { FusedActivation } from "../kernels/activation.js";
 import { gatedActivation } from "../kernels/gated-activation.js";
 import { runKernel } from "../kernels/run.js";
 import type { Builder } from "./builder.js";
-import { Linear } from "./linear.js";
+import { callTogether, Linear } from "./linear.js";
 
 /** Activations of a gated feed-forward layer. */
 export type GateActivation = "silu" | "gelu-tanh" | "gelu-erf";
@@ -64,8 +64,8 @@ export class GatedMlp {
 
   /** @param x - `[R, D]`. @returns `[R, D]`. */
   call(x: tf.Tensor2D): tf.Tensor2D {
-    const inputs = { gate: this.#gate.call(x), up: this.#up.call(x) };
-    const [mixed] = runKernel(gatedActivation, inputs, { kind: this.#kind });
+    const [gate, up] = callTogether([this.#gate, this.#up], x) as [tf.Tensor2D, tf.Tensor2D];
+    const [mixed] = runKernel(gatedActivation, { gate, up }, { kind: this.#kind });
     return this.#down.call(mixed as tf.Tensor2D);
   }
 }
