@@ -24,19 +24,15 @@ export class Parameter {
   #trainable: boolean;
   #value: tf.Tensor;
 
-  /** @param values - Row-major values, copied; packed ones are frozen for good. */
-  constructor(name: string, values: Float32Array | PackedValues, shape: readonly number[]) {
-    const isPacked = !(values instanceof Float32Array);
+  /** @param values - Row-major values, copied; packed ones are frozen for good. null: none, see {@link parameterShapes}. */
+  constructor(name: string, values: Float32Array | PackedValues | null, shape: readonly number[]) {
+    const isPacked = values !== null && !(values instanceof Float32Array);
     this.name = name;
     this.shape = [...shape];
     this.storage = isPacked ? values.storage : "f32";
     this.#trainable = !isPacked;
     if (isPacked) checkWords(name, values, this.size);
-    this.#value = tf.keep(
-      isPacked
-        ? tf.tensor1d(values.words.slice(), "int32")
-        : tf.tensor(values.slice(), [...shape], "float32"),
-    );
+    this.#value = tf.keep(firstValue(values, shape));
   }
 
   /** Whether the optimizer changes it now. Layers pick the frozen kernels where it is false. */
@@ -104,6 +100,12 @@ export class Parameter {
   dispose(): void {
     this.#value.dispose();
   }
+}
+
+function firstValue(values: Float32Array | PackedValues | null, shape: readonly number[]): tf.Tensor {
+  if (values === null) return tf.tensor1d([]);
+  if (values instanceof Float32Array) return tf.tensor(values.slice(), [...shape], "float32");
+  return tf.tensor1d(values.words.slice(), "int32");
 }
 
 function checkWords(name: string, { storage, words }: PackedValues, size: number): void {

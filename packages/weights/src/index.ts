@@ -1,5 +1,5 @@
 export { bytesPerValue, type DType, type FloatDType } from "./dtypes.js";
-export { openBytes, openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
+export { openBytes, openSafetensors, type Pieces, writeAtomically, writeSafetensors } from "./files.js";
 export { type GgufArchitecture, type GgufConfig, readGgufConfig } from "./gguf/config.js";
 export { dequantise } from "./gguf/dequantise.js";
 export { GgufFile, openGguf } from "./gguf/file.js";
@@ -28,18 +28,21 @@ export {
   type SaveOptions,
   saveHuggingFace,
 } from "./hugging-face.js";
+export { tensorsOf } from "./parameter-tensors.js";
 export { type LoadPeftOptions, loadPeft, type SavePeftOptions, savePeft } from "./peft.js";
 export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.js";
 export { createDiskStore } from "./run-store.js";
+export { type ByteSource, bytesInMemory, Safetensors, type TensorFile } from "./safetensors.js";
+export type { TensorEntry, TensorInfo } from "./safetensors-header.js";
 export {
-  type ByteSource,
-  bytesInMemory,
   encodeSafetensors,
+  type LazyTensor,
   type NamedTensor,
-  Safetensors,
   type SafetensorsOptions,
   safetensorsPieces,
-  type TensorFile,
-} from "./safetensors.js";
-export type { TensorEntry, TensorInfo } from "./safetensors-header.js";
+  type WritableTensor,
+} from "./safetensors-write.js";
+export { type ShardOptions, writeShards } from "./shards.js";
 export { readTorchFile, TorchFile } from "./torch/torch-file.js";
+export { openWeights } from "./weight-folder.js";
+export { type WeightStorage, weightStorages } from "./weight-storage.js";

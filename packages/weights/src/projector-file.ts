@@ -2,6 +2,7 @@ import { BasicError, formatShape, MlpProjector, type Projector } from "@basic-ml
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
+import { tensorsOf } from "./parameter-tensors.js";
 
 /** Name of a projector's file in a model folder. */
 export const PROJECTOR_FILE = "mm_projector.safetensors";
@@ -17,11 +18,10 @@ const projectorPattern = /(^|\.)(mm_projector|multi_modal_projector)\.|^linear_\
  * @throws `BasicError` `E_DISK_FULL`.
  */
 export async function saveProjector(path: string, projector: Projector): Promise<void> {
-  const tensors = [];
-  for (const { name, shape, value } of projector.parameters) {
-    tensors.push({ name: namesOf(projector, name)[0] ?? name, shape, values: await value.data<"float32">() });
-  }
-  await writeSafetensors(path, tensors);
+  await writeSafetensors(
+    path,
+    tensorsOf(projector.parameters, (name) => namesOf(projector, name)[0] ?? name),
+  );
 }
 
 /**

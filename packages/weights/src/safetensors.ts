@@ -1,13 +1,6 @@
-import { BasicError, formatShape } from "@basic-mllm/core";
+import { BasicError } from "@basic-mllm/core";
 
-import {
-  bytesPerValue,
-  decodeFloats,
-  decodeIntegers,
-  decodeInto,
-  encodeFloats,
-  type FloatDType,
-} from "./dtypes.js";
+import { bytesPerValue, decodeIntegers, decodeInto } from "./dtypes.js";
 import {
   headerLength,
   parseHeader,
@@ -23,6 +16,8 @@ export interface ByteSource {
   readonly size: number;
   /** Bytes `start .. end`. */
   read(start: number, end: number): Uint8Array;
+  /** Fills `target` with the bytes from `start` on. */
+  readInto(target: Uint8Array, start: number): void;
   /** Closes the file, where there is one. */
   close(): void;
 }
@@ -50,12 +45,15 @@ export function bytesInMemory(bytes: Uint8Array, location = "buffer"): ByteSourc
     location,
     size: bytes.length,
     read: (start, end) => bytes.subarray(start, end),
+    readInto: (target, start) => target.set(bytes.subarray(start, start + target.length)),
     close: () => undefined,
   };
 }
 
 /** Bytes that are read at once where values are decoded: a tensor is never in memory in both forms. */
-const PIECE_BYTES = 4 * 2 ** 20;
+const PIECE_BYTES = 2 ** 20;
+/** One for all files: reading is synchronous. */
+let piece: Uint8Array | undefined;
 
 /** An open safetensors file; tensors are read when they are asked for. */
 export class Safetensors implements TensorFile {
@@ -100,109 +98,55 @@ export class Safetensors implements TensorFile {
     return entry;
   }
 
-  /** Values of an F32, F16, BF16 or F64 tensor, row-major. Other types than F32 are decoded piece by piece. */
+  /** Values of an F32, F16, BF16 or F64 tensor, row-major. */
   floats(name: string): Float32Array {
-    const entry = this.entry(name);
-    const { dtype, begin, end } = entry;
-    const where = `${this.location}: tensor "${name}"`;
-    if (dtype === "F32" || end - begin <= PIECE_BYTES) return decodeFloats(this.#bytes(entry), dtype, where);
-    const width = bytesPerValue[dtype];
-    const values = new Float32Array((end - begin) / width);
-    for (let piece = begin; piece < end; piece += PIECE_BYTES) {
-      const bytes = this.#source.read(piece, Math.min(end, piece + PIECE_BYTES));
-      const first = (piece - begin) / width;
-      decodeInto(values.subarray(first, first + bytes.length / width), bytes, { dtype, where });
-    }
+    const { dtype, begin, end } = this.entry(name);
+    const values = new Float32Array((end - begin) / bytesPerValue[dtype]);
+    this.readFloats(name, 0, values);
     return values;
+  }
+
+  /**
+   * {@link floats} of a part of a tensor into memory that is there already.
+   *
+   * @param first - The first value, counted row-major.
+   * @param target - As many values as are wanted.
+   */
+  readFloats(name: string, first: number, target: Float32Array): void {
+    const { dtype, begin } = this.entry(name);
+    const where = `${this.location}: tensor "${name}"`;
+    const width = bytesPerValue[dtype];
+    const start = begin + first * width;
+    if (dtype === "F32") {
+      this.#source.readInto(new Uint8Array(target.buffer, target.byteOffset, target.byteLength), start);
+      return;
+    }
+    piece ??= new Uint8Array(PIECE_BYTES);
+    const step = PIECE_BYTES / width;
+    // Once at least, for the check of the type.
+    let done = 0;
+    do {
+      const values = target.subarray(done, done + step);
+      const bytes = piece.subarray(0, values.length * width);
+      this.#source.readInto(bytes, start + done * width);
+      decodeInto(values, bytes, { dtype, where });
+      done += step;
+    } while (done < target.length);
+  }
+
+  /** The bytes of a tensor as they are stored, from byte `first` of it on, into memory that is there already. */
+  readBytes(name: string, first: number, target: Uint8Array): void {
+    this.#source.readInto(target, this.entry(name).begin + first);
   }
 
   /** Values of an I32, I64 or U8 tensor, row-major. */
   integers(name: string): Int32Array {
-    const entry = this.entry(name);
-    return decodeIntegers(this.#bytes(entry), entry.dtype, `${this.location}: tensor "${name}"`);
+    const { dtype, begin, end } = this.entry(name);
+    return decodeIntegers(this.#source.read(begin, end), dtype, `${this.location}: tensor "${name}"`);
   }
 
   /** Closes the file, where there is one. */
   close(): void {
     this.#source.close();
   }
-
-  #bytes({ begin, end }: TensorEntry): Uint8Array {
-    return this.#source.read(begin, end);
-  }
-}
-
-/** A tensor to be written. */
-export interface NamedTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly values: Float32Array | Int32Array;
-}
-
-/** Options of {@link encodeSafetensors}. */
-export interface SafetensorsOptions {
-  /** How Float32Arrays are stored. Default F32. Int32Arrays are I32. */
-  readonly dtype?: FloatDType;
-  readonly metadata?: Readonly<Record<string, string>>;
-}
-
-/**
- * The file in pieces: the header, then one piece per tensor, so that a large model is never held twice.
- *
- * @throws `BasicError` `E_SHAPE` when values do not fill their shape, `E_NAME_DUPLICATE`.
- */
-export function* safetensorsPieces(
-  tensors: readonly NamedTensor[],
-  { dtype = "F32", metadata = { format: "pt" } }: SafetensorsOptions = {},
-): Generator<Uint8Array> {
-  const header: Record<string, unknown> = { __metadata__: metadata };
-  let position = 0;
-  for (const { name, shape, values } of tensors) {
-    const type = values instanceof Int32Array ? "I32" : dtype;
-    checkTensor({ name, shape, values }, header);
-    const end = position + values.length * bytesPerValue[type];
-    header[name] = { dtype: type, shape, data_offsets: [position, end] };
-    position = end;
-  }
-  yield encodeHeader(header);
-  for (const { values } of tensors) {
-    yield values instanceof Int32Array
-      ? new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-      : encodeFloats(values, dtype);
-  }
-}
-
-/** A whole file in memory. */
-export function encodeSafetensors(tensors: readonly NamedTensor[], options?: SafetensorsOptions): Uint8Array {
-  const pieces = [...safetensorsPieces(tensors, options)];
-  const file = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let position = 0;
-  for (const piece of pieces) {
-    file.set(piece, position);
-    position += piece.length;
-  }
-  return file;
-}
-
-function checkTensor({ name, shape, values }: NamedTensor, header: Record<string, unknown>): void {
-  const size = shape.reduce((product, dimension) => product * dimension, 1);
-  if (size !== values.length) {
-    throw new BasicError(
-      "E_SHAPE",
-      `encodeSafetensors: tensor "${name}" of shape ${formatShape(shape)} needs ${size} values, got ${values.length}.`,
-    );
-  }
-  if (Object.hasOwn(header, name)) {
-    throw new BasicError("E_NAME_DUPLICATE", `encodeSafetensors: there are two tensors "${name}".`);
-  }
-}
-
-/** Length, then JSON padded with spaces so that tensors start at a multiple of 8. */
-function encodeHeader(header: Readonly<Record<string, unknown>>): Uint8Array {
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const padded = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + padded).fill(0x20);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
-  bytes.set(json, 8);
-  return bytes;
 }

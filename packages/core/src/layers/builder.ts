@@ -15,6 +15,27 @@ export interface ValueSource {
   (name: string, shape: readonly number[], role: Role): Float32Array;
   /** The weight of a {@link Linear} that stays packed and frozen; undefined: it is asked for as float32. */
   readonly packed?: (name: string, shape: readonly number[]) => PackedValues | undefined;
+  /** Whether parameters are made without values, see {@link parameterShapes}. */
+  readonly shapesOnly?: boolean;
+}
+
+const NO_VALUES = new Float32Array();
+
+/**
+ * What a model would ask a {@link ValueSource} for, in order, without the memory of its weights.
+ *
+ * @param make - Builds the model from the source that it is given; it must not compute with the weights.
+ * @param visit - Gets each name and shape.
+ */
+export function parameterShapes(
+  make: (values: ValueSource) => { readonly parameters: ParameterSet },
+  visit: (name: string, shape: readonly number[]) => void,
+): void {
+  const record = (name: string, shape: readonly number[]): Float32Array => {
+    visit(name, shape);
+    return NO_VALUES;
+  };
+  make(Object.assign(record, { shapesOnly: true })).parameters.dispose();
 }
 
 /** Options of {@link randomValues}. */
@@ -82,7 +103,8 @@ export class Builder {
   /** Makes the parameter `prefix + name` with the source's values. */
   add(name: string, shape: readonly number[], role: Role): Parameter {
     const full = this.rename(this.prefix + name);
-    return this.parameters.add(new Parameter(full, this.values(full, shape, role), shape));
+    const values = this.values(full, shape, role);
+    return this.parameters.add(new Parameter(full, this.values.shapesOnly ? null : values, shape));
   }
 
   /** {@link add} for a matrix that its layer can use packed as well. */
