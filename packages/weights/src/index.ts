@@ -16,6 +16,7 @@ export {
   writeLlavaConfig,
   writeVitConfig,
 } from "./hf-config.js";
+export { type HttpOptions, openHttpBytes } from "./hub/http-bytes.js";
 export { downloadPretrained, loadPretrained, type PretrainedModel } from "./hub/load-pretrained.js";
 export type { DownloadOptions, DownloadProgress } from "./hub/options.js";
 export { isRemote } from "./hub/source.js";
@@ -34,6 +35,12 @@ export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.j
 export { createDiskStore } from "./run-store.js";
 export { type ByteSource, bytesInMemory, Safetensors, type TensorFile } from "./safetensors.js";
 export type { TensorEntry, TensorInfo } from "./safetensors-header.js";
+export {
+  blobBytes,
+  openRemoteSafetensors,
+  type RemoteBytes,
+  type RemoteSafetensors,
+} from "./safetensors-remote.js";
 export {
   encodeSafetensors,
   type LazyTensor,

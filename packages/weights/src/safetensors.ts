@@ -1,13 +1,5 @@
-import { BasicError } from "@basic-mllm/core";
-
 import { bytesPerValue, decodeIntegers, decodeInto } from "./dtypes.js";
-import {
-  headerLength,
-  parseHeader,
-  type SafetensorsHeader,
-  type TensorEntry,
-  type TensorInfo,
-} from "./safetensors-header.js";
+import { headerLength, parseHeader, type TensorInfo, TensorTable } from "./safetensors-header.js";
 
 /** Bytes that can be read by range: a buffer, or a file on disk. */
 export interface ByteSource {
@@ -56,10 +48,8 @@ const PIECE_BYTES = 2 ** 20;
 let piece: Uint8Array | undefined;
 
 /** An open safetensors file; tensors are read when they are asked for. */
-export class Safetensors implements TensorFile {
-  readonly location: string;
+export class Safetensors extends TensorTable implements TensorFile {
   readonly #source: ByteSource;
-  readonly #header: SafetensorsHeader;
 
   /**
    * Reads and checks the header.
@@ -67,35 +57,11 @@ export class Safetensors implements TensorFile {
    * @throws `BasicError` `E_WEIGHTS_FORMAT` for anything that is not a whole, consistent file.
    */
   constructor(source: ByteSource | Uint8Array) {
-    this.#source = source instanceof Uint8Array ? bytesInMemory(source) : source;
-    const { size, location } = this.#source;
-    this.location = location;
-    const length = headerLength(this.#source.read(0, Math.min(8, size)), size, location);
-    this.#header = parseHeader(this.#source.read(8, 8 + length), size, location);
-  }
-
-  /** Names in the order of the header. */
-  get names(): readonly string[] {
-    return [...this.#header.entries.keys()];
-  }
-
-  /** Free text that the writer stored. */
-  get metadata(): Readonly<Record<string, string>> {
-    return this.#header.metadata;
-  }
-
-  /** Whether the file holds a tensor of that name. */
-  has(name: string): boolean {
-    return this.#header.entries.has(name);
-  }
-
-  /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
-  entry(name: string): TensorEntry {
-    const entry = this.#header.entries.get(name);
-    if (entry === undefined) {
-      throw new BasicError("E_WEIGHTS_MISSING", `${this.location} holds no tensor "${name}".`);
-    }
-    return entry;
+    const bytes = source instanceof Uint8Array ? bytesInMemory(source) : source;
+    const { size, location } = bytes;
+    const length = headerLength(bytes.read(0, Math.min(8, size)), size, location);
+    super(location, parseHeader(bytes.read(8, 8 + length), size, location));
+    this.#source = bytes;
   }
 
   /** Values of an F32, F16, BF16 or F64 tensor, row-major. */
