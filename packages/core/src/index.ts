@@ -154,7 +154,14 @@ export { type Fallback, runKernel, setFallback } from "./kernels/run.js";
 export { type SpliceAttrs, splice } from "./kernels/splice.js";
 export { type SquaredNormAttrs, type SquaredNormInput, squaredNorm } from "./kernels/squared-norm.js";
 export type { RandomValueOptions } from "./layers/builder.js";
-export { Builder, type Role, randomValues, type ValueSource } from "./layers/builder.js";
+export {
+  Builder,
+  parameterShapes,
+  type Role,
+  randomValues,
+  type ValueSource,
+  valuesOf,
+} from "./layers/builder.js";
 export { type DropoutKey, type DropoutOptions, dropout, dropoutKey, withDropout } from "./layers/dropout.js";
 export type { Linear, LinearAdapter, LinearShape } from "./layers/linear.js";
 export { type AdaptableModel, attachLora, Lora, type LoraOptions } from "./layers/lora.js";

@@ -26,25 +26,21 @@ export class Parameter {
   #trainable: boolean;
   #value: tf.Tensor;
 
-  /** @param values - Row-major values, copied; packed ones are frozen for good. */
+  /** @param values - Row-major values, copied; packed ones are frozen for good. null: none, see {@link parameterShapes}. */
   constructor(
     name: string,
-    values: Float32Array | PackedValues,
+    values: Float32Array | PackedValues | null,
     shape: readonly number[],
     { constant = false }: { readonly constant?: boolean } = {},
   ) {
-    const isPacked = !(values instanceof Float32Array);
+    const isPacked = values !== null && !(values instanceof Float32Array);
     this.name = name;
     this.#shape = [...shape];
     this.constant = constant;
     this.storage = isPacked ? values.storage : "f32";
     this.#trainable = !isPacked && !constant;
     if (isPacked) checkWords(name, values, this.size);
-    this.#value = tf.keep(
-      isPacked
-        ? tf.tensor1d(values.words.slice(), "int32")
-        : tf.tensor(values.slice(), [...shape], "float32"),
-    );
+    this.#value = tf.keep(firstValue(values, shape));
   }
 
   /** Of the values, whatever the storage. {@link replaceRows} changes its first size. */
@@ -134,6 +130,12 @@ export class Parameter {
   dispose(): void {
     this.#value.dispose();
   }
+}
+
+function firstValue(values: Float32Array | PackedValues | null, shape: readonly number[]): tf.Tensor {
+  if (values === null) return tf.tensor1d([]);
+  if (values instanceof Float32Array) return tf.tensor(values.slice(), [...shape], "float32");
+  return tf.tensor1d(values.words.slice(), "int32");
 }
 
 function checkWords(name: string, { storage, words }: PackedValues, size: number): void {

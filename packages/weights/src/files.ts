@@ -5,13 +5,8 @@ import { dirname } from "node:path";
 
 import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
-import {
-  type ByteSource,
-  type NamedTensor,
-  Safetensors,
-  type SafetensorsOptions,
-  safetensorsPieces,
-} from "./safetensors.js";
+import { type ByteSource, Safetensors } from "./safetensors.js";
+import { type SafetensorsOptions, safetensorsPieces, type WritableTensor } from "./safetensors-write.js";
 
 /**
  * Opens a file for reading by range.
@@ -24,7 +19,12 @@ export function openBytes(path: string): ByteSource {
   return {
     location: path,
     size,
-    read: (start, end) => readRange(descriptor, { path, start, end }),
+    read: (start, end) => {
+      const bytes = new Uint8Array(end - start);
+      readRange(descriptor, { path, start, bytes });
+      return bytes;
+    },
+    readInto: (bytes, start) => readRange(descriptor, { path, start, bytes }),
     close: () => closeSync(descriptor),
   };
 }
@@ -40,10 +40,13 @@ export function openSafetensors(path: string): Safetensors {
   }
 }
 
-/** Writes a safetensors file: the whole file or nothing. Makes the folder. */
+/** What the writers take: bytes in pieces, in memory or as they are made. */
+export type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+
+/** Writes a safetensors file: the whole file or nothing. Makes the folder. Lazy tensors are in memory one at a time. */
 export async function writeSafetensors(
   path: string,
-  tensors: readonly NamedTensor[],
+  tensors: readonly WritableTensor[],
   options?: SafetensorsOptions,
 ): Promise<void> {
   await writeAtomically(path, safetensorsPieces(tensors, options));
@@ -54,32 +57,45 @@ export async function writeSafetensors(
  *
  * @throws `BasicError` `E_DISK_FULL`; the temporary file is removed.
  */
-export async function writeAtomically(
-  path: string,
-  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): Promise<void> {
+export async function writeAtomically(path: string, pieces: Pieces): Promise<void> {
   const full = `${path} could not be written: the disk is full. Nothing was changed. Make space and run the command again.`;
-  await explainDiskFull(full, () => writeWhole(path, pieces));
+  await explainDiskFull(full, async () => {
+    await mkdir(dirname(path), { recursive: true });
+    await replaceFile(path, `${path}.${randomUUID()}.tmp`, pieces);
+  });
 }
 
-async function writeWhole(
-  path: string,
-  pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-): Promise<void> {
-  await mkdir(dirname(path), { recursive: true });
-  const temporary = `${path}.${randomUUID()}.tmp`;
+/** Writes `temporary`, syncs it, and gives it its name; it is removed after an error. */
+export async function replaceFile(path: string, temporary: string, pieces: Pieces): Promise<void> {
   try {
-    const file = await open(temporary, "wx");
-    try {
-      for await (const piece of pieces) await file.writeFile(piece);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
+    await writeSynced(temporary, pieces);
     await rename(temporary, path);
   } catch (error) {
     await rm(temporary, { force: true });
     throw error;
+  }
+  await syncFolder(dirname(path));
+}
+
+/** Writes a file and waits until the disk has it. */
+export async function writeSynced(path: string, pieces: Pieces): Promise<void> {
+  const file = await open(path, "w");
+  try {
+    for await (const piece of pieces) await file.writeFile(piece);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Makes renames and new names durable. Windows cannot open folders, and needs no such sync. */
+export async function syncFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
   }
 }
 
@@ -96,19 +112,17 @@ function openOrExplain(path: string): number {
   );
 }
 
-function readRange(descriptor: number, range: { path: string; start: number; end: number }): Uint8Array {
-  const { path, start, end } = range;
-  const bytes = new Uint8Array(end - start);
+function readRange(descriptor: number, range: { path: string; start: number; bytes: Uint8Array }): void {
+  const { path, start, bytes } = range;
   let done = 0;
   while (done < bytes.length) {
     const count = readSync(descriptor, bytes, done, bytes.length - done, start + done);
     if (count === 0) {
       throw new BasicError(
         "E_WEIGHTS_FORMAT",
-        `${path} ends at byte ${start + done}, expected ${end}. Was it cut off while it was read?`,
+        `${path} ends at byte ${start + done}, expected ${start + bytes.length}. Was it cut off while it was read?`,
       );
     }
     done += count;
   }
-  return bytes;
 }

@@ -1,4 +1,4 @@
-import type { NamedTensor } from "./safetensors.js";
+import type { LazyTensor } from "./safetensors-write.js";
 
 /**
  * Gives table and head of a language model more rows; other tensors stay. New rows are the mean of those that were there,
@@ -6,13 +6,19 @@ import type { NamedTensor } from "./safetensors.js";
  *
  * @param rows - At least as many as there are.
  */
-export function growRows(tensor: NamedTensor, rows: number): NamedTensor {
-  const [count = 0, width = 0] = tensor.shape;
-  if (!/(^|\.)(embed_tokens|lm_head)\.weight$/.test(tensor.name) || count >= rows) return tensor;
+export function growRows(tensor: LazyTensor, rows: number): LazyTensor {
+  const { name, shape } = tensor;
+  const [count = 0, width = 0] = shape;
+  if (!/(^|\.)(embed_tokens|lm_head)\.weight$/.test(name) || count >= rows) return tensor;
+  return { name, shape: [rows, width], values: async () => grown(await tensor.values(), count, rows) };
+}
+
+function grown(old: Float32Array, count: number, rows: number): Float32Array {
+  const width = old.length / count;
   const mean = new Float64Array(width);
-  for (const [i, value] of tensor.values.entries()) mean[i % width] = (mean[i % width] ?? 0) + value / count;
+  for (const [i, value] of old.entries()) mean[i % width] = (mean[i % width] ?? 0) + value / count;
   const values = new Float32Array(rows * width);
-  values.set(tensor.values);
+  values.set(old);
   for (let row = count; row < rows; row++) values.set(mean, row * width);
-  return { name: tensor.name, shape: [rows, width], values };
+  return values;
 }

@@ -234,7 +234,15 @@ describe("parseHuggingFaceConfig", () => {
 
   it.each([
     ["without a model type", {}],
-    ["of an unknown model", { model_type: "mamba" }],
+    ["of an unknown model", { model_type: "mamba", architectures: ["MambaForCausalLM"] }],
+    [
+      "of LLaVA around an unknown model",
+      {
+        model_type: "llava",
+        vision_config: { model_type: "clip_vision_model" },
+        text_config: { model_type: "mamba" },
+      },
+    ],
     ["with a field that may change the maths", { ...llama, residual_multiplier: 0.5 }],
     ["with another activation", { ...llama, hidden_act: "relu2" }],
     ["with another rotary scaling", { ...llama, rope_scaling: { rope_type: "yarn", factor: 4 } }],

@@ -6,9 +6,9 @@ import {
   type VitConfig,
 } from "@basic-mllm/core";
 
-import { readDecoderConfig, writeDecoderConfig } from "./hf-decoder.js";
+import { decoderFamilies, readDecoderConfig, writeDecoderConfig } from "./hf-decoder.js";
 import { ConfigFields } from "./hf-fields.js";
-import { isVisionType, readVitConfig, writeVitConfig } from "./hf-vision.js";
+import { isVisionType, readVitConfig, visionTypes, writeVitConfig } from "./hf-vision.js";
 
 /** A projector as a config names it. */
 export interface ProjectorConfig {
@@ -55,7 +55,18 @@ export function parseHuggingFaceConfig(json: unknown, where = "config.json"): Mo
       `${where} has no \`model_type\`. It must be Hugging Face's config.json.`,
     );
   }
+  if (!decoderFamilies.includes(type)) throw unknownArchitecture(fields, type, where);
   return { kind: "language", config: readDecoderConfig(fields) };
+}
+
+function unknownArchitecture(fields: ConfigFields, type: string, where: string): BasicError {
+  const classes = (fields.list("architectures") ?? []).map(String).join(", ");
+  return new BasicError(
+    "E_CONFIG",
+    `${where}: the architecture "${type}"${classes === "" ? "" : ` (${classes})`} is not supported. Supported \`model_type\`s: ` +
+      `language models ${decoderFamilies.join(", ")} (Vicuna and SmolLM2 are llama); vision towers ${visionTypes.join(", ")}; ` +
+      "both with a projector: llava.",
+  );
 }
 
 function readLlavaConfig(fields: ConfigFields): LlavaConfig {

@@ -101,6 +101,9 @@ const defaults: Readonly<Record<Family, Defaults>> = {
   },
 };
 
+/** What `model_type` of a language model may say. */
+export const decoderFamilies: readonly string[] = Object.keys(defaults);
+
 const gates: Readonly<Record<string, DecoderConfig["activation"]>> = {
   silu: "silu",
   swish: "silu",
@@ -120,7 +123,7 @@ export function readDecoderConfig(fields: ConfigFields): DecoderConfig {
   const type = fields.text("model_type", "llama");
   const family = Object.keys(defaults).find((name): name is Family => name === type);
   if (family === undefined) {
-    throw fields.unsupported("model_type", `one of ${Object.keys(defaults).join(", ")}`);
+    throw fields.unsupported("model_type", `one of ${decoderFamilies.join(", ")}`);
   }
   const sizes = readSizes(fields, defaults[family]);
   const config = decoderConfig({

@@ -1,6 +1,7 @@
-import type { DecoderConfig, ValueSource } from "@basic-mllm/core";
+import type { DecoderConfig } from "@basic-mllm/core";
 
-import type { NamedTensor } from "./safetensors.js";
+import type { PlaceOf } from "./places.js";
+import type { LazyTensor } from "./safetensors-write.js";
 
 /** Matrices of Phi 3's checkpoints, and ours whose rows follow each other in them. */
 const fused: Readonly<Record<string, readonly string[]>> = {
@@ -8,27 +9,20 @@ const fused: Readonly<Record<string, readonly string[]>> = {
   "mlp.gate_up_proj": ["mlp.gate_proj", "mlp.up_proj"],
 };
 
-/** Values of our matrices out of a source that holds fused ones. */
-export function splitFused(source: ValueSource, config: DecoderConfig): ValueSource {
+/** Where our matrices lie in a checkpoint that holds fused ones. */
+export function fusedPlaces(place: PlaceOf, config: DecoderConfig): PlaceOf {
   const { heads, keyValueHeads, headWidth, inner } = config;
   const rows: Readonly<Record<string, readonly number[]>> = {
     "self_attn.qkv_proj": [heads, keyValueHeads, keyValueHeads].map((count) => count * headWidth),
     "mlp.gate_up_proj": [inner, inner],
   };
-  // The parts of a matrix are asked for one after the other.
-  let last: { name: string; values: Float32Array } = { name: "", values: new Float32Array() };
-  return (name, shape, role) => {
+  return (name, shape) => {
     const found = partOf(name);
-    if (found === undefined) return source(name, shape, role);
+    if (found === undefined) return place(name, shape);
     const counts = rows[found.matrix] as readonly number[];
     const sum = (list: readonly number[]) => list.reduce((total, count) => total + count, 0);
-    const rest = shape.slice(1);
-    if (last.name !== found.name) {
-      last = { name: found.name, values: source(found.name, [sum(counts), ...rest], role) };
-    }
-    const width = rest.reduce((size, dimension) => size * dimension, 1);
-    const start = sum(counts.slice(0, found.index));
-    return last.values.slice(start * width, (start + (counts[found.index] as number)) * width);
+    const whole = place(found.name, [sum(counts), ...shape.slice(1)]);
+    return { ...whole, firstRow: sum(counts.slice(0, found.index)), rows: counts[found.index] as number };
   };
 }
 
@@ -50,8 +44,8 @@ function partOf(name: string): Part | undefined {
 }
 
 /** Puts our matrices together as Phi 3's checkpoints hold them; other tensors stay. */
-export function fuseProducts(tensors: readonly NamedTensor[]): NamedTensor[] {
-  const groups = new Map<string, NamedTensor[]>();
+export function fuseProducts(tensors: readonly LazyTensor[]): LazyTensor[] {
+  const groups = new Map<string, LazyTensor[]>();
   for (const tensor of tensors) {
     const name = partOf(tensor.name)?.name ?? tensor.name;
     const group = groups.get(name);
@@ -61,15 +55,21 @@ export function fuseProducts(tensors: readonly NamedTensor[]): NamedTensor[] {
   return [...groups].map(([name, parts]) => joined(name, parts));
 }
 
-function joined(name: string, parts: readonly NamedTensor[]): NamedTensor {
-  const [first] = parts as [NamedTensor];
+function joined(name: string, parts: readonly LazyTensor[]): LazyTensor {
+  const [first] = parts as [LazyTensor];
   if (parts.length === 1) return { ...first, name };
-  const values = new Float32Array(parts.reduce((size, part) => size + part.values.length, 0));
+  const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
+  const shape = [rows, ...first.shape.slice(1)];
+  return { name, shape, values: () => joinedValues(parts, shape) };
+}
+
+async function joinedValues(parts: readonly LazyTensor[], shape: readonly number[]): Promise<Float32Array> {
+  const values = new Float32Array(shape.reduce((size, dimension) => size * dimension, 1));
   let start = 0;
   for (const part of parts) {
-    values.set(part.values, start);
-    start += part.values.length;
+    const own = await part.values();
+    values.set(own, start);
+    start += own.length;
   }
-  const rows = parts.reduce((sum, { shape }) => sum + (shape[0] ?? 0), 0);
-  return { name, shape: [rows, ...first.shape.slice(1)], values };
+  return values;
 }

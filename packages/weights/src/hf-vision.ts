@@ -29,6 +29,9 @@ const families: Readonly<Record<string, Family>> = {
   dinov2_with_registers: "dinov2_with_registers",
 };
 
+/** What `model_type` of a vision tower may say. */
+export const visionTypes: readonly string[] = Object.keys(families);
+
 /** Defaults of Hugging Face's config classes: a config.json holds only what differs from them. */
 const clipDefaults = {
   width: 768,
@@ -76,7 +79,7 @@ export function readVitConfig(fields: ConfigFields): VitConfig {
   if (nested !== null) return readVitConfig(nested);
   const family = families[type];
   if (family === undefined) {
-    throw fields.unsupported("model_type", `one of ${Object.keys(families).join(", ")}`);
+    throw fields.unsupported("model_type", `one of ${visionTypes.join(", ")}`);
   }
   const sizes = readSizes(fields, defaults[family]);
   fields.ignore("tie_word_embeddings");

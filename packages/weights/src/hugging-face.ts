@@ -3,35 +3,39 @@ import { join } from "node:path";
 import {
   BasicError,
   type BuiltInProjector,
-  createDecoder,
-  createProjector,
-  createVit,
   type Decoder,
-  type DecoderConfig,
   IMAGE_NEWLINE,
   type Lora,
-  Parameter,
-  type ParameterSet,
-  type ValueSource,
+  type Parameter,
   type Vit,
-  type VitConfig,
 } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
-import type { FloatDType } from "./dtypes.js";
-import { writeAtomically, writeSafetensors } from "./files.js";
+import { writeAtomically } from "./files.js";
 import { growRows } from "./grow-rows.js";
 import {
   type LlavaConfig,
+  type ModelConfig,
   parseHuggingFaceConfig,
   writeDecoderConfig,
   writeLlavaConfig,
   writeVitConfig,
 } from "./hf-config.js";
-import { fuseProducts, splitFused } from "./hf-fused.js";
+import { fuseProducts } from "./hf-fused.js";
+import {
+  languagePart,
+  type Parameterised,
+  type Part,
+  planParts,
+  projectorPart,
+  visionPart,
+} from "./hf-parts.js";
 import { readJson } from "./json-file.js";
-import type { NamedTensor } from "./safetensors.js";
+import { tensorsOf } from "./parameter-tensors.js";
+import type { LazyTensor } from "./safetensors-write.js";
+import { type ShardOptions, writeShards } from "./shards.js";
 import { WeightFolder } from "./weight-folder.js";
+import { WeightReader, type WeightStorage } from "./weight-storage.js";
 
 /** A LLaVA-shaped model: its parts and the config that describes them. */
 export interface LlavaModel {
@@ -52,11 +56,16 @@ export type HuggingFaceModel =
 export interface LoadOptions {
   /** Of a vision tower: which hidden state its features are. Default −2. A LLaVA's config says its own. */
   readonly layer?: number;
+  /** How the matrices of the vision tower and the language model are kept. Default `f32`. Projectors are float32. */
+  readonly storage?: WeightStorage;
 }
 
 /**
  * Loads a folder with `config.json` and `model.safetensors` (or shards with an index): LLaVA, a language model,
  * or a vision tower. Names of the hub, of transformers 5 and of models in memory are understood.
+ *
+ * Memory: the model in its storage, and once more its largest tensor. What is missing or has another shape is found
+ * before a value is read.
  *
  * @throws `BasicError` `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
  *   `E_WEIGHTS_FORMAT` for damaged files, other shapes, or weights that the model has no place for.
@@ -66,9 +75,7 @@ export async function loadHuggingFace(folder: string, options: LoadOptions = {})
   const parsed = parseHuggingFaceConfig(readJson(path), path);
   const weights = new WeightFolder(folder);
   try {
-    const model = build(parsed, weights, options);
-    weights.checkAllUsed();
-    return model;
+    return build(parsed, weights, options);
   } finally {
     weights.close();
   }
@@ -79,125 +86,69 @@ export async function loadHuggingFace(folder: string, options: LoadOptions = {})
  *
  * @throws `BasicError` `E_CONFIG` when it holds something else.
  */
-export async function loadLlava(folder: string): Promise<LlavaModel> {
-  const model = await loadHuggingFace(folder);
+export async function loadLlava(
+  folder: string,
+  options: Pick<LoadOptions, "storage"> = {},
+): Promise<LlavaModel> {
+  const model = await loadHuggingFace(folder, options);
   if (model.kind === "llava") return model;
   throw new BasicError("E_CONFIG", `${folder} holds a ${model.kind} model, expected model_type "llava".`);
 }
 
-function build(
-  parsed: ReturnType<typeof parseHuggingFaceConfig>,
-  weights: WeightFolder,
-  options: LoadOptions,
-): HuggingFaceModel {
+function build(parsed: ModelConfig, weights: WeightFolder, options: LoadOptions): HuggingFaceModel {
   switch (parsed.kind) {
     case "vision": {
-      const values = from(weights, visionNames);
-      return { kind: "vision", vision: createVit(parsed.config, { ...options, values }) };
+      const vision = visionPart(parsed.config, options);
+      const read = prepare(weights, [vision], options);
+      return { kind: "vision", vision: read(vision) };
     }
     case "language": {
-      const { config } = parsed;
-      ignoreTiedHead(weights, config.tiedHead);
-      return {
-        kind: "language",
-        language: createDecoder(config, { values: languageValues(weights, config) }),
-      };
+      const language = languagePart(parsed.config);
+      const read = prepare(weights, [language], options);
+      return { kind: "language", language: read(language) };
     }
     case "llava":
-      return buildLlava(parsed.config, weights);
+      return buildLlava(parsed.config, weights, options);
   }
 }
 
 /** The model of a config, out of weights under any of LLaVA's names. */
-export function buildLlava(config: LlavaConfig, weights: WeightFolder): LlavaModel {
-  ignoreTiedHead(weights, config.language.tiedHead);
-  const model: LlavaModel = {
+export function buildLlava(
+  config: LlavaConfig,
+  weights: WeightFolder,
+  options: LoadOptions = {},
+): LlavaModel {
+  const run = { layer: config.featureLayer, select: config.featureSelection };
+  const vision = visionPart(config.vision, run, true);
+  const projector = projectorPart(config);
+  const language = languagePart(config.language, true);
+  const read = prepare(weights, [vision, projector, language], options);
+  return {
     kind: "llava",
     config,
-    vision: createVit(config.vision, {
-      values: from(weights, visionNames),
-      layer: config.featureLayer,
-      select: config.featureSelection,
-    }),
-    projector: createProjector(config.projector.name, {
-      ...config.projector.options,
-      features: config.vision.width,
-      width: config.language.width,
-      patches: patchesOf(config.vision),
-      vocabularySize: config.language.vocabularySize,
-      values: from(weights, projectorNames),
-    }),
-    language: createDecoder(config.language, { values: languageValues(weights, config.language) }),
+    vision: read(vision),
+    projector: read(projector),
+    language: read(language),
   };
-  if (config.gridPinpoints !== undefined) {
-    const shape = [config.language.width];
-    const values = weights.floats([IMAGE_NEWLINE, `model.${IMAGE_NEWLINE}`], shape);
-    model.projector.parameters.add(new Parameter(IMAGE_NEWLINE, values, shape));
-  }
-  return model;
 }
 
-/** Patches of a picture of the encoder's own size. */
-function patchesOf({ imageSize, patchSize }: VitConfig): readonly [number, number] {
-  const side = Math.floor(imageSize / patchSize);
-  return [side, side];
-}
-
-/** Parameters take their first values from the files. */
-function from(weights: WeightFolder, namesOf: (name: string) => readonly string[]): ValueSource {
-  return (name, shape) => weights.floats(namesOf(name), shape);
-}
-
-function languageValues(weights: WeightFolder, config: DecoderConfig): ValueSource {
-  const values = from(weights, languageNames);
-  return config.fusedProducts ? splitFused(values, config) : values;
-}
-
-/** A tied head is sometimes stored all the same. */
-function ignoreTiedHead(weights: WeightFolder, tied: boolean): void {
-  if (tied) for (const name of languageNames("lm_head.weight")) weights.ignore(name);
-}
-
-/** Where our `vision_model.X` may stand: alone, in a CLIP, in a LLaVA; the hub's name first. */
-function visionNames(name: string): readonly string[] {
-  const bare = name.replace(/^vision_model\./, "");
-  return [
-    name,
-    bare,
-    `vision_tower.${name}`,
-    `vision_tower.${bare}`,
-    `model.vision_tower.${name}`,
-    `model.vision_tower.${bare}`,
-    `model.vision_tower.vision_tower.${name}`,
-    `dinov2.${name}`,
-    `dinov2_with_registers.${name}`,
-  ];
-}
-
-/** Where a projector's parameter may stand; the original LLaVA counts the GELUs between our `linear_N.X` as well. */
-function projectorNames(name: string): readonly string[] {
-  const [, layer, part] = /^linear_(\d+)\.(.+)$/.exec(name) ?? [];
-  const original = layer === undefined ? name : `${2 * (Number(layer) - 1)}.${part}`;
-  return [
-    `multi_modal_projector.${name}`,
-    `model.multi_modal_projector.${name}`,
-    `model.mm_projector.${original}`,
-    `mm_projector.${original}`,
-    // A single product has no place in a sequence.
-    ...(layer === "1" ? [`model.mm_projector.${part}`, `mm_projector.${part}`] : []),
-  ];
-}
-
-/** Where our `model.X` and `lm_head.weight` may stand. */
-function languageNames(name: string): readonly string[] {
-  const bare = name.replace(/^model\./, "");
-  return [name, `language_model.${name}`, `model.language_model.${bare}`, `language_model.${bare}`];
+/** Checks that the folder has all parts. @returns What reads one of them. */
+function prepare(
+  weights: WeightFolder,
+  parts: readonly Part<Parameterised>[],
+  { storage = "f32" }: LoadOptions,
+): <M extends Parameterised>(part: Part<M>) => M {
+  const { wanted, largest } = planParts(parts);
+  weights.check(
+    wanted,
+    parts.flatMap(({ spare }) => spare),
+  );
+  const reader = new WeightReader(weights, storage, largest);
+  return ({ make, place, name }) => make(reader.source(place, name !== "projector"));
 }
 
 /** Options of {@link saveHuggingFace}. */
-export interface SaveOptions {
-  /** How weights are stored. Default F32. */
-  readonly dtype?: FloatDType;
+export interface SaveOptions extends Pick<ShardOptions, "dtype" | "maxShardSize"> {
   /** Adapters of the language model: their updates are added to what is written, the model stays as it is. */
   readonly lora?: Lora;
   /** Rows of table and head, where tokens were added: new ones are the mean of the others. Default: as many as there are. */
@@ -205,24 +156,29 @@ export interface SaveOptions {
 }
 
 /**
- * Writes `model.safetensors` and `config.json` in the hub's layout, which transformers and llama.cpp's
- * converter read. Each file is written whole or not at all; other files of the folder stay.
+ * Writes the weights (in shards where they exceed `maxShardSize`) and `config.json` in the hub's layout, which
+ * transformers and llama.cpp's converter read. One tensor at a time is read from the device. The weights are replaced as a
+ * whole, see {@link writeShards}; other files of the folder stay.
  *
- * @throws `BasicError` `E_DISK_FULL`.
+ * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none.
  */
 export async function saveHuggingFace(
   folder: string,
   model: HuggingFaceModel,
-  { dtype = "F32", lora, vocabularySize }: SaveOptions = {},
+  { dtype = "F32", lora, vocabularySize, ...options }: SaveOptions = {},
 ): Promise<void> {
-  const { tensors: own, config: plain } = await exported(model, lora);
+  const { tensors: own, config: plain } = exported(model, lora);
   const grows = vocabularySize !== undefined && model.kind !== "vision";
   const tensors = grows ? own.map((tensor) => growRows(tensor, vocabularySize)) : own;
   const config = grows ? withVocabulary(plain, vocabularySize) : plain;
   const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
-  await writeSafetensors(join(folder, "model.safetensors"), tensors, { dtype });
+  await writeShards(folder, tensors, { dtype, ...options });
   const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
   await writeAtomically(join(folder, "config.json"), [new TextEncoder().encode(json)]);
+}
+
+function projectorTensor(name: string): string {
+  return name === IMAGE_NEWLINE ? name : `multi_modal_projector.${name}`;
 }
 
 /** Of a language model's config, or of the one inside of LLaVA's. */
@@ -233,27 +189,24 @@ function withVocabulary(config: Readonly<Record<string, unknown>>, size: number)
     : { ...config, vocab_size: size };
 }
 
-async function exported(
+function exported(
   model: HuggingFaceModel,
   lora: Lora | undefined,
-): Promise<{ tensors: readonly NamedTensor[]; config: Record<string, unknown> }> {
+): { tensors: readonly LazyTensor[]; config: Record<string, unknown> } {
   switch (model.kind) {
     case "vision":
-      return {
-        tensors: await named(model.vision.parameters, ""),
-        config: writeVitConfig(model.vision.config),
-      };
+      return { tensors: tensorsOf(model.vision.parameters), config: writeVitConfig(model.vision.config) };
     case "language":
       return {
-        tensors: await namedLanguage(model.language, "", lora),
+        tensors: languageTensors(model.language, "", lora),
         config: writeDecoderConfig(model.language.config),
       };
     case "llava":
       return {
         tensors: [
-          ...(await namedLanguage(model.language, "language_model.", lora)),
-          ...(await named(model.projector.parameters, "multi_modal_projector.")),
-          ...(await named(model.vision.parameters, "vision_tower.")),
+          ...languageTensors(model.language, "language_model.", lora),
+          ...tensorsOf(model.projector.parameters, projectorTensor),
+          ...tensorsOf(model.vision.parameters, (name) => `vision_tower.${name}`),
         ],
         config: writeLlavaConfig(model.config, imageRows(model)),
       };
@@ -266,23 +219,13 @@ function imageRows({ vision, projector }: LlavaModel): number {
   return projector.gridAfter(vision.select === "cls_patch" ? null : [side, side], rows).rows;
 }
 
-async function namedLanguage(
-  { parameters, config }: Decoder,
-  prefix: string,
-  lora?: Lora,
-): Promise<NamedTensor[]> {
-  const tensors = await named(parameters, prefix, lora);
+function languageTensors({ parameters, config }: Decoder, prefix: string, lora?: Lora): LazyTensor[] {
+  const tensors = [...parameters].map((parameter) => ({
+    name: prefix + parameter.name,
+    shape: parameter.shape,
+    values: () => exportedValues(parameter, lora),
+  }));
   return config.fusedProducts ? fuseProducts(tensors) : tensors;
-}
-
-async function named(parameters: ParameterSet, prefix: string, lora?: Lora): Promise<NamedTensor[]> {
-  const tensors: NamedTensor[] = [];
-  for (const parameter of parameters) {
-    const { name, shape } = parameter;
-    const whole = name === IMAGE_NEWLINE ? name : prefix + name;
-    tensors.push({ name: whole, shape, values: await exportedValues(parameter, lora) });
-  }
-  return tensors;
 }
 
 /** Values of a parameter in float32, with the adapter's update where it has one for this weight. */
@@ -293,7 +236,7 @@ export async function exportedValues(parameter: Parameter, lora: Lora | undefine
   const merged = lora.mergedWeight(parameter.name, weight);
   weight.dispose();
   if (merged === null) return values;
-  const exported = await merged.data<"float32">();
+  const data = await merged.data<"float32">();
   merged.dispose();
-  return exported;
+  return data;
 }

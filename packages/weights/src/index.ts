@@ -1,5 +1,5 @@
 export { bytesPerValue, type DType, type FloatDType } from "./dtypes.js";
-export { openBytes, openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
+export { openBytes, openSafetensors, type Pieces, writeAtomically, writeSafetensors } from "./files.js";
 export { type GgufArchitecture, type GgufConfig, readGgufConfig } from "./gguf/config.js";
 export { type DecoderContentsOptions, decoderContents } from "./gguf/decoder-contents.js";
 export { dequantise } from "./gguf/dequantise.js";
@@ -28,6 +28,7 @@ export {
   writeLlavaConfig,
   writeVitConfig,
 } from "./hf-config.js";
+export { type HttpOptions, openHttpBytes } from "./hub/http-bytes.js";
 export { downloadPretrained, loadPretrained, type PretrainedModel } from "./hub/load-pretrained.js";
 export type { DownloadOptions, DownloadProgress } from "./hub/options.js";
 export { isRemote } from "./hub/source.js";
@@ -48,18 +49,27 @@ export {
 } from "./llava/load-original.js";
 export { isOriginalLlava, type OriginalConfig } from "./llava/original-config.js";
 export { type SpecialIds, saveForTransformers, type TransformersOptions } from "./llava/save-transformers.js";
+export { tensorsOf } from "./parameter-tensors.js";
 export { type LoadPeftOptions, loadPeft, type SavePeftOptions, savePeft } from "./peft.js";
 export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.js";
 export { createDiskStore } from "./run-store.js";
+export { type ByteSource, bytesInMemory, Safetensors, type TensorFile } from "./safetensors.js";
+export type { TensorEntry, TensorInfo } from "./safetensors-header.js";
 export {
-  type ByteSource,
-  bytesInMemory,
+  blobBytes,
+  openRemoteSafetensors,
+  type RemoteBytes,
+  type RemoteSafetensors,
+} from "./safetensors-remote.js";
+export {
   encodeSafetensors,
+  type LazyTensor,
   type NamedTensor,
-  Safetensors,
   type SafetensorsOptions,
   safetensorsPieces,
-  type TensorFile,
-} from "./safetensors.js";
-export type { TensorEntry, TensorInfo } from "./safetensors-header.js";
+  type WritableTensor,
+} from "./safetensors-write.js";
+export { type ShardOptions, writeShards } from "./shards.js";
 export { readTorchFile, TorchFile } from "./torch/torch-file.js";
+export { openWeights } from "./weight-folder.js";
+export { type WeightStorage, weightStorages } from "./weight-storage.js";

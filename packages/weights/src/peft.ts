@@ -11,8 +11,9 @@ import {
 
 import { openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
 import { readJson } from "./json-file.js";
+import { tensorsOf } from "./parameter-tensors.js";
 import { type PeftConfig, readPeftConfig, writePeftConfig } from "./peft-config.js";
-import type { NamedTensor, Safetensors } from "./safetensors.js";
+import type { Safetensors } from "./safetensors.js";
 
 const CONFIG_FILE = "adapter_config.json";
 const TENSOR_FILE = "adapter_model.safetensors";
@@ -122,11 +123,10 @@ export async function savePeft(
   model: AdaptableModel,
   { baseModel }: SavePeftOptions = {},
 ): Promise<void> {
-  const tensors: NamedTensor[] = [];
-  for (const { name, shape, value } of lora.parameters) {
-    tensors.push({ name: PREFIX + name, shape, values: await value.data<"float32">() });
-  }
-  await writeSafetensors(join(folder, TENSOR_FILE), tensors);
+  await writeSafetensors(
+    join(folder, TENSOR_FILE),
+    tensorsOf(lora.parameters, (name) => PREFIX + name),
+  );
   const config = writePeftConfig(lora, [...model.linears.keys()], baseModel ?? null);
   const json = `${JSON.stringify(config, undefined, 2)}\n`;
   await writeAtomically(join(folder, CONFIG_FILE), [new TextEncoder().encode(json)]);

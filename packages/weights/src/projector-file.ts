@@ -9,6 +9,7 @@ import {
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
+import { tensorsOf } from "./parameter-tensors.js";
 import type { TensorFile } from "./safetensors.js";
 import { readTorchFile } from "./torch/torch-file.js";
 
@@ -38,11 +39,10 @@ const projectorPattern =
  * @throws `BasicError` `E_DISK_FULL`.
  */
 export async function saveProjector(path: string, projector: Projector): Promise<void> {
-  const tensors = [];
-  for (const { name, shape, value } of projector.parameters) {
-    tensors.push({ name: namesOf(projector, name)[0] ?? name, shape, values: await value.data<"float32">() });
-  }
-  await writeSafetensors(path, tensors);
+  await writeSafetensors(
+    path,
+    tensorsOf(projector.parameters, (name) => namesOf(projector, name)[0] ?? name),
+  );
 }
 
 /**

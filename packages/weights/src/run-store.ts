@@ -4,6 +4,7 @@ import { basename, dirname, join, resolve } from "node:path";
 
 import { BasicError, explainDiskFull, type RunStore } from "@basic-mllm/core";
 
+import { replaceFile, syncFolder, writeSynced } from "./files.js";
 import { takeLock } from "./run-lock.js";
 
 const MANIFEST = "manifest.json";
@@ -70,36 +71,7 @@ function temporaryName(path: string): string {
 
 async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
-  const temporary = temporaryName(path);
-  try {
-    await writeSynced(temporary, bytes);
-    await rename(temporary, path);
-  } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
-  }
-  await syncFolder(dirname(path));
-}
-
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  const file = await open(path, "w");
-  try {
-    await file.writeFile(bytes);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-/** Makes renames and new names durable. Windows cannot open folders, and needs no such sync. */
-async function syncFolder(path: string): Promise<void> {
-  if (process.platform === "win32") return;
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
-  }
+  await replaceFile(path, temporaryName(path), [bytes]);
 }
 
 async function appendLine(path: string, line: string): Promise<void> {
@@ -128,8 +100,8 @@ async function writeFolder(path: string, files: Readonly<Record<string, Uint8Arr
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   try {
-    for (const [name, bytes] of Object.entries(files)) await writeSynced(join(temporary, name), bytes);
-    await writeSynced(join(temporary, MANIFEST), manifestOf(files));
+    for (const [name, bytes] of Object.entries(files)) await writeSynced(join(temporary, name), [bytes]);
+    await writeSynced(join(temporary, MANIFEST), [manifestOf(files)]);
     await syncFolder(temporary);
     await moveAside(path);
     await rename(temporary, path);

@@ -23,6 +23,41 @@ export interface SafetensorsHeader {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** What a safetensors file holds, without its values. */
+export class TensorTable {
+  readonly location: string;
+  readonly #header: SafetensorsHeader;
+
+  constructor(location: string, header: SafetensorsHeader) {
+    this.location = location;
+    this.#header = header;
+  }
+
+  /** Names in the order of the header. */
+  get names(): readonly string[] {
+    return [...this.#header.entries.keys()];
+  }
+
+  /** Free text that the writer stored. */
+  get metadata(): Readonly<Record<string, string>> {
+    return this.#header.metadata;
+  }
+
+  /** Whether the file holds a tensor of that name. */
+  has(name: string): boolean {
+    return this.#header.entries.has(name);
+  }
+
+  /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
+  entry(name: string): TensorEntry {
+    const entry = this.#header.entries.get(name);
+    if (entry === undefined) {
+      throw new BasicError("E_WEIGHTS_MISSING", `${this.location} holds no tensor "${name}".`);
+    }
+    return entry;
+  }
+}
+
 /** The reference implementation's limit. */
 const MAX_HEADER_BYTES = 100_000_000;
 const MAX_DIMENSIONS = 32;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { encodeSafetensors, Safetensors } from "./safetensors.js";
+import { Safetensors } from "./safetensors.js";
+import { encodeSafetensors, safetensorsPieces } from "./safetensors-write.js";
 
 /** A file with this header object and this many data bytes. */
 function fileWith(header: unknown, dataBytes: number): Uint8Array {
@@ -10,6 +11,9 @@ function fileWith(header: unknown, dataBytes: number): Uint8Array {
   bytes.set(json, 8);
   return bytes;
 }
+
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 const f32 = (shape: readonly number[], begin: number, end: number) => ({
   dtype: "F32",
@@ -64,6 +68,18 @@ describe("Safetensors", () => {
     const file = new Safetensors(encodeSafetensors(tensors));
     expect(file.names).toEqual(["empty", "scalar"]);
     expect([file.floats("empty").length, file.floats("scalar")[0]]).toEqual([0, 3]);
+  });
+
+  it("decodes large tensors piece by piece, and parts of them into memory that is there", () => {
+    const values = Float32Array.from({ length: 700_001 }, (_, i) => (i % 251) - 125);
+    for (const dtype of ["F32", "F16", "BF16"] as const) {
+      const file = new Safetensors(encodeSafetensors([{ name: "w", shape: [700_001], values }], { dtype }));
+      const part = new Float32Array(600_001);
+      file.readFloats("w", 99_999, part);
+      const same = (a: Float32Array, b: Float32Array) => Buffer.compare(bytesOf(a), bytesOf(b)) === 0;
+      expect(same(file.floats("w"), values)).toBe(true);
+      expect(same(part, values.subarray(99_999, 700_000))).toBe(true);
+    }
   });
 
   it("keeps the writer's metadata", () => {
@@ -131,5 +147,29 @@ describe("encodeSafetensors", () => {
     expect(() => encodeSafetensors([twice, twice])).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: encodeSafetensors: there are two tensors "w". [E_NAME_DUPLICATE]]`,
     );
+  });
+
+  it("asks lazy tensors for their values when their turn comes, and writes the same bytes", async () => {
+    const eager = ["a", "b"].map((name, i) => ({ name, shape: [2], values: Float32Array.of(i, 0.1) }));
+    const asked: string[] = [];
+    const lazy = eager.map(({ name, shape, values }) => ({
+      name,
+      shape,
+      values: async () => {
+        asked.push(name);
+        return values;
+      },
+    }));
+    for (const dtype of ["F32", "BF16", "F16"] as const) {
+      asked.length = 0;
+      const pieces: Uint8Array[] = [];
+      for await (const piece of safetensorsPieces(lazy, { dtype })) {
+        pieces.push(piece);
+        expect(asked).toHaveLength(pieces.length - 1);
+      }
+      expect(new Uint8Array(pieces.flatMap((piece) => [...piece]))).toEqual(
+        encodeSafetensors(eager, { dtype }),
+      );
+    }
   });
 });

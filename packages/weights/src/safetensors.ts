@@ -1,20 +1,5 @@
-import { BasicError, formatShape } from "@basic-mllm/core";
-
-import {
-  bytesPerValue,
-  decodeFloats,
-  decodeIntegers,
-  decodeInto,
-  encodeFloats,
-  type FloatDType,
-} from "./dtypes.js";
-import {
-  headerLength,
-  parseHeader,
-  type SafetensorsHeader,
-  type TensorEntry,
-  type TensorInfo,
-} from "./safetensors-header.js";
+import { bytesPerValue, decodeIntegers, decodeInto } from "./dtypes.js";
+import { headerLength, parseHeader, type TensorInfo, TensorTable } from "./safetensors-header.js";
 
 /** Bytes that can be read by range: a buffer, or a file on disk. */
 export interface ByteSource {
@@ -23,6 +8,8 @@ export interface ByteSource {
   readonly size: number;
   /** Bytes `start .. end`. */
   read(start: number, end: number): Uint8Array;
+  /** Fills `target` with the bytes from `start` on. */
+  readInto(target: Uint8Array, start: number): void;
   /** Closes the file, where there is one. */
   close(): void;
 }
@@ -38,6 +25,10 @@ export interface TensorFile {
   entry(name: string): TensorInfo;
   /** Values of a floating-point tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
   floats(name: string): Float32Array;
+  /** {@link floats} of a part of a tensor, from the value `first` on, into memory that is there already. */
+  readFloats(name: string, first: number, target: Float32Array): void;
+  /** Bytes of a tensor as they are stored, from `begin` on, where they lie in the file row by row. */
+  readBytes?(name: string, begin: number, target: Uint8Array): void;
   /** Values of an integer tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
   integers(name: string): Int32Array;
   /** Closes the file, where there is one. */
@@ -50,18 +41,19 @@ export function bytesInMemory(bytes: Uint8Array, location = "buffer"): ByteSourc
     location,
     size: bytes.length,
     read: (start, end) => bytes.subarray(start, end),
+    readInto: (target, start) => target.set(bytes.subarray(start, start + target.length)),
     close: () => undefined,
   };
 }
 
 /** Bytes that are read at once where values are decoded: a tensor is never in memory in both forms. */
-const PIECE_BYTES = 4 * 2 ** 20;
+const PIECE_BYTES = 2 ** 20;
+/** One for all files: reading is synchronous. */
+let piece: Uint8Array | undefined;
 
 /** An open safetensors file; tensors are read when they are asked for. */
-export class Safetensors implements TensorFile {
-  readonly location: string;
+export class Safetensors extends TensorTable implements TensorFile {
   readonly #source: ByteSource;
-  readonly #header: SafetensorsHeader;
 
   /**
    * Reads and checks the header.
@@ -69,140 +61,62 @@ export class Safetensors implements TensorFile {
    * @throws `BasicError` `E_WEIGHTS_FORMAT` for anything that is not a whole, consistent file.
    */
   constructor(source: ByteSource | Uint8Array) {
-    this.#source = source instanceof Uint8Array ? bytesInMemory(source) : source;
-    const { size, location } = this.#source;
-    this.location = location;
-    const length = headerLength(this.#source.read(0, Math.min(8, size)), size, location);
-    this.#header = parseHeader(this.#source.read(8, 8 + length), size, location);
+    const bytes = source instanceof Uint8Array ? bytesInMemory(source) : source;
+    const { size, location } = bytes;
+    const length = headerLength(bytes.read(0, Math.min(8, size)), size, location);
+    super(location, parseHeader(bytes.read(8, 8 + length), size, location));
+    this.#source = bytes;
   }
 
-  /** Names in the order of the header. */
-  get names(): readonly string[] {
-    return [...this.#header.entries.keys()];
-  }
-
-  /** Free text that the writer stored. */
-  get metadata(): Readonly<Record<string, string>> {
-    return this.#header.metadata;
-  }
-
-  /** Whether the file holds a tensor of that name. */
-  has(name: string): boolean {
-    return this.#header.entries.has(name);
-  }
-
-  /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
-  entry(name: string): TensorEntry {
-    const entry = this.#header.entries.get(name);
-    if (entry === undefined) {
-      throw new BasicError("E_WEIGHTS_MISSING", `${this.location} holds no tensor "${name}".`);
-    }
-    return entry;
-  }
-
-  /** Values of an F32, F16, BF16 or F64 tensor, row-major. Other types than F32 are decoded piece by piece. */
+  /** Values of an F32, F16, BF16 or F64 tensor, row-major. */
   floats(name: string): Float32Array {
-    const entry = this.entry(name);
-    const { dtype, begin, end } = entry;
-    const where = `${this.location}: tensor "${name}"`;
-    if (dtype === "F32" || end - begin <= PIECE_BYTES) return decodeFloats(this.#bytes(entry), dtype, where);
-    const width = bytesPerValue[dtype];
-    const values = new Float32Array((end - begin) / width);
-    for (let piece = begin; piece < end; piece += PIECE_BYTES) {
-      const bytes = this.#source.read(piece, Math.min(end, piece + PIECE_BYTES));
-      const first = (piece - begin) / width;
-      decodeInto(values.subarray(first, first + bytes.length / width), bytes, { dtype, where });
-    }
+    const { dtype, begin, end } = this.entry(name);
+    const values = new Float32Array((end - begin) / bytesPerValue[dtype]);
+    this.readFloats(name, 0, values);
     return values;
+  }
+
+  /**
+   * {@link floats} of a part of a tensor into memory that is there already.
+   *
+   * @param first - The first value, counted row-major.
+   * @param target - As many values as are wanted.
+   */
+  readFloats(name: string, first: number, target: Float32Array): void {
+    const { dtype, begin } = this.entry(name);
+    const where = `${this.location}: tensor "${name}"`;
+    const width = bytesPerValue[dtype];
+    const start = begin + first * width;
+    if (dtype === "F32") {
+      this.#source.readInto(new Uint8Array(target.buffer, target.byteOffset, target.byteLength), start);
+      return;
+    }
+    piece ??= new Uint8Array(PIECE_BYTES);
+    const step = PIECE_BYTES / width;
+    // Once at least, for the check of the type.
+    let done = 0;
+    do {
+      const values = target.subarray(done, done + step);
+      const bytes = piece.subarray(0, values.length * width);
+      this.#source.readInto(bytes, start + done * width);
+      decodeInto(values, bytes, { dtype, where });
+      done += step;
+    } while (done < target.length);
+  }
+
+  /** The bytes of a tensor as they are stored, from byte `first` of it on, into memory that is there already. */
+  readBytes(name: string, first: number, target: Uint8Array): void {
+    this.#source.readInto(target, this.entry(name).begin + first);
   }
 
   /** Values of an I32, I64 or U8 tensor, row-major. */
   integers(name: string): Int32Array {
-    const entry = this.entry(name);
-    return decodeIntegers(this.#bytes(entry), entry.dtype, `${this.location}: tensor "${name}"`);
+    const { dtype, begin, end } = this.entry(name);
+    return decodeIntegers(this.#source.read(begin, end), dtype, `${this.location}: tensor "${name}"`);
   }
 
   /** Closes the file, where there is one. */
   close(): void {
     this.#source.close();
   }
-
-  #bytes({ begin, end }: TensorEntry): Uint8Array {
-    return this.#source.read(begin, end);
-  }
-}
-
-/** A tensor to be written. */
-export interface NamedTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly values: Float32Array | Int32Array;
-}
-
-/** Options of {@link encodeSafetensors}. */
-export interface SafetensorsOptions {
-  /** How Float32Arrays are stored. Default F32. Int32Arrays are I32. */
-  readonly dtype?: FloatDType;
-  readonly metadata?: Readonly<Record<string, string>>;
-}
-
-/**
- * The file in pieces: the header, then one piece per tensor, so that a large model is never held twice.
- *
- * @throws `BasicError` `E_SHAPE` when values do not fill their shape, `E_NAME_DUPLICATE`.
- */
-export function* safetensorsPieces(
-  tensors: readonly NamedTensor[],
-  { dtype = "F32", metadata = { format: "pt" } }: SafetensorsOptions = {},
-): Generator<Uint8Array> {
-  const header: Record<string, unknown> = { __metadata__: metadata };
-  let position = 0;
-  for (const { name, shape, values } of tensors) {
-    const type = values instanceof Int32Array ? "I32" : dtype;
-    checkTensor({ name, shape, values }, header);
-    const end = position + values.length * bytesPerValue[type];
-    header[name] = { dtype: type, shape, data_offsets: [position, end] };
-    position = end;
-  }
-  yield encodeHeader(header);
-  for (const { values } of tensors) {
-    yield values instanceof Int32Array
-      ? new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
-      : encodeFloats(values, dtype);
-  }
-}
-
-/** A whole file in memory. */
-export function encodeSafetensors(tensors: readonly NamedTensor[], options?: SafetensorsOptions): Uint8Array {
-  const pieces = [...safetensorsPieces(tensors, options)];
-  const file = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let position = 0;
-  for (const piece of pieces) {
-    file.set(piece, position);
-    position += piece.length;
-  }
-  return file;
-}
-
-function checkTensor({ name, shape, values }: NamedTensor, header: Record<string, unknown>): void {
-  const size = shape.reduce((product, dimension) => product * dimension, 1);
-  if (size !== values.length) {
-    throw new BasicError(
-      "E_SHAPE",
-      `encodeSafetensors: tensor "${name}" of shape ${formatShape(shape)} needs ${size} values, got ${values.length}.`,
-    );
-  }
-  if (Object.hasOwn(header, name)) {
-    throw new BasicError("E_NAME_DUPLICATE", `encodeSafetensors: there are two tensors "${name}".`);
-  }
-}
-
-/** Length, then JSON padded with spaces so that tensors start at a multiple of 8. */
-function encodeHeader(header: Readonly<Record<string, unknown>>): Uint8Array {
-  const json = new TextEncoder().encode(JSON.stringify(header));
-  const padded = Math.ceil(json.length / 8) * 8;
-  const bytes = new Uint8Array(8 + padded).fill(0x20);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(padded), true);
-  bytes.set(json, 8);
-  return bytes;
 }

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
 import { readJson } from "./json-file.js";
-import { WeightFolder } from "./weight-folder.js";
+import { openWeights, WeightFolder } from "./weight-folder.js";
 
 let scratch: string;
 
@@ -30,32 +30,106 @@ function messageOf(run: () => unknown): string {
 
 const tensor = (name: string) => ({ name, shape: [2], values: Float32Array.of(1, 2) });
 
+const wanted = (name: string, shape: readonly number[] = [2], ...fields: readonly string[]) => {
+  return { names: [name], shape, fields };
+};
+
+async function putShards(folder: string, map: Readonly<Record<string, string>>): Promise<void> {
+  await writeSafetensors(join(folder, "a.safetensors"), [tensor("x")]);
+  const y = { ...tensor("y"), values: Float32Array.of(3, 4) };
+  await writeSafetensors(join(folder, "b.safetensors"), [y, { ...y, name: "x" }]);
+  await writeFile(join(folder, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
+}
+
 describe("WeightFolder", () => {
   it("reads the shards that the index names", async () => {
     const folder = join(scratch, "shards");
-    await writeSafetensors(join(folder, "a.safetensors"), [tensor("x")]);
-    await writeSafetensors(join(folder, "b.safetensors"), [tensor("y")]);
-    const map = { x: "a.safetensors", y: "b.safetensors" };
-    await writeFile(join(folder, "model.safetensors.index.json"), JSON.stringify({ weight_map: map }));
+    await putShards(folder, { x: "a.safetensors", y: "b.safetensors" });
     const weights = new WeightFolder(folder);
-    expect([...weights.floats(["y"], [2])]).toEqual([1, 2]);
-    expect(messageOf(() => weights.checkAllUsed())).toMatchInlineSnapshot(
-      `"scratch/shards holds 1 tensors that a model of its config.json does not have: x. Is config.json of another model? [E_WEIGHTS_FORMAT]"`,
-    );
-    weights.ignore("x");
-    expect(() => weights.checkAllUsed()).not.toThrow();
+    expect(weights.find(["model.y", "y"]).name).toBe("y");
+    expect([weights.names, weights.has("z")]).toEqual([["x", "y"], false]);
+    expect([weights.entry("y").shape, [...weights.floats("y")]]).toEqual([[2], [3, 4]]);
+    weights.check([wanted("y"), wanted("x")]);
+    weights.check([wanted("y")], ["x"]);
     weights.close();
   });
 
-  it("explains missing tensors and other shapes", async () => {
-    const folder = join(scratch, "one");
-    await writeSafetensors(join(folder, "model.safetensors"), [tensor("x")]);
+  it.each([
+    ["a", [1, 2]],
+    ["b", [3, 4]],
+  ])("takes a tensor of two shards from that which the index names: %s", async (shard, values) => {
+    const folder = join(scratch, `twice-${shard}`);
+    await putShards(folder, { y: "b.safetensors", x: `${shard}.safetensors`, z: "a.safetensors" });
     const weights = new WeightFolder(folder);
-    expect(messageOf(() => weights.floats(["y", "model.y"], [2]))).toMatchInlineSnapshot(
-      `"scratch/one holds no tensor "y" (or model.y). Is config.json of another model, or a shard missing? [E_WEIGHTS_MISSING]"`,
-    );
-    expect(messageOf(() => weights.floats(["x"], [3, 1]))).toMatchInlineSnapshot(
-      `"scratch/one/model.safetensors: tensor "x" has shape [2], but config.json asks for [3, 1]. [E_WEIGHTS_FORMAT]"`,
+    expect([...weights.floats("x")]).toEqual(values);
+    weights.close();
+  });
+
+  it("is opened like a single file", async () => {
+    const folder = join(scratch, "either");
+    await putShards(folder, { x: "a.safetensors", y: "b.safetensors" });
+    for (const path of [folder, join(folder, "b.safetensors")]) {
+      const weights = openWeights(path);
+      expect([...weights.floats("y")]).toEqual([3, 4]);
+      expect(messageOf(() => weights.integers("y"))).toMatch(/has type F32, expected I32/);
+      weights.close();
+    }
+    expect(messageOf(() => openWeights(join(folder, "c")))).toMatch(/E_WEIGHTS_MISSING/);
+  });
+
+  it("lists everything that is wrong at once", async () => {
+    const folder = join(scratch, "one");
+    await putShards(folder, { x: "a.safetensors", y: "b.safetensors", z: "b.safetensors" });
+    const weights = new WeightFolder(folder);
+    const check = (...list: ReturnType<typeof wanted>[]) => messageOf(() => weights.check(list));
+    expect(check(wanted("z"), wanted("v", [3, 1]), wanted("x", [4], "size"))).toMatchInlineSnapshot(`
+      "scratch/one does not hold the model of its config.json.
+      2 of 3 tensors are missing:
+        z [2], which the index says is in b.safetensors
+        v [3, 1]
+      1 of 3 tensors is of another shape:
+        x has shape [2] in a.safetensors, but config.json asks for [4]: \`size\` is 4
+      1 of 2 stored tensors is without a place in the model:
+        y
+      Found: 1 tensors in a.safetensors, 1 tensors in b.safetensors (x, y).
+      Is config.json of another model, or a file of another checkpoint? Download the folder again, or correct the field. [E_WEIGHTS_MISSING]"
+    `);
+    expect(check(wanted("x"), wanted("y", [3, 1]))).toMatchInlineSnapshot(`
+      "scratch/one does not hold the model of its config.json.
+      1 of 2 tensors is of another shape:
+        y has shape [2] in b.safetensors, but config.json asks for [3, 1]
+      Found: 1 tensors in a.safetensors, 1 tensors in b.safetensors (x, y).
+      Is config.json of another model, or a file of another checkpoint? Download the folder again, or correct the field. [E_WEIGHTS_FORMAT]"
+    `);
+    expect(check(wanted("x"))).toMatchInlineSnapshot(`
+      "scratch/one does not hold the model of its config.json.
+      1 of 2 stored tensors is without a place in the model:
+        y
+      Found: 1 tensors in a.safetensors, 1 tensors in b.safetensors (x, y).
+      Is config.json of another model, or a file of another checkpoint? Download the folder again, or correct the field. [E_WEIGHTS_FORMAT]"
+    `);
+    expect(check(...Array.from({ length: 12 }, (_, i) => wanted(`v${i}`)))).toMatchInlineSnapshot(`
+      "scratch/one does not hold the model of its config.json.
+      12 of 12 tensors are missing:
+        v0 [2]
+        v1 [2]
+        v2 [2]
+        v3 [2]
+        v4 [2]
+        v5 [2]
+        v6 [2]
+        v7 [2]
+        v8 [2]
+        v9 [2]
+        ... and 2 more
+      2 of 2 stored tensors are without a place in the model:
+        x
+        y
+      Found: 1 tensors in a.safetensors, 1 tensors in b.safetensors (x, y).
+      Is config.json of another model, or a file of another checkpoint? Download the folder again, or correct the field. [E_WEIGHTS_MISSING]"
+    `);
+    expect(messageOf(() => weights.find(["v", "w"]))).toMatchInlineSnapshot(
+      `"scratch/one holds no tensor "v" or "w". [E_WEIGHTS_MISSING]"`,
     );
     weights.close();
   });
@@ -70,7 +144,7 @@ describe("WeightFolder", () => {
     ];
     await writeSafetensors(join(folder, "model.safetensors"), names.map(tensor));
     const weights = new WeightFolder(folder);
-    expect(() => weights.checkAllUsed()).not.toThrow();
+    expect(() => weights.check([])).not.toThrow();
     weights.close();
   });
 
@@ -91,8 +165,13 @@ describe("WeightFolder", () => {
     expect(await withMap({ x: "../../outside.safetensors" })).toMatchInlineSnapshot(
       `"scratch/bad/model.safetensors.index.json: \`weight_map\` must hold file names without folders. [E_WEIGHTS_FORMAT]"`,
     );
+    await writeSafetensors(join(folder, "a.safetensors"), [tensor("x")]);
+    const shards = { x: "a.safetensors", y: "b.safetensors", v: "c.safetensors", w: "c.safetensors" };
+    expect(await withMap(shards)).toMatchInlineSnapshot(
+      `"scratch/bad lacks 2 of the 3 files that its model.safetensors.index.json names: b.safetensors, c.safetensors, and with them 3 of 4 tensors (y, v, w). Found: a.safetensors. Download the missing ones. [E_WEIGHTS_MISSING]"`,
+    );
     expect(await withMap({ x: "not-there.safetensors" })).toMatchInlineSnapshot(
-      `"scratch/bad lacks 1 of the 1 files that its model.safetensors.index.json names: not-there.safetensors. Found: none of them. Download the missing ones. [E_WEIGHTS_MISSING]"`,
+      `"scratch/bad lacks 1 of the 1 files that its model.safetensors.index.json names: not-there.safetensors, and with them 1 of 1 tensors (x). Found: none of them. Download the missing ones. [E_WEIGHTS_MISSING]"`,
     );
     await writeFile(index, "[");
     expect(messageOf(() => new WeightFolder(folder))).toMatchInlineSnapshot(

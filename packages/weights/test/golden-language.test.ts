@@ -1,48 +1,17 @@
 import "@tensorflow/tfjs-backend-cpu";
 
-import { type Decoder, type PackedRows, setFallback, valueAndGradients } from "@basic-mllm/core";
+import { type Decoder, setFallback, valueAndGradients } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { loadHuggingFace, type Safetensors } from "../src/index.js";
+import { loadHuggingFace } from "../src/index.js";
 import { Comparison, type GoldenCase, modelCases, openCase } from "./golden.js";
+import { packCase, valuesOf } from "./packed-case.js";
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
   setFallback("reference");
 });
-
-/** The valid rows of a right-padded batch, and where they stand in it. */
-function pack(
-  data: Safetensors,
-  lengths: readonly number[],
-): { packed: PackedRows; rows: readonly number[] } {
-  const width = data.entry("in.input_ids").shape[1] as number;
-  const rows = lengths.flatMap((length, b) => Array.from({ length }, (_, t) => b * width + t));
-  const take = (name: string) => {
-    const values = data.integers(name);
-    return Int32Array.from(rows, (row) => values[row] as number);
-  };
-  const labels = take("in.labels");
-  const offsets = Int32Array.from([
-    0,
-    ...lengths.map((_, b) => lengths.slice(0, b + 1).reduce((a, c) => a + c)),
-  ]);
-  const packed: PackedRows = {
-    ids: take("in.input_ids"),
-    offsets,
-    positions: Int32Array.from(rows, (row) => row % width),
-    images: [],
-    countsAsText: Int32Array.from(rows, () => 1),
-    labels: labels.map((_, row) => (offsets.includes(row + 1) ? -100 : (labels[row + 1] as number))),
-  };
-  return { packed, rows };
-}
-
-/** Positions of the values of `rows` in `[rows, width]`. */
-function valuesOf(rows: readonly number[], width: number): number[] {
-  return rows.flatMap((row) => Array.from({ length: width }, (_, d) => row * width + d));
-}
 
 /** Mean cross entropy of the labelled rows with stock ops. */
 function crossEntropy(logits: tf.Tensor2D, labels: Int32Array): tf.Scalar {
@@ -103,7 +72,7 @@ describe.each(cases.map((testCase): [string, GoldenCase] => [testCase.name, test
       const data = openCase(testCase);
       const model = await load(testCase.path);
       const comparison = new Comparison(data, testCase.tol);
-      const { packed, rows } = pack(data, testCase.lengths ?? []);
+      const { packed, rows } = packCase(data, testCase.lengths ?? []);
       const input = { packed, visual: null };
       for (const [i, state] of model.hiddenStates(input).entries()) {
         comparison.check(`out.hidden_states.${i}`, state, valuesOf(rows, model.width));

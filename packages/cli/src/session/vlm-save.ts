@@ -16,11 +16,12 @@ import {
 } from "@basic-mllm/core";
 import { type ChannelStatistics, describeImageProcessor, type ImageProcessor } from "@basic-mllm/data";
 import {
-  openSafetensors,
+  openWeights,
   PROJECTOR_FILE,
   saveHuggingFace,
   savePeft,
   saveProjector,
+  tensorsOf,
   writeSafetensors,
 } from "@basic-mllm/weights";
 import * as tf from "@tensorflow/tfjs-core";
@@ -127,11 +128,7 @@ async function saveParts(folder: string, model: TrainedVlm): Promise<void> {
 }
 
 async function savePart(path: string, parameters: ParameterSet): Promise<void> {
-  const tensors = [...parameters].map(async (parameter) => {
-    const { name, shape } = parameter;
-    return { name, shape, values: await parameter.floats() };
-  });
-  await writeSafetensors(path, await Promise.all(tensors));
+  await writeSafetensors(path, tensorsOf(parameters));
 }
 
 /** Why there is no LLaVA folder, and what opens the parts. */
@@ -171,14 +168,14 @@ export function restoreParts(folder: string, groups: Groups): void {
 }
 
 function restorePart(folder: string, part: string, parameters: ParameterSet): void {
-  const path = [join(folderOf(folder, part), "model.safetensors"), fileOf(folder, part)].find(existsSync);
+  const path = [folderOf(folder, part), fileOf(folder, part)].find(existsSync);
   if (path === undefined) {
     throw new BasicError(
       "E_WEIGHTS_MISSING",
       `${folder} has no weights of the part "${part}": expected ${fileOf(folder, part)}. Train the run again, or restore the file.`,
     );
   }
-  const file = openSafetensors(path);
+  const file = openWeights(path);
   try {
     for (const parameter of parameters) {
       const { shape } = file.entry(parameter.name);

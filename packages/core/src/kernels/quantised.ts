@@ -42,9 +42,13 @@ export function packBf16(values: ArrayLike<number>): Int32Array {
  */
 export function packQ8_0(values: ArrayLike<number>): Int32Array {
   return packBlocks("q8_0", values, (view, offset, block) => {
-    const scale = Math.max(...block.map(Math.abs)) / 127;
+    let largest = 0;
+    for (let i = 0; i < BLOCK; i++) largest = Math.max(largest, Math.abs(block[i] as number));
+    const scale = largest / 127;
     view.setUint16(offset, floatToHalf(scale), true);
-    for (const [i, value] of block.entries()) view.setInt8(offset + 2 + i, roundAway(scaled(value, scale)));
+    for (let i = 0; i < BLOCK; i++) {
+      view.setInt8(offset + 2 + i, roundAway(scaled(block[i] as number, scale)));
+    }
   });
 }
 
@@ -55,14 +59,15 @@ export function packQ8_0(values: ArrayLike<number>): Int32Array {
  */
 export function packQ4_0(values: ArrayLike<number>): Int32Array {
   return packBlocks("q4_0", values, (view, offset, block) => {
-    const largest = block.reduce((best, value) => (Math.abs(value) > Math.abs(best) ? value : best), 0);
+    let largest = 0;
+    for (let i = 0; i < BLOCK; i++) {
+      const value = block[i] as number;
+      if (Math.abs(value) > Math.abs(largest)) largest = value;
+    }
     const scale = largest / -8;
     view.setUint16(offset, floatToHalf(scale), true);
-    setNibbles(
-      view,
-      offset + 2,
-      block.map((value) => scaled(value, scale) + 8.5),
-    );
+    for (let i = 0; i < BLOCK; i++) block[i] = scaled(block[i] as number, scale) + 8.5;
+    setNibbles(view, offset + 2, block);
   });
 }
 
@@ -73,15 +78,16 @@ export function packQ4_0(values: ArrayLike<number>): Int32Array {
  */
 export function packQ4_1(values: ArrayLike<number>): Int32Array {
   return packBlocks("q4_1", values, (view, offset, block) => {
-    const minimum = Math.min(...block);
-    const scale = (Math.max(...block) - minimum) / 15;
+    let [minimum, maximum] = [Infinity, -Infinity];
+    for (let i = 0; i < BLOCK; i++) {
+      minimum = Math.min(minimum, block[i] as number);
+      maximum = Math.max(maximum, block[i] as number);
+    }
+    const scale = (maximum - minimum) / 15;
     view.setUint16(offset, floatToHalf(scale), true);
     view.setUint16(offset + 2, floatToHalf(minimum), true);
-    setNibbles(
-      view,
-      offset + 4,
-      block.map((value) => scaled(value - minimum, scale) + 0.5),
-    );
+    for (let i = 0; i < BLOCK; i++) block[i] = scaled((block[i] as number) - minimum, scale) + 0.5;
+    setNibbles(view, offset + 4, block);
   });
 }
 
@@ -170,23 +176,26 @@ function unpackBlock(
 }
 
 /** Value i in the low half of byte i, value i + 16 in the high half. */
-function setNibbles(view: DataView, offset: number, levels: readonly number[]): void {
-  const clamped = levels.map((level) => Math.min(15, Math.trunc(level)));
+function setNibbles(view: DataView, offset: number, levels: Float64Array): void {
   for (let i = 0; i < BLOCK / 2; i++) {
-    view.setUint8(offset + i, (clamped[i] as number) | ((clamped[i + BLOCK / 2] as number) << 4));
+    const low = Math.min(15, Math.trunc(levels[i] as number));
+    const high = Math.min(15, Math.trunc(levels[i + BLOCK / 2] as number));
+    view.setUint8(offset + i, low | (high << 4));
   }
 }
 
+/** @param pack - Writes one block; it may change its 32 values. */
 function packBlocks(
   storage: Exclude<PackedStorage, "bf16">,
   values: ArrayLike<number>,
-  pack: (view: DataView, offset: number, block: readonly number[]) => void,
+  pack: (view: DataView, offset: number, block: Float64Array) => void,
 ): Int32Array {
   checkBlocks(storage, values.length);
   const view = emptyView(wordCount(storage, values.length));
-  const all = Array.from(values);
-  for (let block = 0; block * BLOCK < all.length; block++) {
-    pack(view, block * blockBytes[storage], all.slice(block * BLOCK, (block + 1) * BLOCK));
+  const block = new Float64Array(BLOCK);
+  for (let first = 0; first < values.length; first += BLOCK) {
+    for (let i = 0; i < BLOCK; i++) block[i] = values[first + i] as number;
+    pack(view, (first / BLOCK) * blockBytes[storage], block);
   }
   return wordsOf(view);
 }
@@ -224,7 +233,7 @@ function scaled(value: number, scale: number): number {
 
 /** Halves away from zero, as C's `roundf`. */
 function roundAway(value: number): number {
-  return Math.sign(value) * Math.floor(Math.abs(value) + 0.5);
+  return value < 0 ? -Math.floor(0.5 - value) : Math.floor(value + 0.5);
 }
 
 function roundToEven(value: number): number {

@@ -19,6 +19,36 @@ export interface ValueSource {
   readonly packed?: (name: string, shape: readonly number[]) => PackedValues | undefined;
   /** The same for a decoder's table of words and its head. */
   readonly packedTable?: (name: string, shape: readonly number[]) => PackedValues | undefined;
+  /** Whether parameters are made without values, see {@link parameterShapes}. */
+  readonly shapesOnly?: boolean;
+}
+
+const NO_VALUES = new Float32Array();
+
+/**
+ * What a model would ask a {@link ValueSource} for, in order, without the memory of its weights.
+ *
+ * @param make - Builds the model from the source that it is given; it must not compute with the weights.
+ * @param visit - Gets each name and shape.
+ */
+export function parameterShapes(
+  make: (values: ValueSource) => { readonly parameters: ParameterSet },
+  visit: (name: string, shape: readonly number[]) => void,
+): void {
+  const record = (name: string, shape: readonly number[]): Float32Array => {
+    visit(name, shape);
+    return NO_VALUES;
+  };
+  make(Object.assign(record, { shapesOnly: true })).parameters.dispose();
+}
+
+/** Values for a parameter, or null where its source has shapes only. */
+export function valuesOf(
+  source: ValueSource,
+  ...[name, shape, role]: Parameters<ValueSource>
+): Float32Array | null {
+  const values = source(name, shape, role);
+  return source.shapesOnly ? null : values;
 }
 
 /** Options of {@link randomValues}. */
@@ -86,14 +116,16 @@ export class Builder {
   /** Makes the parameter `prefix + name` with the source's values. */
   add(name: string, shape: readonly number[], role: Role): Parameter {
     const full = this.rename(this.prefix + name);
-    return this.parameters.add(new Parameter(full, this.values(full, shape, role), shape));
+    const values = valuesOf(this.values, full, shape, role);
+    return this.parameters.add(new Parameter(full, values, shape));
   }
 
   /** {@link add} for a parameter that never trains. @param value - Instead of the source's; the parameter takes it over. */
   addConstant(name: string, shape: readonly number[], value?: tf.Tensor): Parameter {
     const full = this.rename(this.prefix + name);
     const size = shape.reduce((product, length) => product * length, 1);
-    const values = value === undefined ? this.values(full, shape, "embedding") : new Float32Array(size);
+    const values =
+      value === undefined ? valuesOf(this.values, full, shape, "embedding") : new Float32Array(size);
     const parameter = this.parameters.add(new Parameter(full, values, shape, { constant: true }));
     if (value !== undefined) parameter.assign(value);
     return parameter;

@@ -1,4 +1,10 @@
-import { BasicError, type FusedActivation, type Parameter } from "@basic-mllm/core";
+import {
+  BasicError,
+  type BuiltInProjector,
+  type FusedActivation,
+  MlpProjector,
+  type Parameter,
+} from "@basic-mllm/core";
 
 import type { LlavaModel } from "../hugging-face.js";
 import { generalFields } from "./decoder-contents.js";
@@ -50,11 +56,11 @@ export function projectorContents(
   options: ProjectorContentsOptions,
 ): GgufContents {
   checkEncoder(model.vision);
-  checkProjector(model.projector);
+  const projector = mlpOf(model.projector);
   const { type, name } = options;
   return {
     fields: { ...generalFields("clip", { kind: "mmproj", name, type }), ...clipFields(model, options) },
-    tensors: [...encoderTensors(model.vision, type), ...projectorTensors(model.projector, type)],
+    tensors: [...encoderTensors(model.vision, type), ...projectorTensors(projector, type)],
   };
 }
 
@@ -116,7 +122,7 @@ function encoderName(name: string, blocksRun: number): string | undefined {
 
 /** llama.cpp adds biases without asking for them. */
 function projectorTensors(
-  { layers }: LlavaModel["projector"],
+  { layers }: MlpProjector,
   type: ProjectorContentsOptions["type"],
 ): readonly GgufTensor[] {
   return layers.flatMap(({ weight, bias, outFeatures }, i): readonly GgufTensor[] => {
@@ -149,7 +155,11 @@ function checkEncoder({ config, select, blocksRun }: LlavaModel["vision"]): void
     throw inexpressible("the encoder's inner width", "another than its width", String(inner));
 }
 
-function checkProjector({ layers, factor, outputNorm }: LlavaModel["projector"]): void {
+function mlpOf(projector: BuiltInProjector): MlpProjector {
+  if (!(projector instanceof MlpProjector)) {
+    throw inexpressible("the projector", "mlp2x_gelu", projector.name);
+  }
+  const { layers, factor, outputNorm } = projector;
   if (factor !== 1) throw inexpressible("the projector", "mlp2x_gelu", "a pixel shuffle");
   if (outputNorm !== "none")
     throw inexpressible("the projector", "without a norm at its end", "one with `outputNorm`");
@@ -160,6 +170,7 @@ function checkProjector({ layers, factor, outputNorm }: LlavaModel["projector"])
       layers.length === 1 ? "linear" : `${layers.length} products`,
     );
   }
+  return projector;
 }
 
 function inexpressible(what: string, expected: string, given: string): BasicError {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
+import { ConnectionLost, interrupted, isNetworkError, isTemporary, watch } from "./connection.js";
 import { httpError, networkError } from "./http-errors.js";
 
 /** Attempts in a row that bring no byte before a download is given up. */
@@ -83,7 +84,8 @@ async function transfer(request: DownloadRequest, options: TransferOptions): Pro
       await attempt(request, options);
       return;
     } catch (error) {
-      if (options.signal?.aborted) throw interrupted(request.url);
+      if (options.signal?.aborted)
+        throw interrupted(request.url, "What is there was kept: run the command again to go on.");
       if (!isNetworkError(error)) throw error;
       const now = await sizeOf(request.partial);
       failures = now > last ? 1 : failures + 1;
@@ -175,27 +177,6 @@ function tooLong(url: string, size: number): BasicError {
   );
 }
 
-/** A signal that fires when no byte came for a while, or when the caller stops. */
-function watch({ timeout, signal: outer }: TransferOptions) {
-  const controller = new AbortController();
-  const late = () => controller.abort(new ConnectionLost(`no byte came for ${timeout / 1000} s`));
-  const passOn = () => controller.abort(outer?.reason);
-  let timer = setTimeout(late, timeout);
-  outer?.addEventListener("abort", passOn);
-  if (outer?.aborted === true) passOn();
-  return {
-    signal: controller.signal,
-    alive: () => {
-      clearTimeout(timer);
-      timer = setTimeout(late, timeout);
-    },
-    stop: () => {
-      clearTimeout(timer);
-      outer?.removeEventListener("abort", passOn);
-    },
-  };
-}
-
 /** What is wrong with the file that grew, or null. */
 async function faultOf({ partial, size, digest }: DownloadRequest): Promise<string | null> {
   const found = await sizeOf(partial);
@@ -213,23 +194,5 @@ async function sizeOf(path: string): Promise<number> {
   return stat(path).then(
     ({ size }) => size,
     () => 0,
-  );
-}
-
-class ConnectionLost extends Error {}
-
-function isTemporary(status: number): boolean {
-  return status === 408 || status === 429 || status >= 500;
-}
-
-/** What fetch throws for cut connections is a TypeError. */
-function isNetworkError(error: unknown): boolean {
-  return error instanceof ConnectionLost || error instanceof TypeError;
-}
-
-function interrupted(url: string): BasicError {
-  return new BasicError(
-    "E_INTERRUPTED",
-    `The download of ${url} was stopped. What is there was kept: run the command again to go on.`,
   );
 }

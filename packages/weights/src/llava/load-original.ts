@@ -99,9 +99,7 @@ export async function assembleLlava({
 function buildAll(location: string, config: LlavaConfig, files: readonly TensorFile[]): LlavaModel {
   const weights = new WeightFolder(location, files);
   try {
-    const model = buildLlava(config, weights);
-    weights.checkAllUsed();
-    return model;
+    return buildLlava(config, weights);
   } finally {
     weights.close();
   }
@@ -127,7 +125,7 @@ function projectorOf(names: readonly string[], path: string): LlavaConfig["proje
     );
   }
   const name = products.length === 1 ? "linear" : `mlp${products.length}x_gelu`;
-  return { name, bias, outputNorm: "none", factor: 1 };
+  return { name, options: bias ? {} : { bias } };
 }
 
 function readVisionConfig(folder: string): VitConfig {

@@ -90,7 +90,7 @@ export function readOriginalConfig(json: object, where: string, vision: VitConfi
   const config: OriginalConfig = {
     vision,
     language,
-    projector: { name: projector, bias: projector !== "identity", outputNorm: "none", factor: 1 },
+    projector: { name: projector, options: {} },
     featureLayer: fields.number("mm_vision_select_layer", -2),
     featureSelection: readSelection(fields),
     // The original marks images with −200, which is no token: one more than the last one, until one is added.

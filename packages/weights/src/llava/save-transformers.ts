@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, MlpProjector } from "@basic-mllm/core";
 
 import type { FloatDType } from "../dtypes.js";
 import { writeAtomically } from "../files.js";
@@ -98,6 +98,9 @@ function checkLlava({ vision, projector }: LlavaModel): void {
       "CLIP's or SigLIP's",
       names === "dinov2" ? "DINOv2's" : "of another shape",
     );
+  }
+  if (!(projector instanceof MlpProjector)) {
+    throw inexpressible("the projector", "mlp2x_gelu", projector.name);
   }
   if (projector.factor !== 1) throw inexpressible("the projector", "mlp2x_gelu", "a pixel shuffle");
   if (projector.outputNorm !== "none") {

@@ -55,6 +55,11 @@ export class TorchFile implements TensorFile {
     return gather(tensor, decodeFloats(this.#span(tensor), tensor.storage.dtype, this.#where(name)));
   }
 
+  /** {@link floats} of a part of a tensor. The whole tensor is read: its values may lie in any order. */
+  readFloats(name: string, first: number, target: Float32Array): void {
+    target.set(this.floats(name).subarray(first, first + target.length));
+  }
+
   /** Values of an I32, I64, U8 or bool tensor, row-major whatever its strides. */
   integers(name: string): Int32Array {
     const tensor = this.#get(name);

@@ -6,7 +6,7 @@ import { valueAndGradients } from "../../autodiff.js";
 import { registerStockGradients } from "../../gradients.js";
 import { packQ8_0, unpack } from "../../kernels/quantised.js";
 import { setFallback } from "../../kernels/run.js";
-import { randomValues, type ValueSource } from "../../layers/builder.js";
+import { parameterShapes, randomValues, type ValueSource } from "../../layers/builder.js";
 import { createRandom } from "../../random.js";
 import type { Observe, PackedRows } from "../interfaces.js";
 import { type DecoderConfig, decoderConfig } from "./config.js";
@@ -429,3 +429,17 @@ function turned(row: readonly number[], position: number): number[] {
     return x * Math.cos(angle) + (d < 2 ? -other : other) * Math.sin(angle);
   });
 }
+
+it("has shapes that can be listed without the memory of its weights", () => {
+  const large = decoderConfig({ vocabularySize: 1_000_000, width: 8192, depth: 2, heads: 64, inner: 28_672 });
+  const before = tf.memory().numTensors;
+  const seen = new Map<string, readonly number[]>();
+  parameterShapes(
+    (values) => createDecoder(large, { values }),
+    (name, shape) => seen.set(name, shape),
+  );
+  expect(seen.size).toBe(3 + 2 * 9);
+  expect(seen.get("model.embed_tokens.weight")).toEqual([1_000_000, 8192]);
+  expect(seen.get("model.layers.1.mlp.down_proj.weight")).toEqual([8192, 28_672]);
+  expect(tf.memory().numTensors).toBe(before);
+});
