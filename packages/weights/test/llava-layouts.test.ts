@@ -182,9 +182,13 @@ describe("assembleLlava", () => {
     const assemble = (projector: string) =>
       assembleLlava({ projector, vision, language }).catch((error: Error) => error.message);
     const bin = join(fixtures, "mm_projector.bin");
-    expect(String(await assemble(bin)).replaceAll(fixtures, "")).toMatchInlineSnapshot(`"/mm_projector.bin: tensor "model.mm_projector.0.weight" has shape [4, 3], but config.json asks for [48, 32]. [E_WEIGHTS_FORMAT]"`);
+    expect(String(await assemble(bin)).replaceAll(fixtures, "")).toMatchInlineSnapshot(
+      `"/mm_projector.bin: tensor "model.mm_projector.0.weight" has shape [4, 3], but config.json asks for [48, 32]. [E_WEIGHTS_FORMAT]"`,
+    );
     const layouts = join(fixtures, "layouts.bin");
-    expect(String(await assemble(layouts)).replaceAll(fixtures, "")).toMatchInlineSnapshot(`"/layouts.bin holds no projector: expected tensors such as model.mm_projector.0.weight, got plain, transposed, column, shared. Name LLaVA's mm_projector.bin. [E_WEIGHTS_FORMAT]"`);
+    expect(String(await assemble(layouts)).replaceAll(fixtures, "")).toMatchInlineSnapshot(
+      `"/layouts.bin holds no projector: expected tensors such as model.mm_projector.0.weight, got plain, transposed, column, shared. Name LLaVA's mm_projector.bin. [E_WEIGHTS_FORMAT]"`,
+    );
   });
 });
 
