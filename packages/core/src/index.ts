@@ -302,6 +302,7 @@ export type {
   Denominator,
   LossPart,
   Objective,
+  SampleSizes,
   StepPosition,
   TrainingData,
 } from "./train/objective.js";

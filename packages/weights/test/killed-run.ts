@@ -14,11 +14,14 @@ export const STEPS = 45;
 /** When to kill: after this many steps of the process, or after a time. */
 export type Moment = { readonly steps: number } | { readonly milliseconds: number };
 
-/** Bundles the child, since Node 20 runs no TypeScript. @returns The file. */
-export async function bundleChild(folder: string): Promise<string> {
-  const outfile = join(folder, "kill-child.cjs");
+/** Bundles a child, since Node 20 runs no TypeScript. @returns The file. */
+export async function bundleChild(
+  folder: string,
+  name: "kill-child" | "kill-lora-child" = "kill-child",
+): Promise<string> {
+  const outfile = join(folder, `${name}.cjs`);
   await build({
-    entryPoints: [fileURLToPath(new URL("./kill-child.ts", import.meta.url))],
+    entryPoints: [fileURLToPath(new URL(`./${name}.ts`, import.meta.url))],
     outfile,
     bundle: true,
     platform: "node",

@@ -44,9 +44,19 @@ export interface Objective<Batch> {
   diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
 }
 
+/** What grouping looks at, for each sample. */
+export interface SampleSizes {
+  /** Rows at the language model's input. */
+  readonly rows: ArrayLike<number>;
+  /** 1 for a sample that shows images, else 0. */
+  readonly visual: ArrayLike<number>;
+}
+
 /** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
 export interface TrainingData<Batch> {
   readonly size: number;
   /** Builds a micro-batch. Must depend on the arguments alone. */
   batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
+  /** Of all samples, for stages with `grouping`. Asked for once a stage. */
+  sizes?(): SampleSizes;
 }
