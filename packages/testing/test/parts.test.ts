@@ -1,7 +1,15 @@
-import { clipConfig, createVit, projectorFactories, siglipConfig, visualLosses } from "@basic-mllm/core";
+import {
+  clipConfig,
+  createDecoder,
+  createVit,
+  decoderConfig,
+  projectorFactories,
+  siglipConfig,
+  visualLosses,
+} from "@basic-mllm/core";
 import { describe, expect, it } from "vitest";
 
-import { type LossField, testEncoder, testLoss, testProjector } from "../src/index.js";
+import { type LossField, testEncoder, testLanguageModel, testLoss, testProjector } from "../src/index.js";
 
 const lossFactory = (name: string) => visualLosses[name] as (typeof visualLosses)[string];
 const projectorFactory = (name: string) => projectorFactories[name] as (typeof projectorFactories)[string];
@@ -50,6 +58,16 @@ testProjector({
   options: { outputNorm: { rms: 0.5 } },
 });
 testProjector({ name: "pixel-shuffle", create: projectorFactory("pixel-shuffle") });
+
+const decoder = decoderConfig({
+  vocabularySize: 9,
+  width: 8,
+  depth: 2,
+  heads: 2,
+  inner: 10,
+  initialStd: 0.4,
+});
+testLanguageModel({ name: "decoder", create: () => createDecoder(decoder) });
 
 const sizes = { imageSize: 8, patchSize: 4, width: 8, depth: 1, heads: 2, inner: 12 };
 testEncoder({ name: "clip", create: () => createVit(clipConfig(sizes), { layer: -1 }) });
