@@ -102,7 +102,10 @@ describe("resume", () => {
   });
 
   it("says what grouping lacks", async () => {
-    const refused = async (change: Parameters<typeof regressionRecipe>[0], data?: NonNullable<Change>["data"]) => {
+    const refused = async (
+      change: Parameters<typeof regressionRecipe>[0],
+      data?: NonNullable<Change>["data"],
+    ) => {
       const recipe = regressionRecipe({ grouping: "modality-length", ...change });
       const run = regressionRun({ recipe, ...(data !== undefined && { data }) });
       const error = (await train(run).catch((reason: unknown) => reason)) as BasicError;
