@@ -29,6 +29,7 @@ const PAGES = [
   "docs/writing-a-loss.md",
   "docs/writing-a-projector.md",
   "docs/writing-an-encoder.md",
+  "docs/your-own.md",
 ];
 
 /** Files of docs/examples/parts that the pages on own parts show whole. */
@@ -38,6 +39,9 @@ const PART_FILES = [
   "my-projectors.mjs",
   "my-projectors.test.mjs",
   "my-encoders.mjs",
+  "my-languages.mjs",
+  "my-languages.test.mjs",
+  "my-parts.yaml",
   "my-recipe.yaml",
   "vitest.config.mjs",
 ];

@@ -1,4 +1,4 @@
-// The files that docs/writing-*.md shows, used as the pages say.
+// The files that docs/writing-*.md and docs/your-own.md show, used as the pages say.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, it, vi } from "vitest";
 
 import { cli } from "./run-cli.js";
 
+import "../../../docs/examples/parts/my-languages.test.mjs";
 import "../../../docs/examples/parts/my-losses.test.mjs";
 import "../../../docs/examples/parts/my-projectors.test.mjs";
 
@@ -37,4 +38,15 @@ it("train and measure with a loss, a projector and an encoder of one's own", asy
   ]);
   expect(out).toContain("0.01 length");
   expect([code, out]).toEqual([0, expect.stringMatching(/ratio|unseen-artist/)]);
+}, 180_000);
+
+it("train with an encoder, a projector, a language model and data of one's own", async () => {
+  const recipes = join(import.meta.dirname, "../../../examples/recipes");
+  const { code, out } = await cli([
+    "train",
+    join(parts, "my-parts.yaml"),
+    ...["--out", join(folder, "own"), "--no-report"],
+    ...["--set", `data.folder="${recipes}"`, "--set", `model.tokenizer="${join(recipes, "tokenizer")}"`],
+  ]);
+  expect([code, out]).toEqual([0, expect.stringContaining("pictures")]);
 }, 180_000);

@@ -355,6 +355,7 @@ export type {
   Denominator,
   LossPart,
   Objective,
+  SampleSizes,
   StepPosition,
   TrainingData,
 } from "./train/objective.js";

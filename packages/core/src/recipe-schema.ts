@@ -65,6 +65,26 @@ const moments = z
     "How AdamW's moments are stored. Default: float32; bfloat16 takes half of its memory, int8 a quarter.",
   );
 
+// Absent by default: recipes and runs from before them stay as they are.
+const grouping = z
+  .enum(["none", "modality-length"])
+  .optional()
+  .describe(
+    "modality-length: a step holds samples with images or text alone, dealt out so that its micro-batches have like numbers of rows. Default: none.",
+  );
+
+const prefetch = z
+  .int()
+  .nonnegative()
+  .max(64)
+  .optional()
+  .describe("Steps whose batches are loaded ahead while the device works; each is in memory. Default: 1.");
+
+const betas = z
+  .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
+  .default([0.9, 0.999])
+  .describe("AdamW's decay rates of the two moments.");
+
 /** @param mainLoss - The loss that has weight 1 unless the stage gives another. */
 const stageOf = (mainLoss: string) =>
   z.strictObject({
@@ -90,10 +110,7 @@ const stageOf = (mainLoss: string) =>
       .describe("Peak learning rate: one number, or one per entry of `train`."),
     schedule: schedule.prefault("cosine").describe("Learning-rate curve after the warm-up."),
     warmup: warmup.prefault({ ratio: 0.03 }).describe("Linear warm-up: steps, or a share of the stage."),
-    betas: z
-      .tuple([z.number().min(0).lt(1), z.number().min(0).lt(1)])
-      .default([0.9, 0.999])
-      .describe("AdamW's decay rates of the two moments."),
+    betas,
     epsilon: z.number().positive().default(1e-8).describe("AdamW's ε, added to the bias-corrected root."),
     moments,
     weightDecay: z
@@ -106,6 +123,8 @@ const stageOf = (mainLoss: string) =>
       .boolean()
       .default(true)
       .describe("Order of the samples: a new permutation each epoch, or as they are."),
+    grouping,
+    prefetch,
     maxNorm: z.number().nonnegative().default(1).describe("Gradients are clipped to this norm. 0: never."),
     losses: z
       .record(z.string(), lossWeight)

@@ -134,7 +134,7 @@ describe("parseRecipe", () => {
       ✖ Unrecognized keys: "losss", "zebra"
         → at stages.align
         "losss": Did you mean "losses"?
-        "zebra": known are train, data, template, steps, batchSize, accumulate, rowBudget, learningRate, schedule, warmup, betas, epsilon, moments, weightDecay, shuffle, maxNorm, losses, lossReduction, evaluateEvery, checkpointEvery, logEvery. [E_RECIPE_INVALID]]
+        "zebra": known are train, data, template, steps, batchSize, accumulate, rowBudget, learningRate, schedule, warmup, betas, epsilon, moments, weightDecay, shuffle, grouping, prefetch, maxNorm, losses, lossReduction, evaluateEvery, checkpointEvery, logEvery. [E_RECIPE_INVALID]]
     `);
     expect(() => parseRecipe({ ...input, modle: {} })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.

@@ -38,6 +38,10 @@ export function regressionData(size: number, bad?: { step: number }): TrainingDa
   const noise = random.fillNormal(new Float32Array(size * OUTPUTS), 0.1);
   return {
     size,
+    sizes: () => ({
+      rows: Array.from({ length: size }, (_, i) => 1 + ((7 * i) % 11)),
+      visual: Array.from({ length: size }, (_, i) => (i % 3 === 0 ? 1 : 0)),
+    }),
     batch: async (indices, { step }) => {
       const rows = [...indices];
       const values = rows.flatMap((i) => [...x.subarray(i * WIDTH, (i + 1) * WIDTH)]);

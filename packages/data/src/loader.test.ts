@@ -53,6 +53,15 @@ describe("createVlmData", () => {
     });
   });
 
+  it("tells the rows of each sample, and which show images", async () => {
+    const data = createVlmData(options);
+    const { rows, visual } = data.sizes?.() ?? { rows: [], visual: [] };
+    expect(Array.from(rows)).toEqual([11 + 4, 11, 11 + 4]);
+    expect(Array.from(visual)).toEqual([1, 0, 1]);
+    const { packed } = await data.batch(Int32Array.of(0, 1, 2), position);
+    expect(packed.ids.length).toBe(15 + 11 + 15);
+  });
+
   it("has no visual input where no sample has an image", async () => {
     const { visual, packed } = await createVlmData(options).batch(Int32Array.of(1), position);
     expect([visual, packed.images.length]).toEqual([null, 0]);

@@ -9,7 +9,7 @@ import {
 import { type PackOptions, packSamples } from "./packing.js";
 import { arrangementOf, countRowsAfter, type GridAfter, rowsAfter } from "./picture-rows.js";
 import { IMAGE_PLACEHOLDER, type Sample } from "./samples.js";
-import type { TokenSample } from "./segments.js";
+import { IMAGE_SLOT, type TokenSample } from "./segments.js";
 import { encodeSample, type LabelledAnswers, type Template } from "./templates.js";
 import type { TextTokenizer } from "./tokenizer.js";
 import type { ImageShape, VisualStore } from "./visual-store.js";
@@ -50,15 +50,23 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
     if (kept.size < KEPT_SAMPLES) kept.set(index, encoded);
     return encoded;
   };
+  const shapesOf = ({ images }: TokenSample) =>
+    store === null ? [] : images.map((image) => rowsAfter(store.shape(image), gridAfter));
   return {
     size: samples.length,
     ...(store !== null && isCut(samples, store) && { heaviest: heaviestOf(samples, store, gridAfter) }),
+    sizes: () => ({
+      rows: Int32Array.from(samples, (_, index) => {
+        const sample = encode(index);
+        const rows = shapesOf(sample).reduce((sum, shape) => sum + shape.rows, 0);
+        return rows + sample.ids.reduce((sum, id) => sum + (id === IMAGE_SLOT ? 0 : 1), 0);
+      }),
+      visual: Uint8Array.from(samples, ({ images }) => (images.length > 0 ? 1 : 0)),
+    }),
     batch: async (indices) => {
       const chosen = Array.from(indices, encode);
       const images = store === null ? [] : chosen.flatMap((sample) => sample.images);
-      const shapes = chosen.map((sample) => {
-        return store === null ? [] : sample.images.map((image) => rowsAfter(store.shape(image), gridAfter));
-      });
+      const shapes = chosen.map(shapesOf);
       const packed = packSamples(
         chosen,
         shapes.map((list) => list.map(({ rows }) => rows)),

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, it } from "vitest";
 
 import { cauldronTable, png, writeTar } from "../test/sources.js";
 import { wordTokenizer } from "../test/word-tokenizer.js";
-import { openSamples } from "./sources/open-samples.js";
+import { openSamples, readAllSamples } from "./sources/open-samples.js";
 import { TEMPLATES } from "./templates.js";
 import { type ValidateOptions, validateDataset } from "./validate.js";
 
@@ -117,6 +117,22 @@ it("finds the same in JSON lines, Parquet and tar, and no sample over-long witho
       templates: [{ template: "chat", tokens: { max: 11 }, overLong: none, unusable: [] }],
     });
   }
+});
+
+it("takes records without ids of several files for different ones", async () => {
+  const { id: _, ...nameless } = record("", "a.png", "lion");
+  for (const name of ["x", "y"]) {
+    await writeFile(join(root, `${name}.jsonl`), `${JSON.stringify(nameless)}\n`.repeat(2));
+  }
+  const source = await openSamples(join(root, "*.jsonl"));
+  expect((await readAllSamples(source)).map(({ id }) => id)).toEqual([
+    "x.jsonl::0",
+    "x.jsonl::1",
+    "y.jsonl::0",
+    "y.jsonl::1",
+  ]);
+  expect(await validate("*.jsonl")).toMatchObject({ samples: 4, duplicateIds: none });
+  expect((await readAllSamples(await openSamples(join(root, "x.jsonl"))))[1]?.id).toBe("1");
 });
 
 it("looks for an image once, however many samples show it, and holds no samples", async () => {

@@ -50,7 +50,10 @@ export interface CauldronRow {
 }
 
 /** A Parquet table as The Cauldron's, with small row groups. */
-export function cauldronTable(rows: readonly CauldronRow[], rowGroupSize = 2): Buffer {
+export function cauldronTable(
+  rows: readonly CauldronRow[],
+  { rowGroupSize = 2, codec = "SNAPPY" }: { rowGroupSize?: number; codec?: "SNAPPY" | "UNCOMPRESSED" } = {},
+): Buffer {
   const images = rows.map((row) =>
     row.images.map((bytes, i) => ({ bytes: new Uint8Array(bytes), path: `${i}.png` })),
   );
@@ -62,6 +65,7 @@ export function cauldronTable(rows: readonly CauldronRow[], rowGroupSize = 2): B
     ],
     schema: SCHEMA,
     rowGroupSize,
+    codec,
   });
   return Buffer.from(bytes);
 }

@@ -13,5 +13,6 @@ export { type HostTensor, hostTensor, normalValues } from "./random-values.js";
 export { implementByReference, REFERENCE_BACKEND, startReferenceBackend } from "./reference-backend.js";
 export { testBackend } from "./test-backend.js";
 export { type EncoderSuite, testEncoder } from "./test-encoder.js";
+export { type LanguageModelSuite, testLanguageModel } from "./test-language-model.js";
 export { type LossField, type LossSuite, testLoss } from "./test-loss.js";
 export { type ProjectorSuite, testProjector } from "./test-projector.js";

@@ -1,6 +1,8 @@
 import {
   clipConfig,
+  createDecoder,
   createVit,
+  decoderConfig,
   ParameterSet,
   type Projector,
   projectorFactories,
@@ -15,6 +17,7 @@ import {
   type ProjectorSuite,
   type Regions,
   testEncoder,
+  testLanguageModel,
   testLoss,
   testProjector,
 } from "../src/index.js";
@@ -151,6 +154,16 @@ describe("regionProblems", () => {
     ).toMatch(/^patch 0: rows in reach do not change/);
   });
 });
+
+const decoder = decoderConfig({
+  vocabularySize: 9,
+  width: 8,
+  depth: 2,
+  heads: 2,
+  inner: 10,
+  initialStd: 0.4,
+});
+testLanguageModel({ name: "decoder", create: () => createDecoder(decoder) });
 
 const sizes = { imageSize: 8, patchSize: 4, width: 8, depth: 1, heads: 2, inner: 12 };
 testEncoder({ name: "clip", create: () => createVit(clipConfig(sizes), { layer: -1 }) });

@@ -232,6 +232,18 @@ describe("parseHuggingFaceConfig", () => {
     expect(clip.kind).toBe("vision");
   });
 
+  it("reads a SigLIP 2 of fixed size as a SigLIP, whatever it calls itself", () => {
+    const vision_config = { image_size: 256, patch_size: 16, hidden_size: 96, intermediate_size: 128 };
+    const siglip = parseHuggingFaceConfig({ model_type: "siglip_vision_model", ...vision_config });
+    for (const json of [
+      { model_type: "siglip2_vision_model", ...vision_config },
+      { model_type: "siglip2", vision_config: { model_type: "siglip2_vision_model", ...vision_config } },
+      { model_type: "siglip2", vision_config },
+    ]) {
+      expect(parseHuggingFaceConfig(json)).toEqual(siglip);
+    }
+  });
+
   it.each([
     ["without a model type", {}],
     ["of an unknown model", { model_type: "mamba", architectures: ["MambaForCausalLM"] }],
@@ -254,6 +266,7 @@ describe("parseHuggingFaceConfig", () => {
     ["with heads that do not share", { ...llama, num_key_value_heads: 3 }],
     ["with rotary pairs side by side", { ...llama, rope_interleaved: true }],
     ["of a SigLIP 2 with NaFlex", { model_type: "siglip2", vision_config: { num_patches: 256 } }],
+    ["of a SigLIP 2 without a size", { model_type: "siglip2", vision_config: {} }],
     ["of a vision tower with pruned heads", { model_type: "clip_vision_model", pruned_heads: { 0: [1] } }],
     [
       "of LLaVA that would hand on registers as patches",

@@ -25,6 +25,8 @@ const families: Readonly<Record<string, Family>> = {
   clip_vision_model: "clip",
   siglip: "siglip",
   siglip_vision_model: "siglip",
+  siglip2: "siglip",
+  siglip2_vision_model: "siglip",
   dinov2: "dinov2",
   dinov2_with_registers: "dinov2_with_registers",
 };
@@ -52,31 +54,31 @@ const defaults: Readonly<Record<Family, typeof clipDefaults>> = {
   dinov2_with_registers: dinoDefaults,
 };
 
-/** Whether a `model_type` is one of a vision tower, also one that {@link readVitConfig} explains why it cannot read. */
+/** Whether a `model_type` is one of a vision tower. */
 export function isVisionType(type: string): boolean {
-  return families[type] !== undefined || isNaflex(type);
+  return families[type] !== undefined;
 }
 
-/** SigLIP 2 for pictures of any shape; its checkpoints of fixed size call themselves siglip. */
-function isNaflex(type: string): boolean {
-  return type === "siglip2" || type === "siglip2_vision_model";
+/** SigLIP 2 for pictures of any shape counts patches; one of fixed size has the side of its pictures, as SigLIP has. */
+function checkFixedSize(fields: ConfigFields): void {
+  if (fields.raw("num_patches") === undefined && fields.raw("image_size") !== undefined) return;
+  throw fields.unsupported(
+    "model_type",
+    "that of a SigLIP 2 of fixed size, which has `image_size` and no `num_patches` (NaFlex, with patches of any picture shape, is not supported: take the checkpoint of fixed size)",
+  );
 }
 
 /**
  * Reads the config of a CLIP, SigLIP (1, or 2 of fixed size) or DINOv2 vision tower.
  *
+ * @param byDefault - `model_type` where the file says none.
  * @throws `E_CONFIG` for another `model_type` or a field that we cannot follow.
  */
-export function readVitConfig(fields: ConfigFields): VitConfig {
-  const type = fields.text("model_type", "clip_vision_model");
-  if (isNaflex(type)) {
-    throw fields.unsupported(
-      "model_type",
-      'that of a SigLIP 2 of fixed size (they say "siglip"; NaFlex, with patches of any picture shape, is not supported)',
-    );
-  }
+export function readVitConfig(fields: ConfigFields, byDefault = "clip_vision_model"): VitConfig {
+  const type = fields.text("model_type", byDefault);
   const nested = fields.object("vision_config");
-  if (nested !== null) return readVitConfig(nested);
+  if (nested !== null) return readVitConfig(nested, type);
+  if (type.startsWith("siglip2")) checkFixedSize(fields);
   const family = families[type];
   if (family === undefined) {
     throw fields.unsupported("model_type", `one of ${visionTypes.join(", ")}`);

@@ -11,14 +11,20 @@ import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { openGguf } from "../src/gguf/file.js";
 import { loadGguf } from "../src/gguf/load.js";
+import { loadHuggingFace } from "../src/hugging-face.js";
+import { loadPeft } from "../src/peft.js";
 import { Safetensors, type TensorFile } from "../src/safetensors.js";
 import { encodeSafetensors } from "../src/safetensors-write.js";
 import { readTorchFile } from "../src/torch/torch-file.js";
 import { WeightFolder } from "../src/weight-folder.js";
 import { llamaFields, llamaTensors, writeGguf } from "./gguf-writer.js";
 import { damaged } from "./mutations.js";
+import { startWatchdog, type Watchdog } from "./watchdog.js";
 
 const RUNS = 10_000;
+
+const models = new URL("../../../golden/models/", import.meta.url);
+const adapter = new URL("../src/__golden__/peft/plain/", import.meta.url);
 
 const touched = vi.hoisted(() => new Set<string>());
 
@@ -67,13 +73,18 @@ function readAll(file: TensorFile, bytes: Uint8Array): void {
 
 describe("a damaged file", () => {
   let folder: string;
+  let watchdog: Watchdog;
 
   beforeAll(async () => {
     await tf.setBackend("cpu");
     folder = mkdtempSync(join(tmpdir(), "fuzz-"));
+    watchdog = startWatchdog({ seconds: 20, megabytes: 1536, input: folder });
   });
 
-  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+  afterAll(async () => {
+    await watchdog.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   /** Runs `read` on damaged forms of `whole`. */
   async function check(whole: Uint8Array, read: (bytes: Uint8Array) => unknown): Promise<void> {
@@ -82,6 +93,7 @@ describe("a damaged file", () => {
     await fc.assert(
       fc.asyncProperty(damaged(whole), async (bytes) => {
         touched.clear();
+        watchdog.next();
         try {
           await read(bytes);
         } catch (error) {
@@ -136,6 +148,25 @@ describe("a damaged file", () => {
       }
     });
   });
+
+  it.each(["adapter_config.json", "adapter_model.safetensors"])(
+    "of PEFT, %s, is read or refused",
+    async (name) => {
+      const model = await loadHuggingFace(fileURLToPath(new URL("llama_gqa", models)));
+      if (model.kind !== "language") throw new Error("the golden is a language model");
+      const whole = new Uint8Array(readFileSync(new URL(name, adapter)));
+      for (const other of ["adapter_config.json", "adapter_model.safetensors"]) {
+        put(other, new Uint8Array(readFileSync(new URL(other, adapter))));
+      }
+      await check(whole, (bytes) => {
+        put(name, bytes);
+        const lora = loadPeft(folder, model.language);
+        expect(lora.targets.length).toBeGreaterThan(0);
+        lora.detach();
+      });
+      model.language.parameters.dispose();
+    },
+  );
 
   it("of GGUF is read or refused", async () => {
     await check(writeGguf({ fields: llamaFields, tensors: llamaTensors }), async (bytes) => {

@@ -25,4 +25,13 @@ describe("a run that is killed with SIGKILL", () => {
     expect(await outcomeOf(killed)).toEqual(await outcomeOf(whole));
     expect(await readdir(killed)).toEqual(["checkpoints", "metrics.jsonl", "recipe.json"]);
   });
+
+  it("while it tunes adapters with dropout on grouped samples ends with the same bits too", async () => {
+    const adapters = await bundleChild(folder, "kill-lora-child");
+    const [whole, killed] = [join(folder, "whole-lora"), join(folder, "killed-lora")];
+    expect(await runChild(adapters, whole)).toBe(true);
+    for (const steps of [8, 13]) expect(await runChild(adapters, killed, { steps })).toBe(false);
+    expect(await runChild(adapters, killed)).toBe(true);
+    expect(await outcomeOf(killed)).toEqual(await outcomeOf(whole));
+  });
 });

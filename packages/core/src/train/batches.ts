@@ -1,12 +1,12 @@
 import { BasicError } from "../errors.js";
 import type { RecipeStage } from "../recipe.js";
 import type { Collective } from "./collective.js";
-import type { StepPosition, TrainingData } from "./objective.js";
+import type { SampleSizes, StepPosition, TrainingData } from "./objective.js";
 import { createOrder } from "./order.js";
 
 /** The micro-batches of this rank, step by step. */
 export interface BatchSource<Batch> {
-  /** Waits for the micro-batches of a step and starts on those of the next one. */
+  /** Waits for the micro-batches of a step and starts on those of the next ones. */
   take(step: number): Promise<readonly Batch[]>;
 }
 
@@ -22,9 +22,9 @@ export interface BatchSourceInput<Batch> {
 }
 
 /**
- * Picks samples by (seed, stage, step) and loads one step ahead, while the device works.
+ * Picks samples by (seed, stage, step) and loads the stage's `prefetch` steps ahead, while the device works.
  *
- * @throws {@link BasicError} `E_DATA_EMPTY`.
+ * @throws {@link BasicError} `E_DATA_EMPTY`; `E_CONFIG` for a grouping that the data or the stage cannot have.
  */
 export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchSource<Batch> {
   const { data, seed, stageName, stage, steps, collective } = input;
@@ -41,22 +41,45 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
     batchSize: stage.batchSize,
     microBatches: stage.accumulate * collective.size,
     shuffle: stage.shuffle,
+    sizes: sizesOf(input),
   });
   const load = (step: number): Promise<readonly Batch[]> => {
     const position: StepPosition = { stage: stageName, step, steps };
     const own = Array.from({ length: stage.accumulate }, (_, i) => i * collective.size + collective.rank);
     return Promise.all(own.map((microBatch) => data.batch(order.indices(step, microBatch), position)));
   };
-  let ahead: { step: number; batches: Promise<readonly Batch[]> } | undefined;
+  const { prefetch = 1 } = stage;
+  const ahead = new Map<number, Promise<readonly Batch[]>>();
+  const start = (step: number): Promise<readonly Batch[]> => {
+    const batches = ahead.get(step) ?? load(step);
+    ahead.set(step, batches);
+    // An error is thrown when the batch is taken, and not at all where the run ends before.
+    batches.catch(() => undefined);
+    return batches;
+  };
   return {
     take: async (step) => {
-      const batches = await (ahead?.step === step ? ahead.batches : load(step));
-      if (step + 1 < steps) {
-        ahead = { step: step + 1, batches: load(step + 1) };
-        // An error is thrown when the batch is taken, and not at all where the run ends before.
-        ahead.batches.catch(() => undefined);
-      }
+      for (const known of ahead.keys()) if (known < step || known > step + prefetch) ahead.delete(known);
+      const batches = await start(step);
+      ahead.delete(step);
+      for (let next = step + 1; next <= Math.min(step + prefetch, steps - 1); next++) void start(next);
       return batches;
     },
   };
+}
+
+function sizesOf<Batch>({ data, stage, stageName }: BatchSourceInput<Batch>): SampleSizes | null {
+  if (stage.grouping !== "modality-length") return null;
+  if (!stage.shuffle) {
+    throw new BasicError(
+      "E_CONFIG",
+      `stage "${stageName}": grouping "modality-length" puts samples into an order of its own, and shuffle is false. Leave one of them out.`,
+    );
+  }
+  if (data.sizes !== undefined) return data.sizes();
+  throw new BasicError(
+    "E_CONFIG",
+    `stage "${stageName}": grouping "modality-length" needs the rows of each sample, and this data does not tell them. ` +
+      "Leave grouping out, or give the data a method sizes().",
+  );
 }

@@ -3,7 +3,7 @@ import { BasicError } from "@basic-mllm/core";
 import { parseJson, type Sample, toSample } from "../samples.js";
 import { readFrom, readRange, withFile } from "./file-range.js";
 import { type RecordRanges, scanRecords } from "./json-ranges.js";
-import type { SampleRecord, SampleShard } from "./sample-source.js";
+import { INSIDE, type SampleRecord, type SampleShard } from "./sample-source.js";
 
 /** Bytes that are read at once while records are read in order. */
 const WINDOW = 4 * 2 ** 20;
@@ -13,9 +13,10 @@ const LARGEST_RECORD = 64 * 2 ** 20;
 /**
  * Opens a JSON array or JSON lines.
  *
+ * @param label - Name of the file in the ids of records without one; null: their number alone.
  * @throws `BasicError` `E_DATA_FORMAT` as {@link scanRecords}.
  */
-export async function openJsonShard(path: string): Promise<SampleShard> {
+export async function openJsonShard(path: string, label: string | null = null): Promise<SampleShard> {
   const ranges = await scanRecords(path);
   const size = ranges.starts.length;
   const rangeOf = (index: number): { start: number; length: number } => {
@@ -28,19 +29,23 @@ export async function openJsonShard(path: string): Promise<SampleShard> {
     read: async (index) => {
       const { start, length } = rangeOf(index);
       checkLength(length, place(ranges, index, path));
-      return parse(await readRange(path, start, length), { ranges, index, path });
+      return parse(await readRange(path, start, length), { ranges, index, path, label });
     },
-    records: () => readAll(path, ranges),
+    records: () => readAll({ path, label, ranges }),
   };
 }
 
-interface Place {
+interface Records {
   readonly ranges: RecordRanges;
-  readonly index: number;
   readonly path: string;
+  readonly label: string | null;
 }
 
-async function* readAll(path: string, ranges: RecordRanges): AsyncGenerator<SampleRecord> {
+interface Place extends Records {
+  readonly index: number;
+}
+
+async function* readAll({ path, label, ranges }: Records): AsyncGenerator<SampleRecord> {
   const size = ranges.starts.length;
   for (let first = 0; first < size; ) {
     const start = ranges.starts[first] as number;
@@ -53,16 +58,20 @@ async function* readAll(path: string, ranges: RecordRanges): AsyncGenerator<Samp
         const from = (ranges.starts[index] as number) - start;
         const to = (ranges.ends[index] as number) - start;
         checkLength(to - from, place(ranges, index, path));
-        return parse(bytes.subarray(from, to), { ranges, index, path });
+        return parse(bytes.subarray(from, to), { ranges, index, path, label });
       });
     }
     first = last + 1;
   }
 }
 
-function parse(bytes: Buffer, { ranges, index, path }: Place): Sample {
+function parse(bytes: Buffer, { ranges, index, path, label }: Place): Sample {
   const record = parseJson(bytes.toString("utf8").trimEnd(), place(ranges, index, path));
-  return toSample(record, { index, source: path });
+  return toSample(record, {
+    index,
+    source: path,
+    ...(label !== null && { id: `${label}${INSIDE}${index}` }),
+  });
 }
 
 function place({ kind, lines }: RecordRanges, index: number, path: string): string {

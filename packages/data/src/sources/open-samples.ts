@@ -25,7 +25,10 @@ export interface OpenSamplesOptions {
 export async function openSamples(path: string, options: OpenSamplesOptions = {}): Promise<SampleSource> {
   const { format, files, folder } = await findShards(path);
   const shards: SampleShard[] = [];
-  for (const file of files) shards.push(await openShard(format, file, relative(folder, file)));
+  const isSharded = files.length > 1;
+  for (const file of files) {
+    shards.push(await openShard(format, { file, label: relative(folder, file), isSharded }));
+  }
   const starts = shardStarts(shards);
   return {
     format,
@@ -43,9 +46,14 @@ export async function openSamples(path: string, options: OpenSamplesOptions = {}
   };
 }
 
-function openShard(format: SampleFormat, file: string, label: string): Promise<SampleShard> {
+function openShard(
+  format: SampleFormat,
+  { file, label, isSharded }: { readonly file: string; readonly label: string; readonly isSharded: boolean },
+): Promise<SampleShard> {
   if (format === "parquet") return openParquetShard(file, label);
-  return format === "tar" ? openTarShard(file, label) : openJsonShard(file);
+  if (format === "tar") return openTarShard(file, label);
+  // Records of several files must not share the ids that their numbers give them.
+  return openJsonShard(file, isSharded ? label : null);
 }
 
 function shardStarts(shards: readonly SampleShard[]): Float64Array {

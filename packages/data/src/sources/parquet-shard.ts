@@ -14,12 +14,14 @@ import { type Sample, toSample } from "../samples.js";
 import { readRange, unreadable } from "./file-range.js";
 import { orError } from "./json-shard.js";
 import { findColumns, type SampleColumns, withoutImageBytes } from "./parquet-columns.js";
+import { checkPages } from "./parquet-pages.js";
 import { INSIDE, type SampleRecord, type SampleShard } from "./sample-source.js";
 
 type Row = Readonly<Record<string, unknown>>;
 
 /** A row group: rows that are stored, and therefore read, together. */
 interface RowGroup {
+  readonly number: number;
   readonly first: number;
   readonly end: number;
 }
@@ -134,17 +136,36 @@ async function openTable(path: string): Promise<Table> {
   }
 }
 
+/** Rows of a group are in memory at once. */
+const LARGEST_GROUP = 2 ** 22;
+
 function rowGroups({ row_groups }: FileMetaData): readonly RowGroup[] {
   let first = 0;
-  return row_groups.map(({ num_rows }) => {
+  return row_groups.map(({ num_rows, columns }, number) => {
     const rows = Number(num_rows);
-    if (!Number.isSafeInteger(rows) || rows < 0 || rows > 2 ** 31) {
+    // A row has at least one value in each column, which may be an empty one.
+    const fits = columns.every(({ meta_data }) => rows <= Number(meta_data?.num_values ?? rows));
+    if (!Number.isSafeInteger(rows) || rows < 0 || rows > LARGEST_GROUP || !fits) {
       throw new Error(`a row group claims ${num_rows} rows`);
     }
-    const group = { first, end: first + rows };
+    const group = { number, first, end: first + rows };
     first = group.end;
     return group;
   });
+}
+
+/** The decoder takes the counts in its pages as they are. */
+async function checkGroup(
+  file: AsyncBuffer,
+  what: { readonly group: RowGroup; readonly names: readonly string[]; readonly metadata: FileMetaData },
+): Promise<void> {
+  const { group, names, metadata } = what;
+  for (const { meta_data: column } of metadata.row_groups[group.number]?.columns ?? []) {
+    if (column === undefined || !names.includes(column.path_in_schema[0] ?? "")) continue;
+    const start = Number(column.dictionary_page_offset || column.data_page_offset);
+    const bytes = await file.slice(start, start + Number(column.total_compressed_size));
+    checkPages({ bytes, metadata: column, schema: metadata.schema, compressors: boundedCompressors });
+  }
 }
 
 async function readRows(
@@ -153,6 +174,7 @@ async function readRows(
 ): Promise<readonly Row[]> {
   const { group, names, metadata } = what;
   try {
+    await checkGroup(file, what);
     return await parquetReadObjects({
       file,
       metadata,
