@@ -74,7 +74,7 @@ export async function openLanguage(
 
 async function createLanguage(component: Component, seed: number): Promise<LanguageModel> {
   if (isGguf(component.name)) return languageFromGguf(component);
-  if (isFolder(component)) return languageFromFolder(component.name);
+  if (isFolder(component)) return languageFromFolder(component.name, component.options);
   const { name, options } = component;
   return languageModels.get(name)({ random: createRandom(seed, "language"), options });
 }

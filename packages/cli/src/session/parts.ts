@@ -17,7 +17,12 @@ import {
   visualLosses,
 } from "@basic-mllm/core";
 import { tinyWeights } from "@basic-mllm/tiny";
-import { type HuggingFaceModel, loadHuggingFace, parseHuggingFaceConfig } from "@basic-mllm/weights";
+import {
+  type HuggingFaceModel,
+  loadHuggingFace,
+  parseHuggingFaceConfig,
+  weightStorages,
+} from "@basic-mllm/weights";
 import { z } from "zod";
 
 /** Options of a model made from scratch: a Hugging Face config, and where features are taken. */
@@ -66,14 +71,25 @@ function parseOptions(options: unknown): z.output<typeof scratch> {
   );
 }
 
-/** An encoder with weights, also that of a LLaVA. `options.layer` counts hidden states as Hugging Face does. */
+/** Options of a folder with weights, see {@link WeightStorage}. */
+const storage = z.enum(weightStorages).optional();
+const encoderFolder = z.strictObject({ layer: z.int().optional(), storage });
+const languageFolder = z.strictObject({ storage });
+
+/**
+ * An encoder with weights, also that of a LLaVA. `options.layer` counts hidden states as Hugging Face does, `storage` says
+ * how its matrices are kept.
+ */
 export async function encoderFromFolder(folder: string, options: Readonly<Record<string, unknown>>) {
-  const layer = options["layer"];
-  const model = await loadHuggingFace(folder, typeof layer === "number" ? { layer } : {});
+  const { layer, storage } = parseFolder(encoderFolder, folder, options);
+  const model = await loadHuggingFace(folder, {
+    ...(layer !== undefined && { layer }),
+    ...(storage !== undefined && { storage }),
+  });
   if (model.kind === "llava") {
     for (const { parameters } of [model.projector, model.language]) parameters.dispose();
     const { featureLayer } = model.config;
-    if (typeof layer !== "number" || layer === featureLayer) return model.vision;
+    if (layer === undefined || layer === featureLayer) return model.vision;
     throw new BasicError(
       "E_CONFIG",
       `${folder} holds a LLaVA whose features are of layer ${featureLayer}, but model.visionLayer is ${layer}. Set it to ${featureLayer}.`,
@@ -83,15 +99,25 @@ export async function encoderFromFolder(folder: string, options: Readonly<Record
   return model.vision;
 }
 
-/** A language model with weights, also that of a LLaVA. */
-export async function languageFromFolder(folder: string) {
-  const model = await loadHuggingFace(folder);
+/** A language model with weights, also that of a LLaVA. `options.storage` says how its matrices are kept; only float32 ones can train. */
+export async function languageFromFolder(folder: string, options: Readonly<Record<string, unknown>> = {}) {
+  const { storage } = parseFolder(languageFolder, folder, options);
+  const model = await loadHuggingFace(folder, storage === undefined ? {} : { storage });
   if (model.kind === "llava") {
     for (const { parameters } of [model.projector, model.vision]) parameters.dispose();
     return model.language;
   }
   if (model.kind !== "language") throw wrongKind(folder, "language", model.kind);
   return model.language;
+}
+
+function parseFolder<S extends z.ZodType>(schema: S, folder: string, options: unknown): z.output<S> {
+  const parsed = schema.safeParse(options);
+  if (parsed.success) return parsed.data;
+  throw new BasicError(
+    "E_RECIPE_INVALID",
+    `Options of the folder ${folder} are not valid.\n${explainIssues(parsed.error, options)}\nKnown storages: ${weightStorages.join(", ")}.`,
+  );
 }
 
 function wrongKind(where: string, wanted: string, found: HuggingFaceModel["kind"]): BasicError {
