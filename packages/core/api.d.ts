@@ -638,6 +638,28 @@ declare const linearCrossEntropy: KernelContract<"x" | "weight", LinearCrossEntr
  */
 declare const linearCrossEntropyBackward: KernelContract<"dloss" | "x" | "weight" | "logSumExp", LinearCrossEntropyBackwardAttrs>;
 
+/** {@link linearPair}, {@link linearTriple} and {@link linearBackward} have no attributes. */
+type LinearGroupAttrs = Readonly<Record<never, never>>;
+/** Inputs of {@link linearPair} and {@link linearTriple}. */
+type LinearGroupInput = "x" | `weight${number}`;
+/** Inputs of {@link linearBackward}. */
+type LinearBackwardInput = "x" | `dy${number}` | `weight${number}`;
+/**
+ * Products of one input with two matrices, for a gated MLP: `y0 = x · W0ᵀ`, `y1 = x · W1ᵀ`.
+ *
+ * R rows, I features in, Oᵢ features out: `x` `[R, I]`, `weightI` `[Oᵢ, I]`, outputs `[R, Oᵢ]`.
+ */
+declare const linearPair: KernelContract<LinearGroupInput, Readonly<Record<never, never>>>;
+/** As {@link linearPair} with three matrices: queries, keys and values of an attention. */
+declare const linearTriple: KernelContract<LinearGroupInput, Readonly<Record<never, never>>>;
+/**
+ * Gradients of products of one input, for any number of matrices: `dx = Σ dyᵢ · Wᵢ`, added from the last to the first, and
+ * `dWᵢ = dyᵢᵀ · x`.
+ *
+ * Shapes of {@link linearPair}, `dyI` `[R, Oᵢ]`. Outputs: dx, then each dWᵢ.
+ */
+declare const linearBackward: KernelContract<LinearBackwardInput, LinearGroupAttrs>;
+
 /** Attributes of {@link linearKl}. */
 type LinearKlAttrs = {
     /** Largest block of logits held at once, in bytes: a fast body never stores `[N, V]`. */
@@ -804,8 +826,8 @@ declare class Parameter {
     readonly constant: boolean;
     /** `f32`, or how the packed words of {@link value} are stored. */
     readonly storage: Storage;
-    /** @param values - Row-major values, copied; packed ones are frozen for good. */
-    constructor(name: string, values: Float32Array | PackedValues, shape: readonly number[], { constant }?: {
+    /** @param values - Row-major values, copied; packed ones are frozen for good. null: none, see {@link parameterShapes}. */
+    constructor(name: string, values: Float32Array | PackedValues | null, shape: readonly number[], { constant }?: {
         readonly constant?: boolean;
     });
     /** Of the values, whatever the storage. {@link replaceRows} changes its first size. */
@@ -880,6 +902,8 @@ declare class Linear {
     constructor(builder: Builder, name: string, shape: LinearShape);
     /** @param x - `[R, I]`. @returns `[R, O]`. */
     call(x: tf.Tensor2D, activation?: FusedActivation): tf.Tensor2D;
+    /** Whether it trains as a plain product: in float32, no bias, no adapter. */
+    get isPlain(): boolean;
 }
 
 /**
@@ -896,7 +920,20 @@ interface ValueSource {
     readonly packed?: (name: string, shape: readonly number[]) => PackedValues | undefined;
     /** The same for a decoder's table of words and its head. */
     readonly packedTable?: (name: string, shape: readonly number[]) => PackedValues | undefined;
+    /** Whether parameters are made without values, see {@link parameterShapes}. */
+    readonly shapesOnly?: boolean;
 }
+/**
+ * What a model would ask a {@link ValueSource} for, in order, without the memory of its weights.
+ *
+ * @param make - Builds the model from the source that it is given; it must not compute with the weights.
+ * @param visit - Gets each name and shape.
+ */
+declare function parameterShapes(make: (values: ValueSource) => {
+    readonly parameters: ParameterSet;
+}, visit: (name: string, shape: readonly number[]) => void): void;
+/** Values for a parameter, or null where its source has shapes only. */
+declare function valuesOf(source: ValueSource, ...[name, shape, role]: Parameters<ValueSource>): Float32Array | null;
 /** Options of {@link randomValues}. */
 interface RandomValueOptions {
     /** Standard deviation of `weight`; `"fan-in"` = uniform in ±1/√inputs, PyTorch's default. Default 0.02. */
@@ -2444,6 +2481,11 @@ declare const vlmSchema: z.ZodObject<{
         }>>;
         weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
         shuffle: z.ZodDefault<z.ZodBoolean>;
+        grouping: z.ZodOptional<z.ZodEnum<{
+            none: "none";
+            "modality-length": "modality-length";
+        }>>;
+        prefetch: z.ZodOptional<z.ZodInt>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
         losses: z.ZodPipe<z.ZodPrefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodNumber, z.ZodObject<{
             weight: z.ZodNumber;
@@ -2646,6 +2688,11 @@ declare const languageSchema: z.ZodObject<{
         }>>;
         weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
         shuffle: z.ZodDefault<z.ZodBoolean>;
+        grouping: z.ZodOptional<z.ZodEnum<{
+            none: "none";
+            "modality-length": "modality-length";
+        }>>;
+        prefetch: z.ZodOptional<z.ZodInt>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
         losses: z.ZodPipe<z.ZodPrefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodNumber, z.ZodObject<{
             weight: z.ZodNumber;
@@ -2814,6 +2861,11 @@ declare const regionTextSchema: z.ZodObject<{
         }>>;
         weightDecay: z.ZodDefault<z.ZodUnion<readonly [z.ZodNumber, z.ZodRecord<z.ZodString, z.ZodNumber>]>>;
         shuffle: z.ZodDefault<z.ZodBoolean>;
+        grouping: z.ZodOptional<z.ZodEnum<{
+            none: "none";
+            "modality-length": "modality-length";
+        }>>;
+        prefetch: z.ZodOptional<z.ZodInt>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
         losses: z.ZodPipe<z.ZodPrefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodNumber, z.ZodObject<{
             weight: z.ZodNumber;
@@ -3271,6 +3323,13 @@ interface Objective<Batch> {
     /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
     diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
 }
+/** What grouping looks at, for each sample. */
+interface SampleSizes {
+    /** Rows at the language model's input. */
+    readonly rows: ArrayLike<number>;
+    /** 1 for a sample that shows images, else 0. */
+    readonly visual: ArrayLike<number>;
+}
 /** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
 interface TrainingData<Batch> {
     readonly size: number;
@@ -3278,6 +3337,8 @@ interface TrainingData<Batch> {
     batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
     /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
     readonly heaviest?: (count: number) => Int32Array;
+    /** Of all samples, for stages with `grouping`. Asked for once a stage. */
+    sizes?(): SampleSizes;
 }
 
 /** A micro-batch of text: no row stands for a picture. */
@@ -3448,6 +3509,8 @@ interface OrderOptions {
     readonly microBatches: number;
     /** False: 0, 1, 2, ... over and over. */
     readonly shuffle: boolean;
+    /** Steps of samples with images and steps of text alone, with micro-batches of like row numbers; null: any samples. */
+    readonly sizes?: SampleSizes | null;
 }
 /** Which samples a micro-batch holds, by its place alone: step s needs no history. */
 interface SampleOrder {
@@ -3459,7 +3522,12 @@ interface SampleOrder {
      */
     indices(step: number, microBatch: number): Int32Array;
 }
-/** Every epoch is a permutation of its own, from (seed, stage, epoch); batches run over the ends of epochs. */
+/**
+ * Every epoch is a permutation of its own, from (seed, stage, epoch); batches run over the ends of epochs.
+ *
+ * With `sizes` the samples of a step are of one kind, as LLaVA's `group_by_modality_length` does, but for the steps at
+ * the ends of an epoch, which take what fills no step of its kind.
+ */
 declare function createOrder(options: OrderOptions): SampleOrder;
 
 /** A micro-batch of {@link createRegionTextObjective}: pictures, and which text of the bank each region shows. */
@@ -3696,4 +3764,4 @@ declare function projectBatch(features: VisualRows, { arrangement }: Pick<VlmBat
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packedEmbedding, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };
+export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearBackwardInput, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearGroupAttrs, type LinearGroupInput, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type SampleSizes, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBackward, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, linearPair, linearTriple, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packedEmbedding, parameterShapes, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, valuesOf, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };

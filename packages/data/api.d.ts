@@ -7,6 +7,22 @@ export { A as AddedToken, G as GridAfter, I as IMAGE_PLACEHOLDER, a as IMAGE_SLO
 import { a as ImageRoot } from './pixel-store-C0FuN5Rp.js';
 export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openPicture } from './pixel-store-C0FuN5Rp.js';
 
+/**
+ * How a chat template gets what is said: `parts` as Hugging Face's processors, a list of texts and images; `text` as
+ * llama.cpp, one text in which a marker stands for each image.
+ */
+type ChatForm = "parts" | "text";
+/**
+ * One of our templates as the Jinja text that other programs read beside a model.
+ *
+ * @param name - As for {@link findTemplate}.
+ * @param image - What stands for an image: the image token, or the marker of the texts.
+ * @returns null for templates that Jinja files cannot say: those that drop questions or start each turn anew, and `model`,
+ *   which is such a file already.
+ * @throws `BasicError` `E_NAME_UNKNOWN`.
+ */
+declare function chatTemplateOf(name: string, form: ChatForm, image: string): string | null;
+
 /** What a missing or broken picture does. */
 type ImagePolicy = "error" | "skip-and-count";
 /** How {@link readDataset} reads. */
@@ -213,6 +229,13 @@ interface PreviewRecord {
  */
 declare function previewSamples(source: SampleSource, options: PreviewOptions): Promise<readonly PreviewRecord[]>;
 
+/**
+ * The preprocessor_config.json of a processor, as Hugging Face's classes read it.
+ *
+ * @throws `BasicError` `E_CONFIG` for a processor that cuts pictures into tiles: LLaVA-1.6's is a model of another type.
+ */
+declare function describeImageProcessor(processor: ImageProcessor): Readonly<Record<string, unknown>>;
+
 /** How {@link openSamples} opens. */
 interface OpenSamplesOptions {
     /** Folder of the images, where they are files. Default: that of the data set. */
@@ -357,4 +380,4 @@ interface DatasetReport {
  */
 declare function validateDataset(options: ValidateOptions): Promise<DatasetReport>;
 
-export { ChannelStatistics, type Dataset, type DatasetOptions, type DatasetReport, DecodeOptions, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, ImageSize, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, checkVocabulary, countUnknownWords, decodeImage, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readImageSize, readImageSizes, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };
+export { ChannelStatistics, type ChatForm, type Dataset, type DatasetOptions, type DatasetReport, DecodeOptions, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, ImageSize, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, chatTemplateOf, checkVocabulary, countUnknownWords, decodeImage, describeImageProcessor, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readImageSize, readImageSizes, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };

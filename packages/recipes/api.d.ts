@@ -95,6 +95,8 @@ declare const quickstart: {
         logEvery: number;
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
+        grouping?: "none" | "modality-length" | undefined;
+        prefetch?: number | undefined;
     }>;
     features: {
         cache: boolean;
@@ -223,6 +225,8 @@ declare const smoke: {
         logEvery: number;
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
+        grouping?: "none" | "modality-length" | undefined;
+        prefetch?: number | undefined;
     }>;
     features: {
         cache: boolean;
@@ -356,6 +360,8 @@ declare const smollm2: {
         logEvery: number;
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
+        grouping?: "none" | "modality-length" | undefined;
+        prefetch?: number | undefined;
     }>;
     features: {
         cache: boolean;
@@ -486,6 +492,8 @@ declare const tinyEncoder: {
         logEvery: number;
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
+        grouping?: "none" | "modality-length" | undefined;
+        prefetch?: number | undefined;
     }>;
     contrastive: {
         regions: number;
@@ -589,6 +597,8 @@ declare const tinyLm: {
         logEvery: number;
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
+        grouping?: "none" | "modality-length" | undefined;
+        prefetch?: number | undefined;
     }>;
     name: string;
     description: string;

@@ -1,4 +1,4 @@
-import { KernelCase, Attributes, KernelContract, Tolerance, InputSpec, VisionEncoder, LossContext, VisualLoss, ProjectorContext, Projector } from '@basic-mllm/core';
+import { KernelCase, Attributes, KernelContract, Tolerance, InputSpec, VisionEncoder, LanguageModel, LossContext, VisualLoss, ProjectorContext, Projector } from '@basic-mllm/core';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** A case of any contract. */
@@ -150,6 +150,20 @@ interface EncoderSuite {
 /** A vitest suite for a vision encoder: shapes, gradient (by finite differences), save and load, leaks. */
 declare function testEncoder({ name, create, start }: EncoderSuite): void;
 
+/** What {@link testLanguageModel} needs to know of a language model. */
+interface LanguageModelSuite {
+    readonly name: string;
+    /** Makes a small one: every parameter is perturbed in double precision. At least 8 tokens. */
+    readonly create: () => LanguageModel;
+    /** Starts the backend; default: stock cpu with the references. */
+    readonly start?: () => Promise<unknown>;
+}
+/**
+ * A vitest suite for a language model: shapes, samples that do not see each other or what comes later, generation with
+ * a cache, observed rows, gradient (by finite differences), save and load, leaks.
+ */
+declare function testLanguageModel({ name, create, start }: LanguageModelSuite): void;
+
 /** Fields of a view through which a gradient may flow. */
 type LossField = "initial" | "refined" | "hidden" | "block";
 /** What {@link testLoss} needs to know of a loss. */
@@ -193,4 +207,4 @@ interface ProjectorSuite {
  */
 declare function testProjector(suite: ProjectorSuite): void;
 
-export { type AnyCase, type ConformanceFailure, type ConformanceOptions, type ConformanceResult, type Difference, type EncoderSuite, type HostTensor, type KnownGap, type LossField, type LossSuite, type ProjectorSuite, REFERENCE_BACKEND, type Regions, checkCase, describeDifference, hostTensor, implementByReference, inFloat64, normalValues, runConformance, startReferenceBackend, testBackend, testEncoder, testLoss, testProjector, worstDifference };
+export { type AnyCase, type ConformanceFailure, type ConformanceOptions, type ConformanceResult, type Difference, type EncoderSuite, type HostTensor, type KnownGap, type LanguageModelSuite, type LossField, type LossSuite, type ProjectorSuite, REFERENCE_BACKEND, type Regions, checkCase, describeDifference, hostTensor, implementByReference, inFloat64, normalValues, runConformance, startReferenceBackend, testBackend, testEncoder, testLanguageModel, testLoss, testProjector, worstDifference };

@@ -1,115 +1,6 @@
-import { DecoderConfig, Decoder, VitConfig, ComponentOptions, FeatureSelection, Vit, BuiltInProjector, Lora, AdaptableModel, Projector, RunStore } from '@basic-mllm/core';
-
-/** Bytes per value of every type that a safetensors header may name. */
-declare const bytesPerValue: {
-    readonly BOOL: 1;
-    readonly U8: 1;
-    readonly I8: 1;
-    readonly F8_E4M3: 1;
-    readonly F8_E5M2: 1;
-    readonly I16: 2;
-    readonly U16: 2;
-    readonly F16: 2;
-    readonly BF16: 2;
-    readonly I32: 4;
-    readonly U32: 4;
-    readonly F32: 4;
-    readonly F64: 8;
-    readonly I64: 8;
-    readonly U64: 8;
-};
-/** A value type of safetensors. */
-type DType = keyof typeof bytesPerValue;
-/** Types that we can write. */
-type FloatDType = "F32" | "F16" | "BF16";
-
-/** What a file says about one tensor. */
-interface TensorInfo {
-    readonly name: string;
-    readonly dtype: DType;
-    readonly shape: readonly number[];
-}
-/** Where one tensor lies in a safetensors file. */
-interface TensorEntry extends TensorInfo {
-    /** First byte, counted from the start of the file. */
-    readonly begin: number;
-    /** Byte after the last. */
-    readonly end: number;
-}
-
-/** Bytes that can be read by range: a buffer, or a file on disk. */
-interface ByteSource {
-    /** For messages, for example the path. */
-    readonly location: string;
-    readonly size: number;
-    /** Bytes `start .. end`. */
-    read(start: number, end: number): Uint8Array;
-    /** Closes the file, where there is one. */
-    close(): void;
-}
-/** A file of named tensors, whatever its format; tensors are read when they are asked for. */
-interface TensorFile {
-    readonly location: string;
-    /** In the order of the file. */
-    readonly names: readonly string[];
-    /** Whether the file holds a tensor of that name. */
-    has(name: string): boolean;
-    /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
-    entry(name: string): TensorInfo;
-    /** Values of a floating-point tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
-    floats(name: string): Float32Array;
-    /** Values of an integer tensor, row-major. @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`. */
-    integers(name: string): Int32Array;
-    /** Closes the file, where there is one. */
-    close(): void;
-}
-/** A source over bytes in memory. */
-declare function bytesInMemory(bytes: Uint8Array, location?: string): ByteSource;
-/** An open safetensors file; tensors are read when they are asked for. */
-declare class Safetensors implements TensorFile {
-    #private;
-    readonly location: string;
-    /**
-     * Reads and checks the header.
-     *
-     * @throws `BasicError` `E_WEIGHTS_FORMAT` for anything that is not a whole, consistent file.
-     */
-    constructor(source: ByteSource | Uint8Array);
-    /** Names in the order of the header. */
-    get names(): readonly string[];
-    /** Free text that the writer stored. */
-    get metadata(): Readonly<Record<string, string>>;
-    /** Whether the file holds a tensor of that name. */
-    has(name: string): boolean;
-    /** @throws `BasicError` `E_WEIGHTS_MISSING`. */
-    entry(name: string): TensorEntry;
-    /** Values of an F32, F16, BF16 or F64 tensor, row-major. Other types than F32 are decoded piece by piece. */
-    floats(name: string): Float32Array;
-    /** Values of an I32, I64 or U8 tensor, row-major. */
-    integers(name: string): Int32Array;
-    /** Closes the file, where there is one. */
-    close(): void;
-}
-/** A tensor to be written. */
-interface NamedTensor {
-    readonly name: string;
-    readonly shape: readonly number[];
-    readonly values: Float32Array | Int32Array;
-}
-/** Options of {@link encodeSafetensors}. */
-interface SafetensorsOptions {
-    /** How Float32Arrays are stored. Default F32. Int32Arrays are I32. */
-    readonly dtype?: FloatDType;
-    readonly metadata?: Readonly<Record<string, string>>;
-}
-/**
- * The file in pieces: the header, then one piece per tensor, so that a large model is never held twice.
- *
- * @throws `BasicError` `E_SHAPE` when values do not fill their shape, `E_NAME_DUPLICATE`.
- */
-declare function safetensorsPieces(tensors: readonly NamedTensor[], { dtype, metadata }?: SafetensorsOptions): Generator<Uint8Array>;
-/** A whole file in memory. */
-declare function encodeSafetensors(tensors: readonly NamedTensor[], options?: SafetensorsOptions): Uint8Array;
+import { ByteSource, Safetensors, WritableTensor, SafetensorsOptions, GgufType, TensorFile, LlavaConfig, FloatDType, TensorInfo } from './browser.js';
+export { DType, HttpOptions, LazyTensor, ModelConfig, NamedTensor, ProjectorConfig, RemoteBytes, RemoteSafetensors, TensorEntry, blobBytes, bytesInMemory, bytesPerValue, dequantise, encodeSafetensors, ggufTypes, openHttpBytes, openRemoteSafetensors, parseHuggingFaceConfig, safetensorsPieces, tensorsOf, writeDecoderConfig, writeLlavaConfig, writeVitConfig } from './browser.js';
+import { DecoderConfig, Lora, Decoder, PackedStorage, Vit, BuiltInProjector, AdaptableModel, Projector, RunStore } from '@basic-mllm/core';
 
 /**
  * Opens a file for reading by range.
@@ -119,19 +10,16 @@ declare function encodeSafetensors(tensors: readonly NamedTensor[], options?: Sa
 declare function openBytes(path: string): ByteSource;
 /** Opens a safetensors file; tensors are read when they are asked for. Close it after use. */
 declare function openSafetensors(path: string): Safetensors;
-/** Writes a safetensors file: the whole file or nothing. Makes the folder. */
-declare function writeSafetensors(path: string, tensors: readonly NamedTensor[], options?: SafetensorsOptions): Promise<void>;
+/** What the writers take: bytes in pieces, in memory or as they are made. */
+type Pieces = Iterable<Uint8Array> | AsyncIterable<Uint8Array>;
+/** Writes a safetensors file: the whole file or nothing. Makes the folder. Lazy tensors are in memory one at a time. */
+declare function writeSafetensors(path: string, tensors: readonly WritableTensor[], options?: SafetensorsOptions): Promise<void>;
 /**
  * Writes pieces under a temporary name, syncs, then renames.
  *
  * @throws `BasicError` `E_DISK_FULL`; the temporary file is removed.
  */
-declare function writeAtomically(path: string, pieces: Iterable<Uint8Array>): Promise<void>;
-
-/** A tensor type of GGUF that we read. */
-type GgufType = "F32" | "F16" | "BF16" | "Q4_0" | "Q4_1" | "Q5_0" | "Q5_1" | "Q8_0" | "Q4_K" | "Q6_K";
-/** Names of the types that we read. */
-declare const ggufTypes: readonly GgufType[];
+declare function writeAtomically(path: string, pieces: Pieces): Promise<void>;
 
 /** Where one tensor lies in a GGUF file. */
 interface GgufEntry {
@@ -198,20 +86,70 @@ interface GgufConfig {
  */
 declare function readGgufConfig(file: GgufFile): GgufConfig;
 
+/** The value of a field of a GGUF header, with the type that it is stored as. */
+type GgufValue = {
+    readonly type: "uint32" | "int32" | "float32";
+    readonly value: number;
+} | {
+    readonly type: "bool";
+    readonly value: boolean;
+} | {
+    readonly type: "string";
+    readonly value: string;
+} | {
+    readonly type: "int32s" | "float32s";
+    readonly value: readonly number[];
+} | {
+    readonly type: "strings";
+    readonly value: readonly string[];
+};
+/** Fields of a header by name, in the order of the file. */
+type GgufFieldValues = Readonly<Record<string, GgufValue>>;
+
+/** Types that we write. */
+type WrittenType = Extract<GgufType, "F32" | "F16" | "BF16" | "Q8_0">;
+/** Names of the types that we write. */
+declare const writtenTypes: readonly WrittenType[];
+/** A tensor to be written. */
+interface GgufTensor {
+    readonly name: string;
+    /** Row-major, as in Hugging Face's files; the file has it reversed. */
+    readonly shape: readonly number[];
+    readonly type: WrittenType;
+    /** Its values, asked for when the file has come to it. */
+    readonly values: () => Float32Array | Promise<Float32Array>;
+}
+/** What a GGUF file holds. */
+interface GgufContents {
+    readonly fields: GgufFieldValues;
+    readonly tensors: readonly GgufTensor[];
+}
 /**
- * The values that the bytes of a tensor stand for, in float32: bit for bit those of ggml's reference.
+ * Writes a GGUF file, version 3: the whole file or nothing. One tensor at a time is in memory.
  *
- * Source: the block structures of ggml. Scales `d` and minima `m` are half precision.
- *
- * - `Q4_0`: `d (q − 8)`; `Q5_0`: `d (q − 16)`; `Q8_0`: `d q`, 32 values a block
- * - `Q4_1`, `Q5_1`: `d q + m`, 32 values a block
- * - `Q4_K`: `d sᵢ q − m tᵢ`, 256 values in 8 groups with 6-bit sᵢ and tᵢ
- * - `Q6_K`: `d sᵢ (q − 32)`, 256 values in 16 groups with 8-bit sᵢ
- *
- * @param where - File and tensor, for messages.
- * @throws `BasicError` `E_WEIGHTS_FORMAT` when the bytes are not those of `count` values.
+ * @throws `BasicError` `E_SHAPE` where values do not fill a shape or rows are no whole blocks, `E_NAME_DUPLICATE`,
+ *   `E_DISK_FULL`.
  */
-declare function dequantise(bytes: Uint8Array, type: GgufType, count: number, where: string): Float32Array;
+declare function writeGguf(path: string, contents: GgufContents): Promise<void>;
+
+/** Options of {@link decoderContents}. */
+interface DecoderContentsOptions {
+    /** How matrices are stored; vectors are F32. */
+    readonly type: WrittenType;
+    /** `general.name`. */
+    readonly name: string;
+    /** Fields of the tokenizer, see {@link tokenizerFields}. llama.cpp reads no model without them. */
+    readonly tokenizer: GgufFieldValues;
+    /** Adapters: their updates are added to what is written, the model stays as it is. */
+    readonly lora?: Lora;
+}
+/**
+ * A language model as llama.cpp reads it: architectures llama (Mistral, SmolLM2, Vicuna and Phi 3 too), qwen2, qwen3,
+ * gemma and gemma2.
+ *
+ * @throws `BasicError` `E_CONFIG` for a model whose maths none of these has, naming the field.
+ */
+declare function decoderContents({ config, parameters }: Pick<Decoder, "config" | "parameters">, { type, name, tokenizer, lora }: DecoderContentsOptions): GgufContents;
 
 /** Parsed files of a Hugging Face tokenizer, as `createTokenizer` takes them. */
 interface TokenizerFiles {
@@ -274,57 +212,46 @@ interface GgufOptions {
  */
 declare function loadGguf(path: string, options?: GgufOptions): Promise<GgufModel>;
 
-/** The config in Hugging Face's spelling (transformers 4, which 5 reads as well). */
-declare function writeDecoderConfig(config: DecoderConfig): Record<string, unknown>;
-
-/** The config in Hugging Face's spelling. */
-declare function writeVitConfig(config: VitConfig): Record<string, unknown>;
-
-/** A projector as a config names it. */
-interface ProjectorConfig {
-    /** Name for `createProjector`. */
-    readonly name: string;
-    /** Options for `createProjector`. */
-    readonly options: ComponentOptions;
+/** Options of {@link writeShards}. */
+interface ShardOptions extends SafetensorsOptions {
+    /**
+     * What one file may hold: bytes of values, or a text such as `"5GB"` or `"500MiB"`. A larger tensor has a file to
+     * itself. Default 5 GB.
+     */
+    readonly maxShardSize?: number | string;
 }
-/** What a LLaVA config.json says. */
-interface LlavaConfig {
-    readonly vision: VitConfig;
-    readonly language: DecoderConfig;
-    readonly projector: ProjectorConfig;
-    /** Index into the encoder's hidden states. */
-    readonly featureLayer: number;
-    readonly featureSelection: FeatureSelection;
-    /** Token that stands for an image in texts. */
-    readonly imageTokenId: number;
-    /** LLaVA-1.6 (`llava_next`): sizes `[height, width]` for pictures that are cut into tiles. Its projector has `image_newline`. */
-    readonly gridPinpoints?: readonly (readonly [height: number, width: number])[];
-}
-/** A config of one of the kinds that we read. */
-type ModelConfig = {
-    readonly kind: "llava";
-    readonly config: LlavaConfig;
-} | {
-    readonly kind: "language";
-    readonly config: DecoderConfig;
-} | {
-    readonly kind: "vision";
-    readonly config: VitConfig;
-};
 /**
- * Reads a Hugging Face config.json: llava, a language model, or a CLIP, SigLIP or DINOv2 vision tower.
+ * Writes the weights of a model in Hugging Face's layout: `model.safetensors`, or `model-00001-of-0000N.safetensors` with
+ * `model.safetensors.index.json` where they exceed one file. Lazy tensors are in memory one at a time.
  *
- * @param json - The parsed file.
- * @throws `BasicError` `E_CONFIG` naming the field that is missing, unknown or not supported.
+ * At whatever moment the process or the machine stops, the folder holds the old weights as a whole, or the new ones: files
+ * are written and synced under names that nothing reads, then the index (or the single file) is replaced. Old files of
+ * weights are removed last; other files of the folder stay.
+ *
+ * @returns Names of the files with weights.
+ * @throws `BasicError` `E_CONFIG` for a size that is none, `E_NAME_DUPLICATE`, `E_SHAPE`, `E_DISK_FULL`.
  */
-declare function parseHuggingFaceConfig(json: unknown, where?: string): ModelConfig;
+declare function writeShards(folder: string, tensors: readonly WritableTensor[], options?: ShardOptions): Promise<readonly string[]>;
+
 /**
- * The config in Hugging Face's spelling. A projector that LLaVA does not have is described by the extra field
- * `basic_projector`, which transformers ignores.
+ * Opens weights in safetensors, wherever they lie: a file, or a folder with `model.safetensors` or shards and their index.
+ * Tensors are read when they are asked for. Close it after use.
  *
- * @param imageRows - Rows that an image of the encoder's size gives.
+ * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`.
  */
-declare function writeLlavaConfig(config: LlavaConfig, imageRows: number): Record<string, unknown>;
+declare function openWeights(path: string): TensorFile;
+
+/**
+ * How the matrices of a model's blocks are kept; tables, heads, norms and biases are float32.
+ *
+ * - `f32`: they can train
+ * - `bf16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so that
+ *   matrices whose rows are no multiple of 32 are kept as bf16
+ * - `file`: as the file has them, where the frozen kernels can compute with that, and frozen; else float32
+ */
+type WeightStorage = "f32" | PackedStorage | "file";
+/** Every {@link WeightStorage}. */
+declare const weightStorages: ["f32", "bf16", "q8_0", "q4_0", "q4_1", "file"];
 
 /** A LLaVA-shaped model: its parts and the config that describes them. */
 interface LlavaModel {
@@ -346,10 +273,15 @@ type HuggingFaceModel = LlavaModel | {
 interface LoadOptions {
     /** Of a vision tower: which hidden state its features are. Default −2. A LLaVA's config says its own. */
     readonly layer?: number;
+    /** How the matrices of the vision tower and the language model are kept. Default `f32`. Projectors are float32. */
+    readonly storage?: WeightStorage;
 }
 /**
  * Loads a folder with `config.json` and `model.safetensors` (or shards with an index): LLaVA, a language model,
  * or a vision tower. Names of the hub, of transformers 5 and of models in memory are understood.
+ *
+ * Memory: the model in its storage, and once more its largest tensor. What is missing or has another shape is found
+ * before a value is read.
  *
  * @throws `BasicError` `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
  *   `E_WEIGHTS_FORMAT` for damaged files, other shapes, or weights that the model has no place for.
@@ -360,21 +292,68 @@ declare function loadHuggingFace(folder: string, options?: LoadOptions): Promise
  *
  * @throws `BasicError` `E_CONFIG` when it holds something else.
  */
-declare function loadLlava(folder: string): Promise<LlavaModel>;
+declare function loadLlava(folder: string, options?: Pick<LoadOptions, "storage">): Promise<LlavaModel>;
 /** Options of {@link saveHuggingFace}. */
-interface SaveOptions {
-    /** How weights are stored. Default F32. */
-    readonly dtype?: FloatDType;
+interface SaveOptions extends Pick<ShardOptions, "dtype" | "maxShardSize"> {
     /** Adapters of the language model: their updates are added to what is written, the model stays as it is. */
     readonly lora?: Lora;
+    /** Rows of table and head, where tokens were added: new ones are the mean of the others. Default: as many as there are. */
+    readonly vocabularySize?: number;
 }
 /**
- * Writes `model.safetensors` and `config.json` in the hub's layout, which transformers and llama.cpp's
- * converter read. Each file is written whole or not at all; other files of the folder stay.
+ * Writes the weights (in shards where they exceed `maxShardSize`) and `config.json` in the hub's layout, which
+ * transformers and llama.cpp's converter read. One tensor at a time is read from the device. The weights are replaced as a
+ * whole, see {@link writeShards}; other files of the folder stay.
  *
- * @throws `BasicError` `E_DISK_FULL`.
+ * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none.
  */
-declare function saveHuggingFace(folder: string, model: HuggingFaceModel, { dtype, lora }?: SaveOptions): Promise<void>;
+declare function saveHuggingFace(folder: string, model: HuggingFaceModel, { dtype, lora, vocabularySize, ...options }?: SaveOptions): Promise<void>;
+
+/** Options of {@link projectorContents}. */
+interface ProjectorContentsOptions {
+    /** How matrices are stored: F32, F16 or BF16. Vectors, positions and, with BF16, the patch product are F32. */
+    readonly type: Exclude<WrittenType, "Q8_0">;
+    /** `general.name`. */
+    readonly name: string;
+    /** What pixels, from 0 to 1, are normalised with. */
+    readonly mean: readonly [number, number, number];
+    readonly std: readonly [number, number, number];
+}
+/**
+ * Encoder and projector as the mmproj file of llama.cpp's multimodal tools: architecture `clip`, projector type `mlp`.
+ * Blocks behind the features' layer are left out.
+ *
+ * @throws `BasicError` `E_CONFIG` for an encoder that is neither CLIP nor SigLIP, features with the class token, or a
+ *   projector that is not of two products.
+ */
+declare function projectorContents(model: Pick<LlavaModel, "vision" | "projector" | "language">, options: ProjectorContentsOptions): GgufContents;
+
+/** A JSON object. */
+type JsonObject = Readonly<Record<string, unknown>>;
+/** What a tokenizer is exported from: the contents of tokenizer.json and tokenizer_config.json. */
+interface TokenizerSource {
+    readonly tokenizer: JsonObject;
+    readonly config: JsonObject;
+}
+
+/** Options of {@link tokenizerFields}. */
+interface TokenizerFieldsOptions {
+    /** Rows of the embedding table: each needs a token. */
+    readonly rows: number;
+    /** Whether texts begin with the beginning-of-sequence token. */
+    readonly addsBegin: boolean;
+    /** The token that ends an answer, where it is not the end-of-sequence token. */
+    readonly endOfTurn?: number;
+    /** Jinja; default: the one of tokenizer_config.json. Null: none. */
+    readonly chatTemplate?: string | null;
+}
+/**
+ * The fields of a tokenizer in a GGUF file: byte-level BPE (`gpt2`), or SentencePiece's BPE with bytes (`llama`).
+ *
+ * @throws `BasicError` `E_TOKENIZER` for a tokenizer of another kind, for splits of texts that llama.cpp does not have, or
+ *   for more tokens than rows.
+ */
+declare function tokenizerFields(source: TokenizerSource, options: TokenizerFieldsOptions): GgufFieldValues;
 
 /** How far a download is. */
 interface DownloadProgress {
@@ -431,6 +410,84 @@ declare function loadPretrained(source: string, options?: DownloadOptions & Load
 /** Whether a model's name says that it must be downloaded. */
 declare function isRemote(source: string): boolean;
 
+/** What the config.json of an original LLaVA says beside the maths. */
+interface OriginalConfig extends LlavaConfig {
+    /** `square` or `pad`: how pictures become the encoder's input. */
+    readonly imageAspectRatio: "square" | "pad";
+    /** Name of the encoder on the hub. */
+    readonly visionTower: string;
+}
+/** Whether a config.json is that of a LLaVA as its own code writes it, and not transformers'. */
+declare function isOriginalLlava(json: object): boolean;
+
+/** An original LLaVA and what its config says beside the maths. */
+interface OriginalLlava {
+    readonly model: LlavaModel;
+    readonly config: OriginalConfig;
+}
+/**
+ * Loads a checkpoint as LLaVA's own code writes it: `model.mm_projector.*` beside the language model, in safetensors or
+ * `pytorch_model*.bin` files, which are read without running anything in them.
+ *
+ * @param vision - Folder of its encoder (CLIP or SigLIP in Hugging Face's layout). Its weights are taken from the checkpoint
+ *   where that holds an encoder.
+ * @throws `BasicError` `E_CONFIG` for a model that we cannot follow, `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`.
+ */
+declare function loadOriginalLlava(folder: string, vision: string): Promise<OriginalLlava>;
+/** What {@link assembleLlava} puts together. */
+interface LlavaParts {
+    /** LLaVA's mm_projector.bin, or a projector of ours in a safetensors file. */
+    readonly projector: string;
+    /** Folder of the encoder. */
+    readonly vision: string;
+    /** Folder of the language model. */
+    readonly language: string;
+    /** Which hidden state of the encoder the projector was trained on. Default −2, LLaVA's. */
+    readonly layer?: number;
+}
+/**
+ * Puts a LLaVA together from a projector's file and the models that it was trained between. The projector's kind is read
+ * off its tensors: `linear` or `mlpNx_gelu`.
+ *
+ * @throws `BasicError` `E_CONFIG`, `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` where the sizes of the three do not fit.
+ */
+declare function assembleLlava({ projector, vision, language, layer, }: LlavaParts): Promise<LlavaModel>;
+
+/** Ids of special tokens; null where the tokenizer has none. */
+interface SpecialIds {
+    readonly bos: number | null;
+    /** What ends an answer. */
+    readonly eos: number | null;
+    readonly pad: number | null;
+}
+/** What a folder for transformers needs beside the model. */
+interface TransformersOptions {
+    /** How weights are stored. Default F32. */
+    readonly dtype?: FloatDType;
+    /** Contents of tokenizer.json and tokenizer_config.json, the image token among their tokens. */
+    readonly tokenizer: {
+        readonly "tokenizer.json": object;
+        readonly "tokenizer_config.json": object;
+    };
+    /** The token that stands for one row of an image. */
+    readonly imageToken: {
+        readonly id: number;
+        readonly content: string;
+    };
+    readonly special: SpecialIds;
+    /** Contents of preprocessor_config.json. */
+    readonly processor: Readonly<Record<string, unknown>>;
+    /** Jinja; null: none. */
+    readonly chatTemplate: string | null;
+}
+/**
+ * Writes a folder that transformers opens with `LlavaForConditionalGeneration.from_pretrained` and `AutoProcessor`. Table
+ * and head grow where the image token lies behind their last row.
+ *
+ * @throws `BasicError` `E_CONFIG` for parts that this class does not have, `E_DISK_FULL`.
+ */
+declare function saveForTransformers(folder: string, model: LlavaModel, options: TransformersOptions): Promise<void>;
+
 /** Options of {@link loadPeft}. */
 interface LoadPeftOptions {
     /** Of dropout, where training goes on. Default 0. */
@@ -469,10 +526,11 @@ declare const PROJECTOR_FILE = "mm_projector.safetensors";
  */
 declare function saveProjector(path: string, projector: Projector): Promise<void>;
 /**
- * Puts the weights of a projector's file into a projector of the same kind. LLaVA's names (MobileVLM's and LangBridge's
- * are like them), those of a Hugging Face folder, of Honeybee, TinyLLaVA and Prismatic, and the projector's own are
- * understood; other parts of a model in the file are left alone. Constants stay as they are where the file has none. A
- * file of a stage whose pictures were not cut into tiles has no `image_newline`: the projector's own then stays too.
+ * Puts the weights of a projector's file (safetensors, or LLaVA's mm_projector.bin) into a projector of the same kind.
+ * LLaVA's names (MobileVLM's and LangBridge's are like them), those of a Hugging Face folder, of Honeybee, TinyLLaVA and
+ * Prismatic, and the projector's own are understood; other parts of a model in the file are left alone. Constants stay as
+ * they are where the file has none. A file of a stage whose pictures were not cut into tiles has no `image_newline`: the
+ * projector's own then stays too.
  *
  * @returns Names of the parameters that stay as they are.
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
@@ -505,6 +563,8 @@ declare class TorchFile implements TensorFile {
     entry(name: string): TensorInfo;
     /** Values of an F64, F32, F16 or BF16 tensor, row-major whatever its strides. */
     floats(name: string): Float32Array;
+    /** {@link floats} of a part of a tensor. The whole tensor is read: its values may lie in any order. */
+    readFloats(name: string, first: number, target: Float32Array): void;
     /** Values of an I32, I64, U8 or bool tensor, row-major whatever its strides. */
     integers(name: string): Int32Array;
     /** Closes the file, where there is one. */
@@ -517,4 +577,4 @@ declare class TorchFile implements TensorFile {
  */
 declare function readTorchFile(path: string): TorchFile;
 
-export { type ByteSource, type DType, type DownloadOptions, type DownloadProgress, type FloatDType, type GgufArchitecture, type GgufConfig, type GgufEntry, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufType, type HuggingFaceModel, type LlavaConfig, type LlavaModel, type LoadOptions, type LoadPeftOptions, type ModelConfig, type NamedTensor, PROJECTOR_FILE, type PretrainedModel, type ProjectorConfig, Safetensors, type SafetensorsOptions, type SaveOptions, type SavePeftOptions, type TensorEntry, type TensorFile, type TensorInfo, type TokenizerFiles, type TokenizerSettings, TorchFile, bytesInMemory, bytesPerValue, createDiskStore, dequantise, downloadPretrained, encodeSafetensors, ggufTypes, isRemote, loadGguf, loadHuggingFace, loadLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, parseHuggingFaceConfig, readGgufConfig, readGgufTokenizer, readTorchFile, safetensorsPieces, saveHuggingFace, savePeft, saveProjector, writeAtomically, writeDecoderConfig, writeLlavaConfig, writeSafetensors, writeVitConfig };
+export { ByteSource, type DecoderContentsOptions, type DownloadOptions, type DownloadProgress, FloatDType, type GgufArchitecture, type GgufConfig, type GgufContents, type GgufEntry, type GgufFieldValues, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufTensor, GgufType, type GgufValue, type HuggingFaceModel, LlavaConfig, type LlavaModel, type LlavaParts, type LoadOptions, type LoadPeftOptions, type OriginalConfig, type OriginalLlava, PROJECTOR_FILE, type Pieces, type PretrainedModel, type ProjectorContentsOptions, Safetensors, SafetensorsOptions, type SaveOptions, type SavePeftOptions, type ShardOptions, type SpecialIds, TensorFile, TensorInfo, type TokenizerFieldsOptions, type TokenizerFiles, type TokenizerSettings, type TokenizerSource, TorchFile, type TransformersOptions, type WeightStorage, WritableTensor, type WrittenType, assembleLlava, createDiskStore, decoderContents, downloadPretrained, isOriginalLlava, isRemote, loadGguf, loadHuggingFace, loadLlava, loadOriginalLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, openWeights, projectorContents, readGgufConfig, readGgufTokenizer, readTorchFile, saveForTransformers, saveHuggingFace, savePeft, saveProjector, tokenizerFields, weightStorages, writeAtomically, writeGguf, writeSafetensors, writeShards, writtenTypes };

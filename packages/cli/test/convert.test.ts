@@ -58,7 +58,7 @@ beforeAll(async () => {
   const config = {
     vision,
     language,
-    projector: { name: "mlp2x_gelu", bias: true, outputNorm: "none", factor: 1 },
+    projector: { name: "mlp2x_gelu", options: {} },
     featureLayer: -2,
     featureSelection: "patch",
     imageTokenId: 5,

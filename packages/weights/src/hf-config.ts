@@ -65,7 +65,7 @@ function unknownArchitecture(fields: ConfigFields, type: string, where: string):
     "E_CONFIG",
     `${where}: the architecture "${type}"${classes === "" ? "" : ` (${classes})`} is not supported. Supported \`model_type\`s: ` +
       `language models ${decoderFamilies.join(", ")} (Vicuna and SmolLM2 are llama); vision towers ${visionTypes.join(", ")}; ` +
-      "both with a projector: llava.",
+      "both with a projector: llava, llava_next.",
   );
 }
 

@@ -53,7 +53,11 @@ export function checkTensors({ location, wanted, found, mayBeLeft, indexed }: We
   if (missing.length + other.length + left.length === 0) return;
   const lines = [
     `${location} does not hold the model of its config.json.`,
-    ...section(missing.map(describeMissing(indexed)), `of ${wanted.length} tensors`, "missing"),
+    ...section(
+      missing.map(describeMissing(indexed, [...found.keys()])),
+      `of ${wanted.length} tensors`,
+      "missing",
+    ),
     ...section(other, `of ${wanted.length} tensors`, "of another shape"),
     ...section(left, `of ${found.size} stored tensors`, "without a place in the model"),
     foundLine(found),
@@ -73,13 +77,20 @@ function section(entries: readonly string[], of: string, problem: string): reado
   ];
 }
 
-function describeMissing(indexed: ReadonlyMap<string, string>) {
+function describeMissing(indexed: ReadonlyMap<string, string>, found: readonly string[]) {
+  const places = new Set(found.map(placeOf));
   return ({ names, shape }: WantedTensor): string => {
-    const [name = ""] = names;
+    // Under the name that it would have beside its neighbours.
+    const name = names.find((candidate) => places.has(placeOf(candidate))) ?? names[0] ?? "";
     const file = names.map((candidate) => indexed.get(candidate)).find((named) => named !== undefined);
     const place = file === undefined ? "" : `, which the index says is in ${file}`;
     return `${name} ${formatShape(shape)}${place}`;
   };
+}
+
+/** `model.mm_projector` of `model.mm_projector.0.weight`. */
+function placeOf(name: string): string {
+  return name.split(".", 2).join(".");
 }
 
 function otherShape({ name, shape, file }: FoundTensor, { shape: asked, fields }: WantedTensor): string {

@@ -183,7 +183,16 @@ describe("assembleLlava", () => {
       assembleLlava({ projector, vision, language }).catch((error: Error) => error.message);
     const bin = join(fixtures, "mm_projector.bin");
     expect(String(await assemble(bin)).replaceAll(fixtures, "")).toMatchInlineSnapshot(
-      `"/mm_projector.bin: tensor "model.mm_projector.0.weight" has shape [4, 3], but config.json asks for [48, 32]. [E_WEIGHTS_FORMAT]"`,
+      `
+      "/mm_projector.bin does not hold the model of its config.json.
+      4 of 98 tensors are of another shape:
+        model.mm_projector.0.weight has shape [4, 3] in mm_projector.bin, but config.json asks for [48, 32]: \`text_config.hidden_size\` is 48, \`vision_config.hidden_size × basic_projector.options.factor²\` is 32
+        model.mm_projector.0.bias has shape [4] in mm_projector.bin, but config.json asks for [48]: \`text_config.hidden_size\` is 48
+        model.mm_projector.2.weight has shape [4, 4] in mm_projector.bin, but config.json asks for [48, 48]: \`text_config.hidden_size\` is 48, \`text_config.hidden_size\` is 48
+        model.mm_projector.2.bias has shape [4] in mm_projector.bin, but config.json asks for [48]: \`text_config.hidden_size\` is 48
+      Found: 4 tensors in mm_projector.bin, 94 tensors in model.safetensors (model.mm_projector.0.weight, model.mm_projector.0.bias, model.mm_projector.2.weight, ...).
+      Is config.json of another model, or a file of another checkpoint? Download the folder again, or correct the field. [E_WEIGHTS_FORMAT]"
+    `,
     );
     const layouts = join(fixtures, "layouts.bin");
     expect(String(await assemble(layouts)).replaceAll(fixtures, "")).toMatchInlineSnapshot(

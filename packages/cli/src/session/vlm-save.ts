@@ -36,7 +36,6 @@ import type { Provenance } from "./task.js";
 export interface TrainedVlm {
   readonly recipe: VlmRecipe;
   readonly encoder: VisionEncoder | FeatureSource;
-  readonly processor: ImageProcessor;
   readonly projector: Projector;
   readonly language: LanguageModel;
   /** Adapters of the language model; null where there are none. */

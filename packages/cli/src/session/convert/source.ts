@@ -174,5 +174,5 @@ async function trainedProcessor(
 ): Promise<ImageProcessor | null> {
   if (recipe?.task !== "vlm" || model.kind !== "llava") return null;
   const { vision } = await withLocalFiles(recipe.model, { terminal });
-  return openProcessor(vision, model.vision);
+  return openProcessor({ ...recipe, model: { ...recipe.model, vision } }, model.vision);
 }
