@@ -5,6 +5,7 @@ import { type Fallback, setFallback } from "./kernels/run.js";
 
 /** Threads of a backend that computes on the processor. Results do not depend on their number. */
 export interface BackendThreads {
+  /** How many compute now. */
   count(): number;
   /** Sets the number from the next kernel on. */
   set(count: number): void;

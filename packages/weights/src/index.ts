@@ -11,7 +11,7 @@ export { type ProjectorContentsOptions, projectorContents } from "./gguf/project
 export { type GgufType, ggufTypes } from "./gguf/tensor-types.js";
 export { readGgufTokenizer, type TokenizerFiles, type TokenizerSettings } from "./gguf/tokenizer.js";
 export { type TokenizerFieldsOptions, tokenizerFields } from "./gguf/tokenizer-fields.js";
-export type { TokenizerSource } from "./gguf/tokenizer-parts.js";
+export type { JsonObject, TokenizerSource } from "./gguf/tokenizer-parts.js";
 export {
   type GgufContents,
   type GgufTensor,

@@ -13,6 +13,7 @@ export interface NamedTensor {
 export interface LazyTensor {
   readonly name: string;
   readonly shape: readonly number[];
+  /** The values, row-major. */
   readonly values: () => Float32Array | Promise<Float32Array>;
 }
 

@@ -16,5 +16,5 @@ mod rows;
 pub mod support;
 mod tile;
 mod update;
-pub mod vector;
+pub(crate) mod vector;
 mod vocabulary;

@@ -65,7 +65,7 @@ export abstract class BuiltInProjector implements Projector {
 
   abstract gridAfter(grid: Grid, rows: number): ImageRows;
 
-  /** @param images - One per image, in order. May return `rows` itself. */
+  /** The visual embeddings of rows. May return `rows` itself. @param images - One per image, in order. */
   protected abstract compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
 
   /** @throws {@link BasicError} `E_SHAPE` when an image's rows are no grid, or none of the right size. */

@@ -41,7 +41,18 @@ export const cAbstractorOptions = z.strictObject({
     ),
 });
 /** Options of `c-abstractor`. */
-export type CAbstractorOptions = z.input<typeof cAbstractorOptions>;
+export interface CAbstractorOptions {
+  /** Rows and columns of the pooled grid. Default: 12 × 12. */
+  readonly pool?: readonly [number, number] | undefined;
+  /** Blocks before the pooling, and as many after it. Default: 3. */
+  readonly depth?: number | undefined;
+  /** Channels of the blocks. Default: 1024. */
+  readonly hidden?: number | undefined;
+  /** Products after the blocks, with SiLU between them. Default: 2. */
+  readonly mlpDepth?: number | undefined;
+  /** Rows and columns of patches that have an embedding; false: none has. Default: those of the encoder. */
+  readonly positions?: readonly [number, number] | false | undefined;
+}
 
 /**
  * Honeybee's C-Abstractor (arXiv:2312.06742): an embedding of each patch's position, RegNet blocks, mean over cells of

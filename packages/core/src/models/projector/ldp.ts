@@ -121,7 +121,10 @@ export const poolOption = z
 /** Options of `ldpv2`. */
 export const ldpv2Options = z.strictObject({ pool: poolOption });
 /** Options of `ldpv2`. */
-export type Ldpv2Options = z.input<typeof ldpv2Options>;
+export interface Ldpv2Options {
+  /** Rows and columns of the pooled grid. Default: 12 × 12. */
+  readonly pool?: readonly [number, number] | undefined;
+}
 
 /**
  * MobileVLM V2's projector (arXiv:2402.03766): `Linear, GELU, Linear`, mean over cells of a fixed grid, then a depthwise

@@ -24,7 +24,18 @@ export const resamplerOptions = z.strictObject({
   expansion: count.default(4).describe("Width inside of the feed-forward, in widths of the language model."),
 });
 /** Options of `resampler`. */
-export type ResamplerOptions = z.input<typeof resamplerOptions>;
+export interface ResamplerOptions {
+  /** Rows that each image becomes. Default: 128. */
+  readonly queries?: number | undefined;
+  /** Layers of attention and feed-forward. Default: 3. */
+  readonly depth?: number | undefined;
+  /** Attention heads. Default: 8. */
+  readonly heads?: number | undefined;
+  /** Width of a head. Default: 64. */
+  readonly headWidth?: number | undefined;
+  /** Width inside of the feed-forward, in widths of the language model. Default: 4. */
+  readonly expansion?: number | undefined;
+}
 
 /**
  * The perceiver resampler (arXiv:2204.14198) as TinyLLaVA has it: features go through a product, then learned queries

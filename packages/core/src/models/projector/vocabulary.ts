@@ -28,7 +28,14 @@ export const vocabularyOptions = z.strictObject({
     .describe("How scores become weights; none: they are the weights, as in LangBridge's checkpoints."),
 });
 /** Options of `vocabulary`. */
-export type VocabularyOptions = z.input<typeof vocabularyOptions>;
+export interface VocabularyOptions {
+  /** Ids of the tokens whose embeddings are mixed. Default: all. */
+  readonly tokens?: readonly number[] | undefined;
+  /** Width between the products. Default: the language model's. */
+  readonly hidden?: number | undefined;
+  /** How scores become weights: by a softmax (default), or as they are, as in LangBridge's checkpoints. */
+  readonly weights?: "softmax" | "none" | undefined;
+}
 
 /**
  * Visual rows as mixtures of word embeddings, after LangBridge (arXiv:2503.19404): a score for each token from
