@@ -160,7 +160,7 @@ export interface SaveOptions extends Pick<ShardOptions, "dtype" | "maxShardSize"
  * transformers and llama.cpp's converter read. One tensor at a time is read from the device. The weights are replaced as a
  * whole, see {@link writeShards}; other files of the folder stay.
  *
- * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none.
+ * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none, or a `vocabularySize` below the rows.
  */
 export async function saveHuggingFace(
   folder: string,
@@ -169,12 +169,22 @@ export async function saveHuggingFace(
 ): Promise<void> {
   const { tensors: own, config: plain } = exported(model, lora);
   const grows = vocabularySize !== undefined && model.kind !== "vision";
+  if (grows) checkRows(vocabularySize, model.language.vocabularySize);
   const tensors = grows ? own.map((tensor) => growRows(tensor, vocabularySize)) : own;
   const config = grows ? withVocabulary(plain, vocabularySize) : plain;
   const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
   await writeShards(folder, tensors, { dtype, ...options });
   const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
   await writeAtomically(join(folder, "config.json"), [new TextEncoder().encode(json)]);
+}
+
+function checkRows(asked: number, rows: number): void {
+  if (Number.isSafeInteger(asked) && asked >= rows) return;
+  throw new BasicError(
+    "E_CONFIG",
+    `saveHuggingFace: \`vocabularySize\` must be a whole number from ${rows}, the rows of the table, got ${asked}. ` +
+      "Leave it out, or take tokens away with resizeVocabulary before.",
+  );
 }
 
 function projectorTensor(name: string): string {

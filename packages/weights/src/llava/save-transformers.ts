@@ -88,7 +88,10 @@ async function writeText(path: string, text: string): Promise<void> {
   await writeAtomically(path, [new TextEncoder().encode(text)]);
 }
 
-function checkLlava({ vision, projector }: LlavaModel): void {
+function checkLlava({ vision, projector, config }: LlavaModel): void {
+  if (config.gridPinpoints !== undefined) {
+    throw inexpressible("a picture", "one image", "tiles (anyres)", "model.imageAspectRatio pad or square");
+  }
   const { names, classToken, preNorm, patchBias } = vision.config;
   const isClip = classToken && preNorm && !patchBias;
   const isSiglip = !classToken && !preNorm && patchBias;
@@ -110,10 +113,16 @@ function checkLlava({ vision, projector }: LlavaModel): void {
   if (depth !== 2) throw inexpressible("the projector", "mlp2x_gelu, two products", `one of ${depth}`);
 }
 
-function inexpressible(what: string, expected: string, given: string): BasicError {
+/** @param possible - What to train with. */
+function inexpressible(
+  what: string,
+  expected: string,
+  given: string,
+  possible = "the projector mlp2x_gelu and an encoder of CLIP or SigLIP",
+): BasicError {
   return new BasicError(
     "E_CONFIG",
     `transformers' LLaVA cannot hold this model: ${what} must be ${expected}, got ${given}. ` +
-      "Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic.",
+      `Train with ${possible}, or convert with --to basic.`,
   );
 }
