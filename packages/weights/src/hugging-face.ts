@@ -11,7 +11,6 @@ import {
 } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
-import { writeAtomically } from "./files.js";
 import { growRows } from "./grow-rows.js";
 import {
   type LlavaConfig,
@@ -30,7 +29,7 @@ import {
   projectorPart,
   visionPart,
 } from "./hf-parts.js";
-import { readJson } from "./json-file.js";
+import { readJson, writeJson } from "./json-file.js";
 import { tensorsOf } from "./parameter-tensors.js";
 import type { LazyTensor } from "./safetensors-write.js";
 import { type ShardOptions, writeShards } from "./shards.js";
@@ -174,8 +173,7 @@ export async function saveHuggingFace(
   const config = grows ? withVocabulary(plain, vocabularySize) : plain;
   const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
   await writeShards(folder, tensors, { dtype, ...options });
-  const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
-  await writeAtomically(join(folder, "config.json"), [new TextEncoder().encode(json)]);
+  await writeJson(join(folder, "config.json"), { ...config, torch_dtype: torch });
 }
 
 function checkRows(asked: number, rows: number): void {

@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { BasicError, MlpProjector } from "@basic-mllm/core";
 
 import type { FloatDType } from "../dtypes.js";
-import { writeAtomically } from "../files.js";
+import { writeText } from "../files.js";
 import { type LlavaModel, saveHuggingFace } from "../hugging-face.js";
+import { writeJson } from "../json-file.js";
 
 /** Ids of special tokens; null where the tokenizer has none. */
 export interface SpecialIds {
@@ -58,7 +59,7 @@ export async function saveForTransformers(
     "generation_config.json": generationConfig(special),
   };
   for (const [name, content] of Object.entries(files)) {
-    await writeText(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+    await writeJson(join(folder, name), content);
   }
   if (chatTemplate !== null) await writeText(join(folder, "chat_template.jinja"), chatTemplate);
 }
@@ -82,10 +83,6 @@ function generationConfig({ bos, eos, pad }: SpecialIds): object {
     ...(eos !== null && { eos_token_id: eos }),
     ...((pad ?? eos) !== null && { pad_token_id: pad ?? eos }),
   };
-}
-
-async function writeText(path: string, text: string): Promise<void> {
-  await writeAtomically(path, [new TextEncoder().encode(text)]);
 }
 
 function checkLlava({ vision, projector, config }: LlavaModel): void {
