@@ -305,7 +305,7 @@ interface SaveOptions extends Pick<ShardOptions, "dtype" | "maxShardSize"> {
  * transformers and llama.cpp's converter read. One tensor at a time is read from the device. The weights are replaced as a
  * whole, see {@link writeShards}; other files of the folder stay.
  *
- * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none.
+ * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none, or a `vocabularySize` below the rows.
  */
 declare function saveHuggingFace(folder: string, model: HuggingFaceModel, { dtype, lora, vocabularySize, ...options }?: SaveOptions): Promise<void>;
 
@@ -323,8 +323,8 @@ interface ProjectorContentsOptions {
  * Encoder and projector as the mmproj file of llama.cpp's multimodal tools: architecture `clip`, projector type `mlp`.
  * Blocks behind the features' layer are left out.
  *
- * @throws `BasicError` `E_CONFIG` for an encoder that is neither CLIP nor SigLIP, features with the class token, or a
- *   projector that is not of two products.
+ * @throws `BasicError` `E_CONFIG` for an encoder that is neither CLIP nor SigLIP, features with the class token, pictures
+ *   that are cut into tiles, or a projector that is not of two products.
  */
 declare function projectorContents(model: Pick<LlavaModel, "vision" | "projector" | "language">, options: ProjectorContentsOptions): GgufContents;
 

@@ -1,6 +1,6 @@
 // node ours.mjs RUN HF OUT [PICTURE...]: what our side makes of pictures, for check-hf.sh and check-llama-cpp.sh.
 // HF: the run as `convert` wrote it for transformers. Writes OUT/cases.json, and OUT/N.safetensors per picture: input_ids,
-// pixel_values [1, 3, H, W], fitted [H, W, 3] (levels after resizing) and logits [R, V].
+// pixel_values [1, 3, H, W], fitted [H, W, 3] (levels after resizing), visual [N, D] and logits [R, V].
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 

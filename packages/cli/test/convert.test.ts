@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
@@ -134,6 +134,14 @@ describe("convert", () => {
     file.close();
   });
 
+  it("names files after a folder, dots and all", async () => {
+    const dotted = join(scratch, "tiny-1.5");
+    await cp(folder, dotted, { recursive: true });
+    const out = join(scratch, "gguf-dotted");
+    expect((await cli(["convert", dotted, out, "--to", "gguf"])).code).toBe(0);
+    expect((await readdir(out)).sort()).toEqual(["mmproj-tiny-1.5-f16.gguf", "tiny-1.5-f16.gguf"]);
+  });
+
   it("writes our own folder, and takes a GGUF file back", async () => {
     const own = join(scratch, "own");
     expect((await cli(["convert", folder, own, "--to", "basic", "--dtype", "bf16"])).code).toBe(0);
@@ -142,6 +150,17 @@ describe("convert", () => {
     const out = join(scratch, "language");
     expect((await cli(["convert", gguf, out])).code).toBe(0);
     expect(await read(join(out, "config.json"))).toMatchObject({ model_type: "llama", vocab_size: 5 });
+  });
+
+  it("takes the tokenizer that is named instead of a GGUF file's own", async () => {
+    const named = join(scratch, "named-tokenizer");
+    await mkdir(named);
+    await json(join(named, "tokenizer.json"), tokenizer);
+    await json(join(named, "tokenizer_config.json"), { ...settings, model_max_length: 77 });
+    const gguf = join(scratch, "gguf-f32", "tiny-f32.gguf");
+    const out = join(scratch, "language-named");
+    expect((await cli(["convert", gguf, out, "--tokenizer", named])).code).toBe(0);
+    expect(await read(join(out, "tokenizer_config.json"))).toMatchObject({ model_max_length: 77 });
   });
 
   it("puts a projector between its models", async () => {
@@ -233,6 +252,16 @@ describe("convert refuses", () => {
       [
         2,
         "error basic-mllm convert: vision-only holds a vision encoder alone, which has nothing to convert. Give a LLaVA or a language model. [E_USAGE]",
+      ]
+    `);
+  });
+
+  it("a tokenizer's folder that has none", async () => {
+    const nowhere = join(scratch, "nowhere");
+    expect(await failure(folder, out(), "--to", "basic", "--tokenizer", nowhere)).toMatchInlineSnapshot(`
+      [
+        1,
+        "error tokenizer: expected the file nowhere/tokenizer.json, and it cannot be read. Give the folder of a model with a fast tokenizer. [E_TOKENIZER]",
       ]
     `);
   });

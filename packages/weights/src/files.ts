@@ -65,6 +65,11 @@ export async function writeAtomically(path: string, pieces: Pieces): Promise<voi
   });
 }
 
+/** {@link writeAtomically} for a text. */
+export async function writeText(path: string, text: string): Promise<void> {
+  await writeAtomically(path, [new TextEncoder().encode(text)]);
+}
+
 /** Writes `temporary`, syncs it, and gives it its name; it is removed after an error. */
 export async function replaceFile(path: string, temporary: string, pieces: Pieces): Promise<void> {
   try {

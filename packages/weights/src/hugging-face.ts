@@ -11,7 +11,6 @@ import {
 } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
-import { writeAtomically } from "./files.js";
 import { growRows } from "./grow-rows.js";
 import {
   type LlavaConfig,
@@ -30,7 +29,7 @@ import {
   projectorPart,
   visionPart,
 } from "./hf-parts.js";
-import { readJson } from "./json-file.js";
+import { readJson, writeJson } from "./json-file.js";
 import { tensorsOf } from "./parameter-tensors.js";
 import type { LazyTensor } from "./safetensors-write.js";
 import { type ShardOptions, writeShards } from "./shards.js";
@@ -160,7 +159,7 @@ export interface SaveOptions extends Pick<ShardOptions, "dtype" | "maxShardSize"
  * transformers and llama.cpp's converter read. One tensor at a time is read from the device. The weights are replaced as a
  * whole, see {@link writeShards}; other files of the folder stay.
  *
- * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none.
+ * @throws `BasicError` `E_DISK_FULL`; `E_CONFIG` for a shard size that is none, or a `vocabularySize` below the rows.
  */
 export async function saveHuggingFace(
   folder: string,
@@ -169,12 +168,21 @@ export async function saveHuggingFace(
 ): Promise<void> {
   const { tensors: own, config: plain } = exported(model, lora);
   const grows = vocabularySize !== undefined && model.kind !== "vision";
+  if (grows) checkRows(vocabularySize, model.language.vocabularySize);
   const tensors = grows ? own.map((tensor) => growRows(tensor, vocabularySize)) : own;
   const config = grows ? withVocabulary(plain, vocabularySize) : plain;
   const torch = { F32: "float32", F16: "float16", BF16: "bfloat16" }[dtype];
   await writeShards(folder, tensors, { dtype, ...options });
-  const json = `${JSON.stringify({ ...config, torch_dtype: torch }, undefined, 2)}\n`;
-  await writeAtomically(join(folder, "config.json"), [new TextEncoder().encode(json)]);
+  await writeJson(join(folder, "config.json"), { ...config, torch_dtype: torch });
+}
+
+function checkRows(asked: number, rows: number): void {
+  if (Number.isSafeInteger(asked) && asked >= rows) return;
+  throw new BasicError(
+    "E_CONFIG",
+    `saveHuggingFace: \`vocabularySize\` must be a whole number from ${rows}, the rows of the table, got ${asked}. ` +
+      "Leave it out, or take tokens away with resizeVocabulary before.",
+  );
 }
 
 function projectorTensor(name: string): string {

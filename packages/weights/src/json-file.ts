@@ -2,6 +2,8 @@ import { readFileSync } from "node:fs";
 
 import { BasicError } from "@basic-mllm/core";
 
+import { writeText } from "./files.js";
+
 /**
  * Reads a JSON object.
  *
@@ -15,6 +17,11 @@ export function readJson(path: string): object {
     throw new BasicError("E_WEIGHTS_MISSING", `${path} cannot be read. Check the path.`, { cause: error });
   }
   return parseJson(text, path);
+}
+
+/** Writes a value as indented JSON: the whole file or nothing. @throws `BasicError` `E_DISK_FULL`. */
+export async function writeJson(path: string, value: object): Promise<void> {
+  await writeText(path, `${JSON.stringify(value, undefined, 2)}\n`);
 }
 
 /** @throws `BasicError` `E_CONFIG` for anything but a JSON object. */

@@ -9,8 +9,8 @@ import {
   type ValueSource,
 } from "@basic-mllm/core";
 
-import { openSafetensors, writeAtomically, writeSafetensors } from "./files.js";
-import { readJson } from "./json-file.js";
+import { openSafetensors, writeSafetensors } from "./files.js";
+import { readJson, writeJson } from "./json-file.js";
 import { tensorsOf } from "./parameter-tensors.js";
 import { type PeftConfig, readPeftConfig, writePeftConfig } from "./peft-config.js";
 import type { Safetensors } from "./safetensors.js";
@@ -128,6 +128,5 @@ export async function savePeft(
     tensorsOf(lora.parameters, (name) => PREFIX + name),
   );
   const config = writePeftConfig(lora, [...model.linears.keys()], baseModel ?? null);
-  const json = `${JSON.stringify(config, undefined, 2)}\n`;
-  await writeAtomically(join(folder, CONFIG_FILE), [new TextEncoder().encode(json)]);
+  await writeJson(join(folder, CONFIG_FILE), config);
 }

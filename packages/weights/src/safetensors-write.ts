@@ -111,7 +111,11 @@ export function checkNames(tensors: readonly WritableTensor[]): void {
   const seen = new Set<string>();
   for (const { name } of tensors) {
     if (seen.has(name) || name === "__metadata__") {
-      throw new BasicError("E_NAME_DUPLICATE", `encodeSafetensors: there are two tensors "${name}".`);
+      const holder = name === "__metadata__" ? "the format itself" : "another tensor";
+      throw new BasicError(
+        "E_NAME_DUPLICATE",
+        `safetensors: the name "${name}" is taken by ${holder}. Give each tensor a name of its own.`,
+      );
     }
     seen.add(name);
   }
@@ -122,7 +126,7 @@ function checkSize({ name, shape, values }: NamedTensor): void {
   if (size === values.length) return;
   throw new BasicError(
     "E_SHAPE",
-    `encodeSafetensors: tensor "${name}" of shape ${formatShape(shape)} needs ${size} values, got ${values.length}.`,
+    `safetensors: tensor "${name}" of shape ${formatShape(shape)} needs ${size} values, got ${values.length}. Correct its shape.`,
   );
 }
 

@@ -141,11 +141,11 @@ describe("encodeSafetensors", () => {
   it("refuses values that do not fill their shape, and two tensors of one name", () => {
     const w = { name: "w", shape: [2], values: Float32Array.of(1) };
     expect(() => encodeSafetensors([w])).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: encodeSafetensors: tensor "w" of shape [2] needs 2 values, got 1. [E_SHAPE]]`,
+      `[BasicError: safetensors: tensor "w" of shape [2] needs 2 values, got 1. Correct its shape. [E_SHAPE]]`,
     );
     const twice = { ...w, shape: [1] };
     expect(() => encodeSafetensors([twice, twice])).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: encodeSafetensors: there are two tensors "w". [E_NAME_DUPLICATE]]`,
+      `[BasicError: safetensors: the name "w" is taken by another tensor. Give each tensor a name of its own. [E_NAME_DUPLICATE]]`,
     );
   });
 

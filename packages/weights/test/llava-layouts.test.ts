@@ -1,5 +1,6 @@
 import "@tensorflow/tfjs-backend-cpu";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -159,6 +160,16 @@ describe("loadOriginalLlava", () => {
     await expect(loadOriginalLlava(folder, vision)).rejects.toThrowError(/has no `mm_vision_tower`/);
   });
 
+  it("lists what a folder without weights holds", async () => {
+    const folder = join(scratch, "no-weights");
+    await mkdir(folder);
+    await writeFile(join(folder, "config.json"), JSON.stringify(await originalConfig()));
+    const message = await loadOriginalLlava(folder, vision).catch((error: Error) => error.message);
+    expect(String(message).replaceAll(`${scratch}/`, "")).toMatchInlineSnapshot(
+      `"no-weights holds neither model.safetensors nor model.safetensors.index.json. Found: config.json. pytorch_model.bin or pytorch_model.bin.index.json would do as well. Download one of them. [E_WEIGHTS_MISSING]"`,
+    );
+  });
+
   it("names what is missing", async () => {
     const folder = join(scratch, "missing");
     const tensors = (await originalTensors(false)).filter(({ name }) => !name.includes("mm_projector.2"));
@@ -292,6 +303,23 @@ describe("saveForTransformers", () => {
     expect(await readFile(join(folder, "chat_template.jinja"), "utf8")).toBe("{{ messages }}");
   });
 
+  it("refuses fewer rows than the table has, and writes nothing", async () => {
+    const folder = join(scratch, "fewer");
+    const messages: unknown[] = [];
+    for (const vocabularySize of [159, 160.5, Number.NaN]) {
+      const save = saveHuggingFace(folder, model, { vocabularySize });
+      messages.push(await save.catch((error: Error) => error.message));
+    }
+    expect(messages).toMatchInlineSnapshot(`
+      [
+        "saveHuggingFace: \`vocabularySize\` must be a whole number from 160, the rows of the table, got 159. Leave it out, or take tokens away with resizeVocabulary before. [E_CONFIG]",
+        "saveHuggingFace: \`vocabularySize\` must be a whole number from 160, the rows of the table, got 160.5. Leave it out, or take tokens away with resizeVocabulary before. [E_CONFIG]",
+        "saveHuggingFace: \`vocabularySize\` must be a whole number from 160, the rows of the table, got NaN. Leave it out, or take tokens away with resizeVocabulary before. [E_CONFIG]",
+      ]
+    `);
+    expect(existsSync(folder)).toBe(false);
+  });
+
   it("refuses what transformers' LLaVA does not have", async () => {
     const wide = { features: 32, width: 48 };
     const sizes = { imageSize: 28, patchSize: 7, width: 32, depth: 3, heads: 4, inner: 64 };
@@ -301,6 +329,7 @@ describe("saveForTransformers", () => {
       { projector: createProjector("pixel-shuffle", wide) },
       { vision: createVit(dinov2Config(sizes)) },
       { vision: createVit(clipConfig({ ...sizes, preNorm: false })) },
+      { config: { ...model.config, gridPinpoints: [[56, 28]] } },
     ];
     const messages: unknown[] = [];
     for (const other of others) {
@@ -317,6 +346,7 @@ describe("saveForTransformers", () => {
         "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, got a pixel shuffle. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
         "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got DINOv2's. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
         "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got of another shape. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: a picture must be one image, got tiles (anyres). Train with model.imageAspectRatio pad or square, or convert with --to basic. [E_CONFIG]",
       ]
     `);
   });

@@ -1,13 +1,11 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { BasicError, didYouMean, startBackend } from "@basic-mllm/core";
-import type { WrittenType } from "@basic-mllm/weights";
+import { type WrittenType, writtenTypes } from "@basic-mllm/weights";
 
 import { defineCliCommand } from "../command.js";
 import { openSource } from "../session/convert/source.js";
 import { TARGETS } from "../session/convert/targets.js";
-
-const TYPES: readonly WrittenType[] = ["F32", "F16", "BF16", "Q8_0"];
 
 /** `basic-mllm convert`: from and to the layouts of LLaVA, transformers and llama.cpp. */
 export const convert = defineCliCommand({
@@ -83,7 +81,7 @@ function findType(
   types: readonly [WrittenType, ...WrittenType[]],
 ): WrittenType {
   if (name === undefined) return types[0];
-  const found = TYPES.find((type) => type === name.toUpperCase());
+  const found = writtenTypes.find((type) => type === name.toUpperCase());
   if (found !== undefined && types.includes(found)) return found;
   const known = types.map((type) => type.toLowerCase());
   throw new BasicError(

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { basename, isAbsolute, resolve } from "node:path";
 import { BasicError, type Decoder, explainIssues } from "@basic-mllm/core";
-import { createTokenizer } from "@basic-mllm/data";
+import { createTokenizer, type TokenizerFiles } from "@basic-mllm/data";
 import { SMOLLM2_FILE } from "@basic-mllm/recipes";
 import { loadGguf, openGguf, readGgufTokenizer } from "@basic-mllm/weights";
 import { z } from "zod";
@@ -44,7 +44,9 @@ export async function languageFromGguf(component: {
  *
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`; `E_TOKENIZER` where the file has none.
  */
-export async function tokenizerFromGguf(path: string): Promise<TokenizerSource> {
+export async function tokenizerFromGguf(
+  path: string,
+): Promise<TokenizerSource & { readonly files: TokenizerFiles }> {
   requireGguf(path);
   const file = await openGguf(path);
   try {

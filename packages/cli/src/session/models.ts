@@ -208,7 +208,11 @@ function processorFile(component: Component, { imageSize }: { readonly imageSize
 }
 
 function readJson(path: string): object {
-  return JSON.parse(readFileSync(path, "utf8")) as object;
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as object;
+  } catch (cause) {
+    throw new BasicError("E_CONFIG", `${path} is not JSON. Download it again.`, { cause });
+  }
 }
 
 /** Sum of parameters of each group and their memory, for the table at the start. */

@@ -94,13 +94,16 @@ async function saveLlava(
     ...(processor.tiles && { gridPinpoints: processor.tiles.pinpoints }),
   };
   const llava = { kind: "llava", vision: encoder, projector: whole, language, config } as const;
-  await saveHuggingFace(folder, llava, lora === null ? {} : { lora });
-  await saveProjector(join(folder, PROJECTOR_FILE), whole);
+  try {
+    await saveHuggingFace(folder, llava, lora === null ? {} : { lora });
+    await saveProjector(join(folder, PROJECTOR_FILE), whole);
+  } finally {
+    if (whole !== projector) whole.parameters.dispose();
+  }
   // A processor that cuts pictures into tiles has no such file.
   if (processor.tiles === undefined) {
     await writeJson(join(folder, "preprocessor_config.json"), describeImageProcessor(processor));
   }
-  if (whole !== projector) whole.parameters.dispose();
 }
 
 /** Where the weights of a part lie: those of ours in a folder of the Hugging Face layout. */

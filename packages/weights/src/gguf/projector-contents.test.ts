@@ -4,9 +4,11 @@ import { join } from "node:path";
 
 import "@tensorflow/tfjs-backend-cpu";
 import {
+  addImageNewline,
   clipConfig,
   createDecoder,
   createProjector,
+  createRandom,
   createVit,
   decoderConfig,
   dinov2Config,
@@ -103,6 +105,7 @@ describe("projectorContents", () => {
     ["features with the class token", { vision: clipConfig(sizes), options: { select: "cls_patch" } }],
     ["features before the first block", { options: { layer: 0 } }],
     ["an inner width that looks swapped", { vision: siglipConfig({ ...sizes, inner: 8 }) }],
+    ["an encoder without an activation", { vision: siglipConfig({ ...sizes, activation: "none" }) }],
     ["one product", { projector: "linear" }],
     ["three products", { projector: "mlp3x_gelu" }],
     ["a pixel shuffle", { projector: "pixel-shuffle" }],
@@ -112,6 +115,17 @@ describe("projectorContents", () => {
     expect(() =>
       projectorContents(model, { type: "F32", name: "test", ...normalise }),
     ).toThrowErrorMatchingSnapshot();
+    dispose(model);
+  });
+
+  it("refuses a model whose pictures are cut into tiles", () => {
+    const model = modelOf({});
+    addImageNewline(model.projector, 6, createRandom(1));
+    expect(() =>
+      projectorContents(model, { type: "F32", name: "test", ...normalise }),
+    ).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: llama.cpp's mmproj file cannot hold this model: a picture must be one image, got tiles (anyres). Export it to a Hugging Face folder instead, or train it with model.imageAspectRatio pad or square. [E_CONFIG]]`,
+    );
     dispose(model);
   });
 });

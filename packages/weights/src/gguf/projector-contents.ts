@@ -2,6 +2,7 @@ import {
   BasicError,
   type BuiltInProjector,
   type FusedActivation,
+  IMAGE_NEWLINE,
   MlpProjector,
   type Parameter,
 } from "@basic-mllm/core";
@@ -48,8 +49,8 @@ const names: Readonly<Record<string, string>> = {
  * Encoder and projector as the mmproj file of llama.cpp's multimodal tools: architecture `clip`, projector type `mlp`.
  * Blocks behind the features' layer are left out.
  *
- * @throws `BasicError` `E_CONFIG` for an encoder that is neither CLIP nor SigLIP, features with the class token, or a
- *   projector that is not of two products.
+ * @throws `BasicError` `E_CONFIG` for an encoder that is neither CLIP nor SigLIP, features with the class token, pictures
+ *   that are cut into tiles, or a projector that is not of two products.
  */
 export function projectorContents(
   model: Pick<LlavaModel, "vision" | "projector" | "language">,
@@ -144,10 +145,11 @@ function tensorOf(name: string, parameter: Parameter, type: WrittenType): GgufTe
 }
 
 function checkEncoder({ config, select, blocksRun }: LlavaModel["vision"]): void {
-  const { names: family, registers, layerScale, swiglu, inputBias, inner, width } = config;
+  const { names: family, registers, layerScale, swiglu, inputBias, inner, width, activation } = config;
   if (family !== "clip" || registers > 0 || layerScale || swiglu || !inputBias) {
     throw inexpressible("the encoder", "of CLIP's or SigLIP's shape", "one of DINOv2's");
   }
+  if (activation === "none") throw inexpressible("the encoder's activation", "a GELU or SiLU", "none");
   if (select !== "patch") throw inexpressible("the features", "those of patches", "patches and class token");
   if (blocksRun === 0) throw inexpressible("the features", "the output of a block", "the encoder's input");
   // llama.cpp looks at the width to find old files in which they are swapped.
@@ -159,7 +161,10 @@ function mlpOf(projector: BuiltInProjector): MlpProjector {
   if (!(projector instanceof MlpProjector)) {
     throw inexpressible("the projector", "mlp2x_gelu", projector.name);
   }
-  const { layers, factor, outputNorm } = projector;
+  const { layers, factor, outputNorm, parameters } = projector;
+  if (parameters.has(IMAGE_NEWLINE)) {
+    throw inexpressible("a picture", "one image", "tiles (anyres)", "model.imageAspectRatio pad or square");
+  }
   if (factor !== 1) throw inexpressible("the projector", "mlp2x_gelu", "a pixel shuffle");
   if (outputNorm !== "none")
     throw inexpressible("the projector", "without a norm at its end", "one with `outputNorm`");
@@ -173,10 +178,16 @@ function mlpOf(projector: BuiltInProjector): MlpProjector {
   return projector;
 }
 
-function inexpressible(what: string, expected: string, given: string): BasicError {
+/** @param possible - What to train with. */
+function inexpressible(
+  what: string,
+  expected: string,
+  given: string,
+  possible = "the projector mlp2x_gelu",
+): BasicError {
   return new BasicError(
     "E_CONFIG",
     `llama.cpp's mmproj file cannot hold this model: ${what} must be ${expected}, got ${given}. ` +
-      "Export it to a Hugging Face folder instead, or train it with the projector mlp2x_gelu.",
+      `Export it to a Hugging Face folder instead, or train it with ${possible}.`,
   );
 }

@@ -82,7 +82,10 @@ function encodeHeader(fields: GgufFieldValues, tensors: readonly GgufTensor[]): 
 
 function checkTensor({ name, shape, type }: GgufTensor, seen: Set<string>): void {
   if (seen.has(name)) {
-    throw new BasicError("E_NAME_DUPLICATE", `writeGguf: there are two tensors "${name}".`);
+    throw new BasicError(
+      "E_NAME_DUPLICATE",
+      `writeGguf: there are two tensors "${name}". Give each a name of its own.`,
+    );
   }
   seen.add(name);
   if (shape.length < 1 || shape.length > MAX_DIMENSIONS || shape.includes(0)) {
@@ -105,7 +108,7 @@ function encode({ name, shape, type }: GgufTensor, values: Float32Array): Uint8A
   if (values.length !== count) {
     throw new BasicError(
       "E_SHAPE",
-      `writeGguf: tensor "${name}" of shape ${formatShape(shape)} needs ${count} values, got ${values.length}.`,
+      `writeGguf: tensor "${name}" of shape ${formatShape(shape)} needs ${count} values, got ${values.length}. Correct its shape.`,
     );
   }
   if (type !== "Q8_0") return encodeFloats(values, type);

@@ -47,12 +47,15 @@ function isPlainName(name: unknown): name is string {
   return typeof name === "string" && name !== "" && name.length <= 255 && !/^\.|[\\/:\0]/.test(name);
 }
 
-/** @throws `BasicError` `E_WEIGHTS_MISSING` listing what there is instead. */
-export function noWeights(where: string, found: readonly string[]): BasicError {
+/** `E_WEIGHTS_MISSING`, listing what there is instead. */
+export function noWeights(
+  where: string,
+  found: readonly string[],
+  advice = "Other formats (pytorch_model.bin) must be converted first.",
+): BasicError {
   const list = found.slice(0, 20).join(", ") + (found.length > 20 ? ", ..." : "");
   return new BasicError(
     "E_WEIGHTS_MISSING",
-    `${where} holds neither ${WHOLE} nor ${INDEX}. Found: ${list || "nothing"}. ` +
-      "Other formats (pytorch_model.bin) must be converted first.",
+    `${where} holds neither ${WHOLE} nor ${INDEX}. Found: ${list || "nothing"}. ${advice}`,
   );
 }

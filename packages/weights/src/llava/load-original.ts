@@ -43,10 +43,10 @@ export async function loadOriginalLlava(folder: string, vision: string): Promise
     );
   }
   const config = readOriginalConfig(json, path, readVisionConfig(vision));
-  const files = openWeights(folder);
+  const files = openFolderFiles(folder);
   const hasTower = files.some((file) => file.names.some((name) => name.startsWith(OWN_TOWER)));
-  const all = hasTower ? files : openBeside(files, () => openWeights(vision));
-  return { model: buildAll(folder, config, all), config };
+  const all = hasTower ? files : openBeside(files, () => openFolderFiles(vision));
+  return { model: buildAll(folder, all, () => config), config };
 }
 
 /** What {@link assembleLlava} puts together. */
@@ -78,28 +78,23 @@ export async function assembleLlava({
   if (text.kind !== "language") throw wrongKind(path, "language", text.kind);
   const visionConfig = readVisionConfig(vision);
   const files = openBeside([openTensors(projector)], () =>
-    openBeside(openWeights(vision), () => openWeights(language)),
+    openBeside(openFolderFiles(vision), () => openFolderFiles(language)),
   );
-  const { vocabularySize } = text.config;
-  return buildAll(
-    projector,
-    {
-      vision: visionConfig,
-      language: text.config,
-      projector: projectorOf(files[0]?.names ?? [], projector),
-      featureLayer: layer,
-      featureSelection: "patch",
-      imageTokenId: vocabularySize,
-    },
-    files,
-  );
+  return buildAll(projector, files, () => ({
+    vision: visionConfig,
+    language: text.config,
+    projector: projectorOf(files[0]?.names ?? [], projector),
+    featureLayer: layer,
+    featureSelection: "patch",
+    imageTokenId: text.config.vocabularySize,
+  }));
 }
 
 /** Closes the files whatever happens. */
-function buildAll(location: string, config: LlavaConfig, files: readonly TensorFile[]): LlavaModel {
+function buildAll(location: string, files: readonly TensorFile[], configOf: () => LlavaConfig): LlavaModel {
   const weights = new WeightFolder(location, files);
   try {
-    return buildLlava(config, weights);
+    return buildLlava(configOf(), weights);
   } finally {
     weights.close();
   }
@@ -143,7 +138,7 @@ function wrongKind(path: string, expected: string, given: string): BasicError {
 }
 
 /** safetensors where there are some, else files of torch.save. */
-function openWeights(folder: string): readonly TensorFile[] {
+function openFolderFiles(folder: string): readonly TensorFile[] {
   const has = (name: string): boolean => existsSync(join(folder, name));
   const shards = (index: string) => shardsOf(readJson(join(folder, index)), join(folder, index));
   const each = (names: readonly string[], open: (path: string) => TensorFile) =>
@@ -152,5 +147,6 @@ function openWeights(folder: string): readonly TensorFile[] {
   if (has(INDEX)) return each(shards(INDEX), openSafetensors);
   if (has(TORCH_WHOLE)) return each([TORCH_WHOLE], readTorchFile);
   if (has(TORCH_INDEX)) return each(shards(TORCH_INDEX), readTorchFile);
-  throw noWeights(folder, existsSync(folder) ? readdirSync(folder).sort() : []);
+  const found = existsSync(folder) ? readdirSync(folder).sort() : [];
+  throw noWeights(folder, found, `${TORCH_WHOLE} or ${TORCH_INDEX} would do as well. Download one of them.`);
 }

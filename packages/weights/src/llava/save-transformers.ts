@@ -2,8 +2,9 @@ import { join } from "node:path";
 import { BasicError, MlpProjector } from "@basic-mllm/core";
 
 import type { FloatDType } from "../dtypes.js";
-import { writeAtomically } from "../files.js";
+import { writeText } from "../files.js";
 import { type LlavaModel, saveHuggingFace } from "../hugging-face.js";
+import { writeJson } from "../json-file.js";
 
 /** Ids of special tokens; null where the tokenizer has none. */
 export interface SpecialIds {
@@ -58,7 +59,7 @@ export async function saveForTransformers(
     "generation_config.json": generationConfig(special),
   };
   for (const [name, content] of Object.entries(files)) {
-    await writeText(join(folder, name), `${JSON.stringify(content, null, 2)}\n`);
+    await writeJson(join(folder, name), content);
   }
   if (chatTemplate !== null) await writeText(join(folder, "chat_template.jinja"), chatTemplate);
 }
@@ -84,11 +85,10 @@ function generationConfig({ bos, eos, pad }: SpecialIds): object {
   };
 }
 
-async function writeText(path: string, text: string): Promise<void> {
-  await writeAtomically(path, [new TextEncoder().encode(text)]);
-}
-
-function checkLlava({ vision, projector }: LlavaModel): void {
+function checkLlava({ vision, projector, config }: LlavaModel): void {
+  if (config.gridPinpoints !== undefined) {
+    throw inexpressible("a picture", "one image", "tiles (anyres)", "model.imageAspectRatio pad or square");
+  }
   const { names, classToken, preNorm, patchBias } = vision.config;
   const isClip = classToken && preNorm && !patchBias;
   const isSiglip = !classToken && !preNorm && patchBias;
@@ -110,10 +110,16 @@ function checkLlava({ vision, projector }: LlavaModel): void {
   if (depth !== 2) throw inexpressible("the projector", "mlp2x_gelu, two products", `one of ${depth}`);
 }
 
-function inexpressible(what: string, expected: string, given: string): BasicError {
+/** @param possible - What to train with. */
+function inexpressible(
+  what: string,
+  expected: string,
+  given: string,
+  possible = "the projector mlp2x_gelu and an encoder of CLIP or SigLIP",
+): BasicError {
   return new BasicError(
     "E_CONFIG",
     `transformers' LLaVA cannot hold this model: ${what} must be ${expected}, got ${given}. ` +
-      "Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic.",
+      `Train with ${possible}, or convert with --to basic.`,
   );
 }

@@ -60,8 +60,8 @@ export async function openSource(from: string, options: SourceOptions): Promise<
       `basic-mllm convert: there is no ${from}. Give a run, the folder of a model, a projector's file or a GGUF file; relative paths count from ${process.cwd()}.`,
     );
   }
-  const name = basename(resolve(from)).replace(/\.\w+$/, "");
-  if (!statSync(from).isDirectory()) return openFile(from, name, options);
+  const name = basename(resolve(from));
+  if (!statSync(from).isDirectory()) return openFile(from, name.replace(/\.\w+$/, ""), options);
   if (existsSync(join(from, RECIPE_FILE))) return openRun(from, options);
   return openFolder(from, { ...options, name, recipe: null });
 }
@@ -69,11 +69,12 @@ export async function openSource(from: string, options: SourceOptions): Promise<
 async function openFile(from: string, name: string, options: SourceOptions): Promise<ConvertSource> {
   if (isGguf(from)) {
     const language = await languageFromGguf({ name: from, options: {} });
-    const { files } = await tokenizerFromGguf(from);
+    const given = options.tokenizer;
     return {
       model: { kind: "language", language },
       name,
-      tokenizer: files as unknown as TokenizerFiles,
+      tokenizer:
+        given === undefined ? (await tokenizerFromGguf(from)).files : await readTokenizerFiles(given),
       processor: null,
       template: null,
     };
@@ -88,7 +89,7 @@ async function openFile(from: string, name: string, options: SourceOptions): Pro
   return {
     model: await assembleLlava({ projector: from, vision, language }),
     name,
-    tokenizer: await tokenizerIn(options.tokenizer ?? language),
+    tokenizer: await tokenizerOf(language, options),
     processor: await processorIn(vision),
     template: null,
   };
@@ -117,7 +118,7 @@ interface FolderOptions extends SourceOptions {
 
 async function openFolder(from: string, options: FolderOptions): Promise<ConvertSource> {
   const { name, recipe, terminal } = options;
-  const tokenizer = await tokenizerIn(options.tokenizer ?? from);
+  const tokenizer = await tokenizerOf(from, options);
   const template = recipe?.task === "vlm" ? (Object.values(recipe.stages).at(-1)?.template ?? null) : null;
   if (isOriginalLlava((await readConfig(from)) ?? {})) {
     return { ...(await openOriginal(from, options)), name, tokenizer, template };
@@ -149,10 +150,16 @@ async function openOriginal(from: string, { vision }: SourceOptions) {
 
 async function readConfig(folder: string): Promise<object | null> {
   const path = join(folder, "config.json");
-  return existsSync(path) ? ((await readRunJson(path, "Download it again.")) as object | null) : null;
+  const config = existsSync(path) ? await readRunJson(path, "Download it again.") : null;
+  return typeof config === "object" ? config : null;
 }
 
-async function tokenizerIn(folder: string): Promise<TokenizerFiles | null> {
+/** The one that is given, which must be there, or that of a model's folder. */
+async function tokenizerOf(
+  folder: string,
+  { tokenizer }: Pick<SourceOptions, "tokenizer">,
+): Promise<TokenizerFiles | null> {
+  if (tokenizer !== undefined) return readTokenizerFiles(tokenizer);
   return existsSync(join(folder, "tokenizer.json")) ? readTokenizerFiles(folder) : null;
 }
 

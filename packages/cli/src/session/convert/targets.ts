@@ -1,3 +1,4 @@
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { BasicError } from "@basic-mllm/core";
 import {
@@ -70,7 +71,7 @@ async function writeTransformers(source: ConvertSource, { out, dtype }: TargetOp
     processor: describeImageProcessor(requireProcessor(source)),
     chatTemplate: chatTemplate(source, tokenizer, "parts", image),
   });
-  return ["config.json", "model.safetensors"];
+  return modelFiles(out);
 }
 
 async function writeLlamaCpp(source: ConvertSource, { out, dtype }: TargetOptions) {
@@ -121,14 +122,20 @@ async function writeBasic(source: ConvertSource, { out, dtype }: TargetOptions) 
   if (processor !== null && processor.tiles === undefined) {
     await writeJson(join(out, "preprocessor_config.json"), describeImageProcessor(processor));
   }
-  return ["config.json", "model.safetensors", PROJECTOR_FILE];
+  return [...modelFiles(out), PROJECTOR_FILE];
 }
 
 async function writeLanguage({ model, tokenizer }: ConvertSource, { out, dtype }: TargetOptions) {
   const { language } = model;
   await saveHuggingFace(out, { kind: "language", language }, { dtype: floatType(dtype) });
   for (const [name, content] of Object.entries(tokenizer ?? {})) await writeJson(join(out, name), content);
-  return ["config.json", "model.safetensors"];
+  return modelFiles(out);
+}
+
+/** Names of a saved model's config and weights, which lie in several files where they are large. */
+export function modelFiles(folder: string): readonly string[] {
+  const isWeights = (name: string) => /^model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?$/.test(name);
+  return ["config.json", ...readdirSync(folder).filter(isWeights).sort()];
 }
 
 /** The dtypes of folders have no blocks. */
