@@ -44,6 +44,11 @@ const kinds: Readonly<Record<string, Kind>> = {
   vocabulary: kind(vocabularyOptions, (setup, options) => new VocabularyProjector(setup, options)),
 };
 
+/** Names may come from files: "constructor" is none. */
+function kindOf(name: string): Kind | undefined {
+  return Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+}
+
 /** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
 export const projectorNames: readonly string[] = [
   "identity",
@@ -87,11 +92,11 @@ export function createProjector(name: string, options: ProjectorSetup): BuiltInP
   const { setup, own } = split(options);
   const widths = mlpWidths(name, setup);
   if (widths !== null) {
-    const unknown = Object.keys(own).filter((key) => !(key in mlpOptions.shape));
+    const unknown = Object.keys(own).filter((key) => !Object.hasOwn(mlpOptions.shape, key));
     if (unknown.length > 0) throw invalid(name, own, mlpOptions.safeParse(own));
     return new MlpProjector(name, { ...setup, ...(own as MlpOptions) }, widths);
   }
-  const found = kinds[name];
+  const found = kindOf(name);
   if (found === undefined) {
     throw new BasicError(
       "E_NAME_UNKNOWN",
@@ -134,7 +139,7 @@ export function checkProjectorOptions(name: string, options: ComponentOptions): 
 }
 
 function optionsOf(name: string): z.ZodObject {
-  return kinds[name]?.options ?? mlpOptions;
+  return kindOf(name)?.options ?? mlpOptions;
 }
 
 function explain(name: string, given: unknown, result: z.ZodSafeParseResult<unknown>): string {
