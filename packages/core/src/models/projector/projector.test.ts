@@ -98,7 +98,9 @@ describe("createProjector", () => {
     );
     // Names of JavaScript's own are no projectors and no options.
     expect(() => createProjector("constructor", sizes)).toThrow(/E_NAME_UNKNOWN/);
-    expect(() => createProjector("linear" as string, { ...sizes, toString: 1 })).toThrow(/E_CONFIG/);
+    for (const wrong of [{ toString: 1 }, { bias: "no" }, { outputNorm: null }]) {
+      expect(() => createProjector("linear" as string, { ...sizes, ...wrong })).toThrow(/E_CONFIG/);
+    }
     expect(() => createProjector("identity", sizes)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: createProjector: "identity" needs features of the LLM's width 5, got 3. Use "linear". [E_CONFIG]]`,
     );

@@ -15,13 +15,14 @@ import { type VocabularyOptions, VocabularyProjector, vocabularyOptions } from "
 /** Options of {@link createProjector} for projectors that are products alone. */
 export interface ProjectorOptions extends ProjectorSetup, MlpOptions {}
 
-const mlpOptions = z
-  .strictObject({
-    outputNorm: z.union([z.literal("none"), z.strictObject({ rms: z.number().positive() })]),
-    bias: z.boolean(),
-    factor: z.int().positive(),
-  })
-  .partial();
+const mlpOptions = mlpSchema(z.number().positive(), z.int().positive());
+/** What comes from files may be of any type; {@link MlpProjector} checks sizes, with messages of its own. */
+const mlpTypes = mlpSchema(z.number(), z.number());
+
+function mlpSchema(rms: z.ZodNumber, factor: z.ZodNumber) {
+  const outputNorm = z.union([z.literal("none"), z.strictObject({ rms })]);
+  return z.strictObject({ outputNorm, bias: z.boolean(), factor }).partial();
+}
 
 /** A kind of projector: its options, and how it is made of them. */
 interface Kind {
@@ -92,8 +93,8 @@ export function createProjector(name: string, options: ProjectorSetup): BuiltInP
   const { setup, own } = split(options);
   const widths = mlpWidths(name, setup);
   if (widths !== null) {
-    const unknown = Object.keys(own).filter((key) => !Object.hasOwn(mlpOptions.shape, key));
-    if (unknown.length > 0) throw invalid(name, own, mlpOptions.safeParse(own));
+    const parsed = mlpTypes.safeParse(own);
+    if (!parsed.success) throw invalid(name, own, parsed);
     return new MlpProjector(name, { ...setup, ...(own as MlpOptions) }, widths);
   }
   const found = kindOf(name);
