@@ -138,14 +138,15 @@ function runPeerSteps() {
 /** New tokens of a language model beside a peer's. */
 function runGeneration() {
   if (options.peer === undefined) throw new Error("bench generate needs --peer llama.");
-  return runPeer("generate", { tokens: countOf("tokens"), rounds: countOf("steps") });
+  const [tokens, rounds] = [countOf("tokens", 2), countOf("steps", 1)];
+  return runPeer("generate", { tokens, rounds });
 }
 
-/** An option that is a whole number from 0. */
-function countOf(name) {
+/** An option that is a whole number from `least`. */
+function countOf(name, least = 0) {
   const count = Number(options[name]);
-  if (Number.isInteger(count) && count >= 0) return count;
-  throw new Error(`--${name} is "${options[name]}"; give a whole number.`);
+  if (Number.isInteger(count) && count >= least) return count;
+  throw new Error(`--${name} is "${options[name]}"; give a whole number from ${least}.`);
 }
 
 function runRoofline() {

@@ -5,7 +5,7 @@ import { loadavg } from "node:os";
 import { join } from "node:path";
 
 import { root } from "../rows.mjs";
-import { median, Side, withSides } from "./turns.mjs";
+import { median, Side, timeOf, withSides } from "./turns.mjs";
 
 const FILE = "SmolLM2-135M-Instruct.Q4_1.gguf";
 const PROMPT =
@@ -71,13 +71,13 @@ async function timesOf(sides, { path, prompt, threads, tokens, rounds }) {
   return { rows: ids.length, ...all };
 }
 
-/** Speeds from the median times: CPU time on one thread, the clock on several. Ratio above 1: ours is faster. */
+/** Speeds from the median times. Ratio above 1: ours is faster. */
 export function rowsOf({ name, version, threads, tokens }, { rows, ours, peer }) {
-  const field = threads === 1 ? "cpu_ms" : "wall_ms";
   const parts = { prefill: rows, decode: tokens - 1 };
-  const same = ours.length > 0 && ours[0].ids.findIndex((id, i) => id !== peer[0].ids[i]);
+  const parting = ours[0].ids.findIndex((id, i) => id !== peer[0].ids[i]);
   return Object.entries(parts).map(([mode, count]) => {
-    const speed = (answers) => (1000 * count) / median(answers.map((answer) => answer[mode][field]));
+    const speed = (answers) =>
+      (1000 * count) / median(answers.map((answer) => timeOf(answer[mode], threads)));
     const [own, other] = [speed(ours), speed(peer)];
     return {
       kind: "generation",
@@ -90,7 +90,7 @@ export function rowsOf({ name, version, threads, tokens }, { rows, ours, peer })
       peer_per_second: Math.round(10 * other) / 10,
       ratio: Math.round((1000 * own) / other) / 1000,
       // The peer rounds activations to 8 bits: where answers part.
-      equal_tokens: same < 0 ? tokens : same,
+      equal_tokens: parting < 0 ? tokens : parting,
       rounds: ours.length,
       load: Math.round(10 * loadavg()[0]) / 10,
       threads,

@@ -232,13 +232,13 @@ type Values = tf.backend_util.BackendValues;
 interface Output extends tf.TensorInfo {
     readonly values: Float32Array;
 }
-/** A tfjs backend whose float32 tensors live in native memory, with kernels in Rust. */
+/** A tfjs backend whose float32 and large int32 tensors live in native memory, with kernels in Rust. */
 declare class CpuBackend extends MathBackendCPU {
     #private;
     constructor(native: NativeBindings, pool?: BlockPool);
     /** Functions of the addon. */
     get native(): NativeBindings;
-    /** Copies float32 values into a block: the caller may go on using its array. */
+    /** Copies float32 and large int32 values into a block: the caller may go on using its array. */
     write(values: Values, _shape: number[], dtype: tf.DataType): DataId;
     /** Takes values over from another backend. */
     move(dataId: DataId, values: Values, _shape: number[], dtype: tf.DataType, refCount: number): void;

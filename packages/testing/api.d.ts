@@ -160,7 +160,7 @@ interface LanguageModelSuite {
 }
 /**
  * A vitest suite for a language model: shapes, samples that do not see each other or what comes later, generation with
- * a cache, observed rows, gradient (by finite differences), save and load, leaks.
+ * a cache of one sample and of several, observed rows, gradient (by finite differences), save and load, leaks.
  */
 declare function testLanguageModel({ name, create, start }: LanguageModelSuite): void;
 

@@ -23,7 +23,10 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
       return { weight: table.value, trainable: table.trainable, softcap: 0 };
     },
     forward: ({ packed, visual, cache }, observe) => {
-      if (cache) cache.length += packed.ids.length;
+      // Each row is by itself: all that there is to remember is how many rows were seen.
+      for (const s of cache?.lengths.keys() ?? []) {
+        cache.lengths[s] += packed.offsets[s + 1] - packed.offsets[s];
+      }
       return tf.tidy(() => {
         // Visual row n is the id -1 - n: it stands behind the rows of the table here.
         const rows = visual === null ? table.value : tf.concat([table.value, visual]);
@@ -33,7 +36,16 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
         return { hidden, ...observed([x, hidden], packed, observe) };
       });
     },
-    createCache: () => ({ length: 0, dispose: () => undefined }),
+    createCache: (samples = 1) => ({
+      lengths: new Array(samples).fill(0),
+      get length() {
+        return this.lengths[0];
+      },
+      truncate(length, sample = 0) {
+        this.lengths[sample] = length;
+      },
+      dispose: () => undefined,
+    }),
   };
 };
 

@@ -67,6 +67,20 @@ it("moves tensors from and to another backend", async () => {
   await start();
 });
 
+it("holds large int32 tensors in native memory, as copies, and gives it back", () => {
+  const before = leakCounters();
+  const words = Int32Array.from({ length: 1 << 14 }, (_, i) => i - 7);
+  const bytes = tf.memory().numBytes;
+  const held = (tf.backend() as CpuBackend).memory().liveBytes;
+  const x = tf.tensor1d(words, "int32");
+  expect((tf.backend() as CpuBackend).memory().liveBytes - held).toBeGreaterThanOrEqual(words.byteLength);
+  const read = x.dataSync<"int32">();
+  words.fill(0);
+  x.dispose();
+  expect([read[0], read[words.length - 1], tf.memory().numBytes]).toEqual([-7, words.length - 8, bytes]);
+  expect(leakCounters()).toEqual(before);
+});
+
 it("releases what a failing kernel has allocated", () => {
   const x = tf.tensor2d([1, 2, 3, 4], [2, 2]);
   const ids = tf.tensor1d([0, 5], "int32");

@@ -10,6 +10,9 @@ import { createRehearsal, type Rehearsal } from "./rehearsal.js";
 /** Name of this backend in tfjs. Its own "cpu" is plain JavaScript. */
 export const BACKEND_NAME = "basiccpu";
 
+/** int32 values lie in native memory from so many on: its pages are large, and WebAssembly reads them in place. */
+const NATIVE_WORDS = 1 << 14;
+
 type DataId = Parameters<MathBackendCPU["readSync"]>[0];
 type Values = tf.backend_util.BackendValues;
 
@@ -27,7 +30,7 @@ export interface Output extends tf.TensorInfo {
   readonly values: Float32Array;
 }
 
-/** A tfjs backend whose float32 tensors live in native memory, with kernels in Rust. */
+/** A tfjs backend whose float32 and large int32 tensors live in native memory, with kernels in Rust. */
 export class CpuBackend extends MathBackendCPU {
   readonly #native: NativeBindings;
   readonly #ownPool: BlockPool;
@@ -51,7 +54,7 @@ export class CpuBackend extends MathBackendCPU {
     return this.#rehearsal?.pool ?? this.#ownPool;
   }
 
-  /** Copies float32 values into a block: the caller may go on using its array. */
+  /** Copies float32 and large int32 values into a block: the caller may go on using its array. */
   override write(values: Values, _shape: number[], dtype: tf.DataType): DataId {
     const dataId = { id: this.#nextId++ };
     this.#store(dataId, values, dtype, 1);
@@ -186,7 +189,7 @@ export class CpuBackend extends MathBackendCPU {
   }
 
   #store(dataId: DataId, values: Values, dtype: tf.DataType, refCount: number): void {
-    if (dtype === "int32" && values instanceof Int32Array && values.length >= LARGE) {
+    if (dtype === "int32" && values instanceof Int32Array && values.length >= NATIVE_WORDS) {
       this.#storeWords(dataId, values, refCount);
       return;
     }
@@ -209,9 +212,6 @@ export class CpuBackend extends MathBackendCPU {
     this.data.set(dataId, { values, dtype: "int32", refCount, block, pool } as TensorRecord);
   }
 }
-
-/** Words of packed weights go into native memory from so many on: its pages are large, and WebAssembly reads them in place. */
-const LARGE = 1 << 14;
 
 function leftTensors(count: number): BasicError {
   return new BasicError(

@@ -25,7 +25,7 @@ const BATCH = [
 
 /**
  * A vitest suite for a language model: shapes, samples that do not see each other or what comes later, generation with
- * a cache, observed rows, gradient (by finite differences), save and load, leaks.
+ * a cache of one sample and of several, observed rows, gradient (by finite differences), save and load, leaks.
  */
 export function testLanguageModel({ name, create, start = startStockCpu }: LanguageModelSuite): void {
   describe(`language model ${name}`, () => {
@@ -57,24 +57,7 @@ export function testLanguageModel({ name, create, start = startStockCpu }: Langu
       model.parameters.dispose();
     });
 
-    it("gives the same row by row with a cache", () => {
-      const model = create();
-      const visual = visualRows(model);
-      const [first] = BATCH;
-      const whole = hiddenOf(model, [first], visual);
-      const cache = model.createCache();
-      const prompt = model.forward({ packed: packed([first.slice(0, 3)]), visual, cache }).hidden;
-      const later = [3, 4].map((place) => {
-        expect(cache.length).toBe(place);
-        const one = { ...packed([first.slice(place, place + 1)]), positions: Int32Array.of(place) };
-        return model.forward({ packed: one, visual: null, cache }).hidden;
-      });
-      const parts = [prompt, ...later].flatMap((rows) => [...rows.dataSync()]);
-      expect(worstDifference(parts, whole, SAME)).toBeUndefined();
-      tf.dispose([prompt, later, visual]);
-      cache.dispose();
-      model.parameters.dispose();
-    });
+    testCache(create);
 
     it("reports the visual rows that supervision asks for", () => {
       const model = create();
@@ -101,6 +84,49 @@ export function testLanguageModel({ name, create, start = startStockCpu }: Langu
       },
       gradientsTo: ["visual"],
     });
+  });
+}
+
+/** Generation: rows one after the other are those of a whole run. */
+function testCache(create: () => LanguageModel): void {
+  it("gives the same row by row with a cache", () => {
+    const model = create();
+    const visual = visualRows(model);
+    const [first] = BATCH;
+    const whole = hiddenOf(model, [first], visual);
+    const cache = model.createCache();
+    const prompt = model.forward({ packed: packed([first.slice(0, 3)]), visual, cache }).hidden;
+    const later = [3, 4].map((place) => {
+      expect(cache.length).toBe(place);
+      const one = { ...packed([first.slice(place, place + 1)]), positions: Int32Array.of(place) };
+      return model.forward({ packed: one, visual: null, cache }).hidden;
+    });
+    const parts = [prompt, ...later].flatMap((rows) => [...rows.dataSync()]);
+    expect(worstDifference(parts, whole, SAME)).toBeUndefined();
+    tf.dispose([prompt, later, visual]);
+    cache.dispose();
+    model.parameters.dispose();
+  });
+
+  it("keeps several samples in a cache, and goes on from fewer rows", () => {
+    const model = create();
+    const visual = visualRows(model);
+    const [first, second] = BATCH;
+    const whole = hiddenOf(model, BATCH, visual);
+    const cache = model.createCache(2);
+    model.forward({ packed: packed([first.slice(0, 3), second]), visual, cache }).hidden.dispose();
+    expect([...cache.lengths]).toEqual([3, 3]);
+    cache.truncate(2, 1);
+    expect([...cache.lengths]).toEqual([3, 2]);
+    const rest = packed([first.slice(3), second.slice(2)]);
+    const next = { ...rest, positions: Int32Array.of(3, 4, 2) };
+    const { hidden } = model.forward({ packed: next, visual: null, cache });
+    const expected = [3, 4, 7].flatMap((row) => whole.slice(row * model.width, (row + 1) * model.width));
+    expect(worstDifference(hidden.dataSync(), expected, SAME)).toBeUndefined();
+    expect([...cache.lengths, cache.length]).toEqual([5, 3, 5]);
+    tf.dispose([hidden, visual]);
+    cache.dispose();
+    model.parameters.dispose();
   });
 }
 

@@ -15,7 +15,7 @@ import {
   type ValueSource,
 } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 
 import type { CpuBackend } from "../backend.js";
 import { start } from "../start.js";
@@ -127,18 +127,23 @@ describe.each(["f32", "bf16", "q8_0", "q4_0", "q4_1"] as const)("a block in one 
     const { native } = tf.backend() as CpuBackend;
     const [sets, used, threads] = [native.instructionSets(), native.instructionSet(), native.threadCount()];
     const decoder = decoderOf(storage, { windows: [0, 4], attentionSoftcap: 9 });
+    const whole = vi.spyOn(native, "decoderBlock");
     try {
       for (const set of sets) {
         native.setInstructionSet(set);
         native.setThreadCount(1);
         const expected = inParts(decoder);
         expect(expected.every(Number.isFinite)).toBe(true);
+        expect(whole).not.toHaveBeenCalled();
         for (const count of [1, 2, 4]) {
           native.setThreadCount(count);
           expect(hiddenStates(decoder)).toEqual(expected);
+          expect(whole).toHaveBeenCalledTimes(4 * decoder.depth);
+          whole.mockClear();
         }
       }
     } finally {
+      whole.mockRestore();
       native.setInstructionSet(used);
       native.setThreadCount(threads);
       decoder.parameters.dispose();

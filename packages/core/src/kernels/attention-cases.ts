@@ -1,3 +1,4 @@
+import { offsetsOf } from "../offsets.js";
 import type { AttentionAttrs, AttentionReceivedAttrs } from "./attention.js";
 import { dot, hostLogSumExp, largeLogits, seededValues } from "./case-values.js";
 import type { InputSpec, KernelCase } from "./contract.js";
@@ -177,10 +178,6 @@ function cap(score: number, softcap: number): number {
 
 function part(values: readonly number[], index: number, width: number): number[] {
   return values.slice(index * width, (index + 1) * width);
-}
-
-function offsetsOf(counts: readonly number[]): Int32Array {
-  return Int32Array.from([0, ...counts.map((_, i) => sum(counts.slice(0, i + 1)))]);
 }
 
 function last(offsets: Int32Array): number {

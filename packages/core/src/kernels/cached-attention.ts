@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
+import { offsetsOf } from "../offsets.js";
 import { bindShapes } from "../shape.js";
 import { attend } from "./attention-reference.js";
 import type { KernelCase, KernelContract } from "./contract.js";
@@ -183,11 +184,4 @@ function cachedCases(): readonly KernelCase<CachedAttentionInput, CachedAttentio
       attrs: { ...attrs, scale: width ** -0.5 },
     };
   });
-}
-
-/** Where each sample begins, and the end of the last one. */
-function offsetsOf(rows: readonly number[]): Int32Array {
-  const offsets = new Int32Array(rows.length + 1);
-  for (const [s, own] of rows.entries()) offsets[s + 1] = (offsets[s] as number) + own;
-  return offsets;
 }

@@ -1,3 +1,4 @@
+import { offsetsOf } from "../offsets.js";
 import { seededValues } from "./case-values.js";
 import type { InputSpec, KernelCase } from "./contract.js";
 import type { DecoderBlockAttrs, DecoderBlockInput, DecoderBlockMatrix } from "./decoder-block.js";
@@ -130,12 +131,10 @@ export function decoderBlockCases(): readonly KernelCase<DecoderBlockInput, Deco
 }
 
 function layoutOf(rows: readonly number[], starts: readonly number[]) {
-  const offsets = new Int32Array(rows.length + 1);
-  for (const [s, own] of rows.entries()) offsets[s + 1] = (offsets[s] as number) + own;
   const positions = rows.flatMap((own, s) =>
     Array.from({ length: own }, (_, i) => (starts[s] as number) + i),
   );
-  return { offsets, starts: Int32Array.from(starts), positions: Int32Array.from(positions) };
+  return { offsets: offsetsOf(rows), starts: Int32Array.from(starts), positions: Int32Array.from(positions) };
 }
 
 /** A matrix whose products are about as large as its inputs. */

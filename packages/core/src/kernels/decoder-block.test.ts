@@ -13,7 +13,7 @@ describe("decoderBlock", () => {
       Object.entries<InputSpec>(inputs).map(([name, { shape }]) => [name, shape]),
     ) as Parameters<typeof decoderBlock.infer>[0];
     expect(() => decoderBlock.infer({ ...shapes, down: [12, 19] }, attrs)).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: decoderBlock: the f32 \`weight\` of 12 x 20 must have shape [12, 20], got [12, 19]. [E_SHAPE]]`,
+      `[BasicError: decoderBlock: the f32 \`down\` of 12 x 20 must have shape [12, 20], got [12, 19]. [E_SHAPE]]`,
     );
     expect(() => decoderBlock.infer({ ...shapes, mlpNorm: [13] }, attrs)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: decoderBlock: dimension D is 12 in \`x\` but 13 in \`mlpNorm\` [13]. [E_SHAPE]]`,

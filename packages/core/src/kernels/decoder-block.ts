@@ -111,7 +111,7 @@ function checkBlock(shapes: Inputs<DecoderBlockInput, readonly number[]>, attrs:
   for (const matrix of matrices) {
     const [inFeatures, outFeatures] = sizeOf(matrix, D, attrs);
     const storage = attrs[`${matrix}Storage`];
-    checkWeight(where, shapes[matrix], { storage, inFeatures, outFeatures });
+    checkWeight(where, shapes[matrix], { storage, inFeatures, outFeatures }, matrix);
   }
 }
 

@@ -118,8 +118,16 @@ function decode(weight: tf.Tensor, { storage, inFeatures, outFeatures }: FrozenL
   return tf.tensor(unpack(storage, words, inFeatures * outFeatures), [outFeatures, inFeatures], "float32");
 }
 
-/** @throws {@link BasicError} `E_NAME_UNKNOWN`, `E_SHAPE` where a weight is not stored as the attributes say. */
-export function checkWeight(where: string, weight: readonly number[], attrs: FrozenLinearAttrs): void {
+/**
+ * @param name - Of the input, for messages.
+ * @throws {@link BasicError} `E_NAME_UNKNOWN`, `E_SHAPE` where a weight is not stored as the attributes say.
+ */
+export function checkWeight(
+  where: string,
+  weight: readonly number[],
+  attrs: FrozenLinearAttrs,
+  name = "weight",
+): void {
   const { storage, inFeatures, outFeatures } = attrs;
   if (!storages.includes(storage)) {
     throw new BasicError(
@@ -139,7 +147,7 @@ export function checkWeight(where: string, weight: readonly number[], attrs: Fro
   if (formatShape(weight) !== formatShape(expected)) {
     throw new BasicError(
       "E_SHAPE",
-      `${where}: the ${storage} \`weight\` of ${outFeatures} x ${inFeatures} must have shape ${formatShape(expected)}, got ${formatShape(weight)}.`,
+      `${where}: the ${storage} \`${name}\` of ${outFeatures} x ${inFeatures} must have shape ${formatShape(expected)}, got ${formatShape(weight)}.`,
     );
   }
 }

@@ -36,7 +36,7 @@ describe("products of one input", () => {
   it("refuses a weight of another width", () => {
     const inputs = { x: tf.ones([2, 3]), weight0: tf.ones([4, 3]), weight1: tf.ones([4, 5]) };
     expect(() => runKernel(linearPair, inputs, {})).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: linearGroup: dimension I is 3 in \`x\` but 5 in \`weight1\` [4, 5]. [E_SHAPE]]`,
+      `[BasicError: linearPair: dimension I is 3 in \`x\` but 5 in \`weight1\` [4, 5]. [E_SHAPE]]`,
     );
   });
 

@@ -29,21 +29,26 @@ const SHAPES: readonly (readonly [title: string, x: InputSpec, scale: number])[]
  *
  * R rows, I features in, Oᵢ features out: `x` `[R, I]`, `weightI` `[Oᵢ, I]`, outputs `[R, Oᵢ]`.
  */
-export const linearPair = linearGroup("BasicLinearPair", 2);
+export const linearPair = linearGroup("Pair", 2);
 
 /** As {@link linearPair} with three matrices: queries, keys and values of an attention. */
-export const linearTriple = linearGroup("BasicLinearTriple", 3);
+export const linearTriple = linearGroup("Triple", 3);
 
 function linearGroup(
-  name: `Basic${string}`,
+  name: "Pair" | "Triple",
   count: number,
 ): KernelContract<LinearGroupInput, LinearGroupAttrs> {
   const weights = Array.from({ length: count }, (_, i) => `weight${i}` as const);
   const inputs = ["x", ...weights] as const;
   return {
-    name,
+    name: `BasicLinear${name}`,
     inputs,
-    infer: (shapes) => weights.map((weight) => outputShape(shapes.x, weight, at(shapes, weight))),
+    infer: (shapes) =>
+      weights.map((weight) => {
+        const pair = { x: ["RI", shapes.x], [weight]: ["OI", at(shapes, weight)] } as const;
+        const { R, O } = bindShapes(`linear${name}`, pair);
+        return [R as number, O as number];
+      }),
     reference: ({ x, ...rest }) => weights.map((weight) => tf.matMul(x, at(rest, weight), false, true)),
     save: { inputs, outputs: weights.map(() => false) },
     gradient: (dys, { inputs: saved }, _, needs) => {
@@ -145,11 +150,6 @@ export function productGradients(
         .reduceRight((total, term) => tf.add(total, term)),
     );
   return { dx: wanted.x ? sum() : undefined, dWeights };
-}
-
-function outputShape(x: readonly number[], name: string, weight: readonly number[]): readonly number[] {
-  const { R, O } = bindShapes("linearGroup", { x: ["RI", x], [name]: ["OI", weight] });
-  return [R as number, O as number];
 }
 
 function weightNames(inputs: Readonly<Record<string, unknown>>): readonly `weight${number}`[] {

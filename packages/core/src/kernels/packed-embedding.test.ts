@@ -29,7 +29,7 @@ describe("packedEmbedding", () => {
       `[BasicError: packedEmbedding: \`ids\`[0] is 3, but \`table\` has 3 rows: use 0 to 2. [E_INDEX_RANGE]]`,
     );
     expect(infer(25, attrs.ids)).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: packedEmbedding: the q8_0 \`weight\` of 3 x 32 must have shape [26], got [25]. [E_SHAPE]]`,
+      `[BasicError: packedEmbedding: the q8_0 \`table\` of 3 x 32 must have shape [26], got [25]. [E_SHAPE]]`,
     );
   });
 

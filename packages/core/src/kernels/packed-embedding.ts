@@ -27,7 +27,7 @@ export const packedEmbedding: KernelContract<"table", PackedEmbeddingAttrs> = {
   inputs: ["table"],
   infer: ({ table }, { storage, height, width, ids }) => {
     const where = "packedEmbedding";
-    checkWeight(where, table, { storage, inFeatures: width, outFeatures: height });
+    checkWeight(where, table, { storage, inFeatures: width, outFeatures: height }, "table");
     checkIndices({ where, name: "`ids`", values: ids, minimum: 0, limit: height, target: "`table`" });
     return [[ids.length, width]];
   },

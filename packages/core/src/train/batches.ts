@@ -60,8 +60,10 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
   return {
     take: async (step) => {
       for (const known of ahead.keys()) if (known < step || known > step + prefetch) ahead.delete(known);
-      const batches = await start(step);
+      const taken = start(step);
+      // Also where it fails: whoever asks again gets a new try.
       ahead.delete(step);
+      const batches = await taken;
       for (let next = step + 1; next <= Math.min(step + prefetch, steps - 1); next++) void start(next);
       return batches;
     },

@@ -43,8 +43,8 @@ export function createOrder(options: OrderOptions): SampleOrder {
     if (known !== undefined) return known;
     const random = createRandom(seed, "order", stage, epoch);
     const plain = random.permutation(size);
-    const grouping = { sizes, batchSize, microBatches, begun: (epoch * size) % (batchSize * microBatches) };
-    const order = sizes === null ? plain : grouped(plain, random, { ...grouping, sizes });
+    const begun = (epoch * size) % (batchSize * microBatches);
+    const order = sizes === null ? plain : grouped(plain, random, { sizes, batchSize, microBatches, begun });
     if (recent.size === 2) recent.delete(recent.keys().next().value as number);
     recent.set(epoch, order);
     return order;

@@ -146,7 +146,7 @@ impl<'a> Product<'a> {
 }
 
 /// [`Product::write`] on all threads for several products, which share out their columns together where all are of few
-/// rows: one alone may be too little for several threads.
+/// rows and a packed weight: one alone may be too little for several threads.
 ///
 /// # Safety
 /// As there, and the products write different columns.

@@ -6,7 +6,7 @@ import {
   type DecoderBlockStorage,
   decoderBlock,
 } from "../../kernels/decoder-block.js";
-import { runKernel } from "../../kernels/run.js";
+import { hasKernel, runKernel } from "../../kernels/run.js";
 import type { AttentionRows, LayerCache } from "../../layers/attention.js";
 import type { Builder } from "../../layers/builder.js";
 import type { Linear } from "../../layers/linear.js";
@@ -70,11 +70,11 @@ export class FusedBlock {
     return new FusedBlock(linears, norms, config);
   }
 
-  /** @returns `[R, D]`; undefined where the parts have to run by themselves: a tape records, or there are adapters. */
+  /** @returns `[R, D]`; undefined where the parts have to run by themselves: a tape records, there are adapters, or the backend lacks the kernel. */
   run(x: tf.Tensor2D, rows: AttentionRows, cache: LayerCache): tf.Tensor2D | undefined {
     const { rotary, queryOffsets: offsets, window } = rows;
     if (rotary === undefined || tf.engine().state.gradientDepth > 0) return undefined;
-    if (this.#all.some(({ adapter }) => adapter !== null)) return undefined;
+    if (!hasKernel(decoderBlock) || this.#all.some(({ adapter }) => adapter !== null)) return undefined;
     const { kvHeads, headWidth } = this.#attrs;
     const { keys, values } = cache.buffers(kvHeads * headWidth);
     const { query, key, value, output, gate, up, down } = this.#linears;

@@ -124,7 +124,7 @@ it("explains what it cannot resize", () => {
   const packed = new Parameter("lm_head.weight", { storage: "q8_0", words }, [7, 32]);
   vi.spyOn(model, "vocabularyParameters", "get").mockReturnValue([packed]);
   expect(() => resizeVocabulary(model, 9)).toThrowErrorMatchingInlineSnapshot(
-    `[BasicError: resizeVocabulary: "lm_head.weight" is stored as q8_0, and rows can be added to float32 tables only. Load the model with \`storage: "f32"\`. [E_CONFIG]]`,
+    `[BasicError: resizeVocabulary: "lm_head.weight" is stored as q8_0, and rows can be added to float32 tables only. Load the model with \`table: "f32"\`. [E_CONFIG]]`,
   );
   expect(packed.shape).toEqual([7, 32]);
 });

@@ -24,7 +24,7 @@ export function resizeVocabulary(model: Decoder, size: number): void {
     if (storage === "f32") continue;
     throw new BasicError(
       "E_CONFIG",
-      `resizeVocabulary: "${name}" is stored as ${storage}, and rows can be added to float32 tables only. Load the model with \`storage: "f32"\`.`,
+      `resizeVocabulary: "${name}" is stored as ${storage}, and rows can be added to float32 tables only. Load the model with \`table: "f32"\`.`,
     );
   }
   if (size === model.vocabularySize) return;

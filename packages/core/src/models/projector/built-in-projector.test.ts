@@ -138,6 +138,15 @@ describe("rows of an image", () => {
     expect([rows.shape, [...offsets], grids]).toEqual([[0, 8], [0], []]);
   });
 
+  it("may be those of an image without features", () => {
+    const none = { rows: tf.zeros<tf.Rank.R2>([0, 3]), offsets: Int32Array.of(0, 0), grids: [null] };
+    const { rows, offsets } = make("resampler").project(none);
+    expect([rows.shape, [...offsets]]).toEqual([
+      [3, 8],
+      [0, 3],
+    ]);
+  });
+
   it("may come without a grid where a projector takes any rows", () => {
     const { rows, offsets } = make("resampler").project(features(null, [2, 2]));
     expect([rows.shape, [...offsets]]).toEqual([
@@ -210,8 +219,9 @@ describe("vocabulary", () => {
     );
   });
 
-  it("explains what it lacks", () => {
+  it("explains what it lacks, and leaves no tensors then", () => {
     const table = tf.ones<tf.Rank.R2>([6, 8]);
+    const before = tf.memory().numTensors;
     expect(messageOf(() => createProjector("vocabulary", place))).toMatchInlineSnapshot(
       `"createProjector: "vocabulary" mixes rows of the language model's embedding table, but there is none. Pass \`vocabulary\` [V, D], the language model's. [E_CONFIG]"`,
     );
@@ -225,6 +235,7 @@ describe("vocabulary", () => {
     ).toMatchInlineSnapshot(
       `"createProjector: \`vocabulary\` has rows of width 8, but \`width\` is 5. Pass the table of the same language model. [E_SHAPE]"`,
     );
+    expect(tf.memory().numTensors).toBe(before);
   });
 });
 

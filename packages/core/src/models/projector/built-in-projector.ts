@@ -4,6 +4,7 @@ import { BasicError } from "../../errors.js";
 import { Builder, type RandomValueOptions, randomValues, type ValueSource } from "../../layers/builder.js";
 import type { PatchGrid } from "../../layers/image-rows.js";
 import type { Linear } from "../../layers/linear.js";
+import { offsetsOf } from "../../offsets.js";
 import { type Parameter, ParameterSet } from "../../parameters.js";
 import type { ComponentOptions } from "../../registry.js";
 import type { Grid, Projector, VisualRows } from "../interfaces.js";
@@ -72,10 +73,10 @@ export abstract class BuiltInProjector implements Projector {
   project({ rows, offsets, grids }: VisualRows): VisualRows {
     const images = grids.map((grid, i) => ({ grid, rows: (offsets[i + 1] ?? 0) - (offsets[i] ?? 0) }));
     const after = images.map((image) => this.gridAfter(image.grid, image.rows));
-    const isEmpty = images.every((image) => image.rows === 0);
+    const isEmpty = after.every((image) => image.rows === 0);
     return {
       rows: tf.tidy(() => (isEmpty ? tf.zeros([0, this.place.width]) : this.compute(rows, images))),
-      offsets: cumulative(after.map((image) => image.rows)),
+      offsets: offsetsOf(after.map((image) => image.rows)),
       grids: after.map((image) => image.grid),
     };
   }
@@ -104,10 +105,4 @@ export function requireGrid(projector: string, grid: Grid, rows: number): PatchG
 /** For messages. */
 export function describeGrid(grid: Grid): string {
   return grid === null ? "rows without a grid" : `${grid[0]} x ${grid[1]}`;
-}
-
-function cumulative(counts: readonly number[]): Int32Array {
-  const offsets = new Int32Array(counts.length + 1);
-  for (const [i, count] of counts.entries()) offsets[i + 1] = (offsets[i] ?? 0) + count;
-  return offsets;
 }

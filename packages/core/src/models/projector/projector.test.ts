@@ -96,6 +96,11 @@ describe("createProjector", () => {
     expect(() => createProjector("mlp1x_gelu", sizes)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: createProjector: there is no projector "mlp1x_gelu". Did you mean "mlp2x_gelu"? Known: identity, linear, mlp2x_gelu, mlpNx_gelu, gelu-mlp, fused-gelu-mlp, pixel-shuffle, ldp, ldpv2, c-abstractor, resampler, vocabulary. [E_NAME_UNKNOWN]]`,
     );
+    // Names of JavaScript's own are no projectors and no options.
+    expect(() => createProjector("constructor", sizes)).toThrow(/E_NAME_UNKNOWN/);
+    for (const wrong of [{ toString: 1 }, { bias: "no" }, { outputNorm: null }]) {
+      expect(() => createProjector("linear" as string, { ...sizes, ...wrong })).toThrow(/E_CONFIG/);
+    }
     expect(() => createProjector("identity", sizes)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: createProjector: "identity" needs features of the LLM's width 5, got 3. Use "linear". [E_CONFIG]]`,
     );

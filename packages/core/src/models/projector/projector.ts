@@ -15,13 +15,14 @@ import { type VocabularyOptions, VocabularyProjector, vocabularyOptions } from "
 /** Options of {@link createProjector} for projectors that are products alone. */
 export interface ProjectorOptions extends ProjectorSetup, MlpOptions {}
 
-const mlpOptions = z
-  .strictObject({
-    outputNorm: z.union([z.literal("none"), z.strictObject({ rms: z.number().positive() })]),
-    bias: z.boolean(),
-    factor: z.int().positive(),
-  })
-  .partial();
+const mlpOptions = mlpSchema(z.number().positive(), z.int().positive());
+/** What comes from files may be of any type; {@link MlpProjector} checks sizes, with messages of its own. */
+const mlpTypes = mlpSchema(z.number(), z.number());
+
+function mlpSchema(rms: z.ZodNumber, factor: z.ZodNumber) {
+  const outputNorm = z.union([z.literal("none"), z.strictObject({ rms })]);
+  return z.strictObject({ outputNorm, bias: z.boolean(), factor }).partial();
+}
 
 /** A kind of projector: its options, and how it is made of them. */
 interface Kind {
@@ -43,6 +44,11 @@ const kinds: Readonly<Record<string, Kind>> = {
   resampler: kind(resamplerOptions, (setup, options) => new ResamplerProjector(setup, options)),
   vocabulary: kind(vocabularyOptions, (setup, options) => new VocabularyProjector(setup, options)),
 };
+
+/** Names may come from files: "constructor" is none. */
+function kindOf(name: string): Kind | undefined {
+  return Object.hasOwn(kinds, name) ? kinds[name] : undefined;
+}
 
 /** Names of the built-in projectors; `mlpNx_gelu` stands for any N from 2. */
 export const projectorNames: readonly string[] = [
@@ -87,11 +93,11 @@ export function createProjector(name: string, options: ProjectorSetup): BuiltInP
   const { setup, own } = split(options);
   const widths = mlpWidths(name, setup);
   if (widths !== null) {
-    const unknown = Object.keys(own).filter((key) => !(key in mlpOptions.shape));
-    if (unknown.length > 0) throw invalid(name, own, mlpOptions.safeParse(own));
+    const parsed = mlpTypes.safeParse(own);
+    if (!parsed.success) throw invalid(name, own, parsed);
     return new MlpProjector(name, { ...setup, ...(own as MlpOptions) }, widths);
   }
-  const found = kinds[name];
+  const found = kindOf(name);
   if (found === undefined) {
     throw new BasicError(
       "E_NAME_UNKNOWN",
@@ -134,7 +140,7 @@ export function checkProjectorOptions(name: string, options: ComponentOptions): 
 }
 
 function optionsOf(name: string): z.ZodObject {
-  return kinds[name]?.options ?? mlpOptions;
+  return kindOf(name)?.options ?? mlpOptions;
 }
 
 function explain(name: string, given: unknown, result: z.ZodSafeParseResult<unknown>): string {

@@ -65,13 +65,13 @@ export class VocabularyProjector extends BuiltInProjector {
     if (size === undefined || (vocabulary === undefined && values === undefined)) throw noTable();
     const place = { ...setup, ...(vocabularySize !== undefined && { vocabularySize }) };
     super("vocabulary", place, { ...(tokens && { tokens }), hidden, weights });
+    const table = vocabulary && values === undefined ? rowsOf(vocabulary, tokens, width) : undefined;
     const builder = this.builder(setup);
     const linear = (name: string, inFeatures: number, outFeatures: number) =>
       new Linear(builder, name, { inFeatures, outFeatures, bias: true });
     this.input = linear("0", features, hidden);
     this.#second = linear("2", hidden, hidden);
     this.#scores = linear("3", hidden, size);
-    const table = vocabulary && values === undefined ? rowsOf(vocabulary, tokens, width) : undefined;
     this.#vocabulary = builder.addConstant("vocabulary", [size, width], table);
     this.#softmax = weights === "softmax";
   }
