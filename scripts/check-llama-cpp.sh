@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # check-llama-cpp.sh RUN [PICTURE...]: converts a trained run for llama.cpp, opens language model and mmproj there, and compares its
 # greedy answers with ours. Opt-in: builds llama-cpp-python from source into the cache folder at first (many minutes, a C++
-# compiler). DTYPE=f32 (default), f16, bf16 or q8_0. The last line is JSON.
+# compiler). DTYPE=f32 (default), f16, bf16 or q8_0. The last line is JSON; exit code 1 where prompt ids
+# or answers about fitted pictures differ.
 set -euo pipefail
 run=${1:?usage: check-llama-cpp.sh RUN [PICTURE...]}
 shift

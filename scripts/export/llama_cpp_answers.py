@@ -36,7 +36,8 @@ def main(folder: Path, ours: Path) -> int:
         "worstLogitFile": max(row["file"]["logit"] for row in rows),
     }
     print(json.dumps(result))
-    return 0
+    same = result["samePromptIds"] == len(rows) and result["sameAnswersFitted"] == len(rows)
+    return 0 if same else 1
 
 
 def read_tensors(path: Path) -> dict:

@@ -292,6 +292,15 @@ describe("parseHuggingFaceConfig", () => {
       },
     ],
     [
+      "of LLaVA whose projector's options say what the models say",
+      {
+        model_type: "llava",
+        vision_config: { model_type: "clip_vision_model" },
+        text_config: llama,
+        basic_projector: { name: "vocabulary", options: { vocabulary: 5 } },
+      },
+    ],
+    [
       "of LLaVA with several feature layers",
       {
         model_type: "llava",

@@ -120,6 +120,17 @@ function required(fields: ConfigFields, name: string): ConfigFields {
   return nested;
 }
 
+/** What follows from the models around a projector, or is a tensor. */
+const PLACE_FIELDS: ReadonlySet<string> = new Set([
+  "features",
+  "width",
+  "patches",
+  "vocabularySize",
+  "vocabulary",
+  "seed",
+  "values",
+]);
+
 /** LLaVA's two products, or what {@link writeLlavaConfig} stored about another projector. */
 function readProjector(fields: ConfigFields): ProjectorConfig {
   const bias = fields.flag("multimodal_projector_bias", true);
@@ -129,6 +140,9 @@ function readProjector(fields: ConfigFields): ProjectorConfig {
   // createProjector checks what is in there.
   const given = ours.object("options") === null ? null : (ours.raw("options") as ComponentOptions);
   const options = given ?? earlierOptions(ours, bias);
+  if (Object.keys(options).some((key) => PLACE_FIELDS.has(key))) {
+    throw ours.unsupported("options", `options of the projector alone, without ${[...PLACE_FIELDS].join(", ")}`);
+  }
   ours.finish();
   return { name, options };
 }
