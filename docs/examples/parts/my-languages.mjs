@@ -23,7 +23,7 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
       return { weight: table.value, trainable: table.trainable, softcap: 0 };
     },
     forward: ({ packed, visual, cache }, observe) => {
-      if (cache) cache.length += packed.ids.length;
+      cache?.see(packed.offsets);
       return tf.tidy(() => {
         // Visual row n is the id -1 - n: it stands behind the rows of the table here.
         const rows = visual === null ? table.value : tf.concat([table.value, visual]);
@@ -33,9 +33,27 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
         return { hidden, ...observed([x, hidden], packed, observe) };
       });
     },
-    createCache: () => ({ length: 0, dispose: () => undefined }),
+    createCache,
   };
 };
+
+/** No row looks at those before it: counting them is all that there is to keep. */
+function createCache(samples = 1) {
+  const lengths = new Array(samples).fill(0);
+  return {
+    lengths,
+    get length() {
+      return lengths[0];
+    },
+    see: (offsets) => {
+      for (let s = 0; s < samples; s++) lengths[s] += offsets[s + 1] - offsets[s];
+    },
+    truncate: (length, sample = 0) => {
+      lengths[sample] = length;
+    },
+    dispose: () => lengths.fill(0),
+  };
+}
 
 /** The visual rows before and after the block. */
 function observed(states, { images }, observe) {

@@ -57,24 +57,8 @@ export function testLanguageModel({ name, create, start = startStockCpu }: Langu
       model.parameters.dispose();
     });
 
-    it("gives the same row by row with a cache", () => {
-      const model = create();
-      const visual = visualRows(model);
-      const [first] = BATCH;
-      const whole = hiddenOf(model, [first], visual);
-      const cache = model.createCache();
-      const prompt = model.forward({ packed: packed([first.slice(0, 3)]), visual, cache }).hidden;
-      const later = [3, 4].map((place) => {
-        expect(cache.length).toBe(place);
-        const one = { ...packed([first.slice(place, place + 1)]), positions: Int32Array.of(place) };
-        return model.forward({ packed: one, visual: null, cache }).hidden;
-      });
-      const parts = [prompt, ...later].flatMap((rows) => [...rows.dataSync()]);
-      expect(worstDifference(parts, whole, SAME)).toBeUndefined();
-      tf.dispose([prompt, later, visual]);
-      cache.dispose();
-      model.parameters.dispose();
-    });
+    it("gives the same row by row with a cache, and again after rows were forgotten", () =>
+      checkCache(create()));
 
     it("reports the visual rows that supervision asks for", () => {
       const model = create();
@@ -102,6 +86,30 @@ export function testLanguageModel({ name, create, start = startStockCpu }: Langu
       gradientsTo: ["visual"],
     });
   });
+}
+
+function checkCache(model: LanguageModel): void {
+  const visual = visualRows(model);
+  const [first] = BATCH;
+  const whole = hiddenOf(model, [first], visual);
+  const cache = model.createCache();
+  const prompt = model.forward({ packed: packed([first.slice(0, 3)]), visual, cache }).hidden;
+  const later = [3, 4].map((place) => {
+    expect(cache.length).toBe(place);
+    const one = { ...packed([first.slice(place, place + 1)]), positions: Int32Array.of(place) };
+    return model.forward({ packed: one, visual: null, cache }).hidden;
+  });
+  const parts = [prompt, ...later].flatMap((rows) => [...rows.dataSync()]);
+  expect(worstDifference(parts, whole, SAME)).toBeUndefined();
+  expect(cache.lengths).toEqual([5]);
+  cache.truncate(4);
+  const one = { ...packed([first.slice(4)]), positions: Int32Array.of(4) };
+  const again = model.forward({ packed: one, visual: null, cache }).hidden;
+  expect(cache.length).toBe(5);
+  expect(worstDifference([...again.dataSync()], whole.slice(-model.width), SAME)).toBeUndefined();
+  tf.dispose([prompt, later, again, visual]);
+  cache.dispose();
+  model.parameters.dispose();
 }
 
 function visualRows({ width }: LanguageModel): tf.Tensor2D {
