@@ -76,8 +76,11 @@ function childError(
     : {};
   if (parsed.error === undefined && stopped)
     return new BasicError("E_INTERRUPTED", `${name}: stopped while it started. Resume the run to go on.`);
-  if (parsed.error === undefined)
-    return new Error(`The process of ${name} ended with ${code ?? "a signal"}.`);
+  if (parsed.error === undefined && code === null)
+    return new Error(
+      `The process of ${name} was killed, as systems do where memory runs out. Resume its run.`,
+    );
+  if (parsed.error === undefined) return new Error(`The process of ${name} ended with ${code}.`);
   const { code: kind, message } = parsed.error;
   return new BasicError(kind, `${name}: ${message.replace(` [${kind}]`, "")}`);
 }
