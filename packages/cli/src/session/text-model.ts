@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { BasicError, type Decoder } from "@basic-mllm/core";
-import { checkVocabulary, createTokenizer, findTemplate, readTokenizerFiles } from "@basic-mllm/data";
+import { createTokenizer, findTemplate, readTokenizerFiles } from "@basic-mllm/data";
 import { loadGguf, loadHuggingFace } from "@basic-mllm/weights";
 
 import type { Speaker } from "./conversation.js";
@@ -23,7 +23,6 @@ export async function openTextModel(path: string, template = "model"): Promise<T
   const { language, files } = isGguf(path) ? await openFile(path) : await openFolder(path);
   try {
     const tokenizer = createTokenizer(files.tokenizer, files.config);
-    checkVocabulary(tokenizer, language.vocabularySize, path);
     return {
       language,
       tokenizer,
