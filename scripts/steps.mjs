@@ -9,7 +9,8 @@ export const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 
 /**
  * Runs a command in the repository root; its output goes to `output` (default: this terminal). A stop waits for it:
- * Ctrl-C reaches the child from the terminal, SIGTERM is passed on, and this process ends when the child has ended.
+ * Ctrl-C reaches the child from the terminal, SIGTERM is passed on, and this process ends when the child has ended. Where this
+ * process ends before, for example because a command beside this one failed, the child is ended too.
  */
 export function run(command, args, { env = {}, cwd = root, output = "inherit" } = {}) {
   return new Promise((resolve, reject) => {
@@ -19,16 +20,19 @@ export function run(command, args, { env = {}, cwd = root, output = "inherit" } 
     const onInterrupt = () => {
       stopped = true;
     };
+    const end = () => child.kill("SIGTERM");
     const onTerminate = () => {
       stopped = true;
-      child.kill("SIGTERM");
+      end();
     };
     process.on("SIGINT", onInterrupt);
     process.on("SIGTERM", onTerminate);
+    process.on("exit", end);
     child.on("error", reject);
     child.on("close", (code, signal) => {
       process.off("SIGINT", onInterrupt);
       process.off("SIGTERM", onTerminate);
+      process.off("exit", end);
       if (stopped) process.exit(code === null || code === 0 ? 130 : code);
       resolve(signal === null ? code : 1);
     });

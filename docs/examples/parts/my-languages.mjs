@@ -23,10 +23,7 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
       return { weight: table.value, trainable: table.trainable, softcap: 0 };
     },
     forward: ({ packed, visual, cache }, observe) => {
-      // Each row is by itself: all that there is to remember is how many rows were seen.
-      for (const s of cache?.lengths.keys() ?? []) {
-        cache.lengths[s] += packed.offsets[s + 1] - packed.offsets[s];
-      }
+      cache?.see(packed.offsets);
       return tf.tidy(() => {
         // Visual row n is the id -1 - n: it stands behind the rows of the table here.
         const rows = visual === null ? table.value : tf.concat([table.value, visual]);
@@ -36,18 +33,27 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
         return { hidden, ...observed([x, hidden], packed, observe) };
       });
     },
-    createCache: (samples = 1) => ({
-      lengths: new Array(samples).fill(0),
-      get length() {
-        return this.lengths[0];
-      },
-      truncate(length, sample = 0) {
-        this.lengths[sample] = length;
-      },
-      dispose: () => undefined,
-    }),
+    createCache,
   };
 };
+
+/** No row looks at those before it: counting them is all that there is to keep. */
+function createCache(samples = 1) {
+  const lengths = new Array(samples).fill(0);
+  return {
+    lengths,
+    get length() {
+      return lengths[0];
+    },
+    see: (offsets) => {
+      for (let s = 0; s < samples; s++) lengths[s] += offsets[s + 1] - offsets[s];
+    },
+    truncate: (length, sample = 0) => {
+      lengths[sample] = length;
+    },
+    dispose: () => lengths.fill(0),
+  };
+}
 
 /** The visual rows before and after the block. */
 function observed(states, { images }, observe) {

@@ -83,4 +83,22 @@ describe("run", () => {
     });
     expect([code, text]).toEqual([130, "ready\nsaved\n"]);
   });
+
+  it("ends its child where a command beside it failed", async () => {
+    const program = `import { run } from ${JSON.stringify(STEPS.href)};
+      const failing = new Promise((_, reject) => setTimeout(reject, 500, new Error("beside")));
+      await Promise.all([failing, run(process.execPath, ["--eval", ${JSON.stringify(CHILD)}])]);`;
+    const stdio = ["ignore", "pipe", "ignore"];
+    const wrapper = spawn(process.execPath, ["--input-type=module", "--eval", program], { stdio });
+    let text = "";
+    wrapper.stdout.on("data", (piece) => {
+      text += piece;
+    });
+    const code = await new Promise((resolve) => {
+      wrapper.on("close", resolve);
+    });
+    expect(code).toBe(1);
+    // A child that had not begun to listen yet is ended without a word.
+    expect(["", "ready\nsaved\n"]).toContain(text);
+  });
 });

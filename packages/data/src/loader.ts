@@ -57,9 +57,9 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
     ...(store !== null && isCut(samples, store) && { heaviest: heaviestOf(samples, store, gridAfter) }),
     sizes: () => ({
       rows: Int32Array.from(samples, (_, index) => {
-        const sample = encode(index);
-        const rows = shapesOf(sample).reduce((sum, shape) => sum + shape.rows, 0);
-        return rows + sample.ids.reduce((sum, id) => sum + (id === IMAGE_SLOT ? 0 : 1), 0);
+        const { ids, images } = encode(index);
+        const words = ids.reduce((sum, id) => sum + (id === IMAGE_SLOT ? 0 : 1), 0);
+        return words + visualRows(store, images, gridAfter);
       }),
       visual: Uint8Array.from(samples, ({ images }) => (images.length > 0 ? 1 : 0)),
     }),
@@ -89,6 +89,11 @@ function isCut(samples: readonly Sample[], store: VisualStore): boolean {
   return image !== undefined && store.shape(image).tiles !== undefined;
 }
 
+function visualRows(store: VisualStore | null, images: readonly string[], gridAfter: GridAfter): number {
+  if (store === null) return 0;
+  return images.reduce((sum, image) => sum + countRowsAfter(store.shape(image), gridAfter), 0);
+}
+
 /** Characters of a token, about. */
 const TOKEN_LENGTH = 4;
 
@@ -101,8 +106,7 @@ function heaviestOf(
   let sorted: Int32Array | undefined;
   const rowsOf = ({ images, conversations }: Sample): number => {
     const characters = conversations.reduce((sum, { value }) => sum + value.length, 0);
-    const visual = images.reduce((sum, image) => sum + countRowsAfter(store.shape(image), gridAfter), 0);
-    return visual + characters / TOKEN_LENGTH;
+    return visualRows(store, images, gridAfter) + characters / TOKEN_LENGTH;
   };
   return (count) => {
     if (sorted === undefined) {

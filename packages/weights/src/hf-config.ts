@@ -141,7 +141,10 @@ function readProjector(fields: ConfigFields): ProjectorConfig {
   const given = ours.object("options") === null ? null : (ours.raw("options") as ComponentOptions);
   const options = given ?? earlierOptions(ours, bias);
   if (Object.keys(options).some((key) => PLACE_FIELDS.has(key))) {
-    throw ours.unsupported("options", `options of the projector alone, without ${[...PLACE_FIELDS].join(", ")}`);
+    throw ours.unsupported(
+      "options",
+      `options of the projector alone, without ${[...PLACE_FIELDS].join(", ")}`,
+    );
   }
   ours.finish();
   return { name, options };

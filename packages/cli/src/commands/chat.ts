@@ -8,9 +8,11 @@ import type { Answer, AnswerOptions, Conversation } from "../session/conversatio
 import { type ChatModel, openChat } from "../session/open-chat.js";
 import type { Terminal } from "../terminal.js";
 
-const HELP =
-  "Ask about the picture. /image FILE shows another one, /new or /reset forgets what was said, /quit ends. " +
-  "Ctrl-C stops an answer.";
+const COMMANDS = "/new or /reset forgets what was said, /quit ends. Ctrl-C stops an answer.";
+const HELP = {
+  pictured: `Ask about the picture. /image FILE shows another one, ${COMMANDS}`,
+  text: `Ask anything. ${COMMANDS}`,
+} as const;
 
 /** `basic-mllm chat`: questions about a picture, answered by a trained run; or without one, by a language model. */
 export const chat = defineCliCommand({
@@ -95,7 +97,7 @@ async function one(
   }
 }
 
-interface Talk extends Pick<ChatModel, "tokenizer" | "show"> {
+interface Talk extends Pick<ChatModel, "tokenizer" | "seesPictures" | "show"> {
   readonly terminal: Terminal;
   readonly options: Omit<AnswerOptions, "onText" | "signal">;
   /** Reads the questions; takes Ctrl-C from a keyboard. */
@@ -162,7 +164,8 @@ async function untilInterrupt<T>(
 }
 
 async function converse(talking: Talk, first: Conversation): Promise<readonly ToldTurn[]> {
-  const { terminal } = talking;
+  const { terminal, seesPictures } = talking;
+  const help = pc.dim(seesPictures ? HELP.pictured : HELP.text);
   const typed = process.stdin.isTTY === true;
   const lines = createInterface({
     input: process.stdin,
@@ -180,7 +183,7 @@ async function converse(talking: Talk, first: Conversation): Promise<readonly To
     answering = false;
   };
   let conversation = first;
-  terminal.line(pc.dim(HELP));
+  terminal.line(help);
   try {
     for await (const line of prompted(lines, terminal)) {
       const text = line.trim();
@@ -188,7 +191,7 @@ async function converse(talking: Talk, first: Conversation): Promise<readonly To
       if (text === "/new" || text === "/reset") conversation.forget();
       else if (text.startsWith("/image ")) {
         conversation = await showPicture(talking, text.slice(7).trim(), conversation);
-      } else if (text.startsWith("/")) terminal.line(pc.dim(HELP));
+      } else if (text.startsWith("/")) terminal.line(help);
       else if (text !== "") await told(text);
     }
   } finally {

@@ -20,7 +20,8 @@ export interface CliProcess {
 /**
  * Runs a command to its end.
  *
- * @throws `BasicError` what the command threw, with `name` before its message; `Error` where it died.
+ * @throws `BasicError` what the command threw, with `name` before its message; `E_INTERRUPTED` where it was stopped before it
+ *   could say so; `Error` where it died.
  */
 export async function runCliProcess({
   program,
@@ -46,7 +47,7 @@ export async function runCliProcess({
     child.once("error", reject);
     child.once("close", resolve);
   }).finally(stopWithUs.release);
-  if (code !== 0) throw childError(name, code, result);
+  if (code !== 0) throw childError(result, { name, code, stopped: signal.aborted });
 }
 
 /** Asks a child to save and stop when this process is asked to; where this process ends, the child gets it again. */
@@ -54,6 +55,7 @@ function forwardStop(child: ChildProcess, signal: AbortSignal): { readonly relea
   const stop = (): void => {
     child.kill("SIGINT");
   };
+  if (signal.aborted) stop();
   signal.addEventListener("abort", stop);
   process.once("exit", stop);
   return {
@@ -65,12 +67,20 @@ function forwardStop(child: ChildProcess, signal: AbortSignal): { readonly relea
 }
 
 /** The error that a child printed as its last line; a child that died has none. */
-function childError(name: string, code: number | null, result: string): Error {
+function childError(
+  result: string,
+  { name, code, stopped }: { readonly name: string; readonly code: number | null; readonly stopped: boolean },
+): Error {
   const parsed = result.startsWith("{")
     ? (JSON.parse(result) as { error?: { code: ErrorCode; message: string } })
     : {};
-  if (parsed.error === undefined)
-    return new Error(`The process of ${name} ended with ${code ?? "a signal"}.`);
+  if (parsed.error === undefined && stopped)
+    return new BasicError("E_INTERRUPTED", `${name}: stopped while it started. Resume the run to go on.`);
+  if (parsed.error === undefined && code === null)
+    return new Error(
+      `The process of ${name} was killed, as systems do where memory runs out. Resume its run.`,
+    );
+  if (parsed.error === undefined) return new Error(`The process of ${name} ended with ${code}.`);
   const { code: kind, message } = parsed.error;
   return new BasicError(kind, `${name}: ${message.replace(` [${kind}]`, "")}`);
 }

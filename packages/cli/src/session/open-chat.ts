@@ -16,6 +16,7 @@ import { openVlm, type VlmSession } from "./vlm.js";
 /** What answers, and how a conversation with it begins. */
 export interface ChatModel {
   readonly tokenizer: TextTokenizer;
+  readonly seesPictures: boolean;
   begin(): Promise<Conversation>;
   /** Another picture. @throws `BasicError` `E_IMAGE`; `E_USAGE` where it sees none. */
   show(image: string): Promise<Conversation>;
@@ -51,6 +52,7 @@ async function openModel(path: string, { image, template }: ChatChoices): Promis
   const model = await openTextModel(path, template);
   return {
     tokenizer: model.tokenizer,
+    seesPictures: false,
     begin: async () => talk(model),
     show: async (file) => {
       throw blind(file);
@@ -81,6 +83,7 @@ async function openPictured(
   const session = await openRun(folder, terminal);
   return {
     tokenizer: session.tokenizer,
+    seesPictures: true,
     begin: () => openConversation(session, image),
     show: (file) => openConversation(session, file),
     dispose: () => session.dispose(),

@@ -23,6 +23,7 @@ import {
 import { createDiskStore, writeAtomically } from "@basic-mllm/weights";
 import type * as tf from "@tensorflow/tfjs-core";
 
+import { mediaType } from "./media-type.js";
 import { seenPart } from "./seen-part.js";
 import { summariseStages } from "./start-table.js";
 import { commit, version } from "./version.js";
@@ -212,14 +213,7 @@ async function patchPictures(
 /** A picture inside of the page. */
 async function pictureAddress({ imageRoot }: VlmSet, image: string): Promise<string> {
   const bytes = Buffer.from(await imageSourceOf(imageRoot).bytes(image));
-  return `data:image/${mediaType(bytes)};base64,${bytes.toString("base64")}`;
-}
-
-/** By the first bytes: a cell of a table has no extension. */
-function mediaType(bytes: Buffer): string {
-  if (bytes[0] === 0xff && bytes[1] === 0xd8) return "jpeg";
-  const start = bytes.toString("latin1", 0, 4);
-  return start === "RIFF" ? "webp" : start === "GIF8" ? "gif" : "png";
+  return `data:${mediaType(bytes)};base64,${bytes.toString("base64")}`;
 }
 
 function environment(

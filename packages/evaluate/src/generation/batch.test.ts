@@ -62,6 +62,15 @@ describe("generateBatch", () => {
     tf.dispose(all.map(({ visual }) => visual ?? []));
   });
 
+  it("refuses a prompt without rows, as generate does", async () => {
+    const message =
+      "generate: the number of rows of a prompt must be at least 1, got 0. Correct the number of rows of a prompt. [E_CONFIG]";
+    await expect(generateBatch(model.language, [promptOf([1]), promptOf([])], greedy)).rejects.toThrow(
+      message,
+    );
+    await expect(generate(model.language, promptOf([]), greedy)).rejects.toThrow(message);
+  });
+
   it("takes no prompts, no tokens, and a signal", async () => {
     expect(await generateBatch(model.language, [], greedy)).toEqual([]);
     expect(await generateBatch(model.language, [promptOf([1])], { ...greedy, maxTokens: 0 })).toEqual([[]]);
@@ -73,6 +82,24 @@ describe("generateBatch", () => {
 });
 
 describe("PromptCache", () => {
+  it("leaks no tensors where only the second picture is new", async () => {
+    const { numTensors } = tf.memory();
+    const cache = new PromptCache(model.language);
+    const { packed, visual } = promptOf([1, -1, -2, 8, 9, -3, 4], 5);
+    const images = [
+      { sample: 0, start: 1, length: 2 },
+      { sample: 0, start: 5, length: 1 },
+    ];
+    const both: Prompt = { packed: { ...packed, images }, visual };
+    const first = promptOf([1, -1, -2, 8, 9], 5);
+    await generate(model.language, first, { ...greedy, cache });
+    const fresh = await generate(model.language, both, greedy);
+    expect(await generate(model.language, both, { ...greedy, cache })).toEqual(fresh);
+    cache.dispose();
+    tf.dispose([first, both].map((prompt) => prompt.visual ?? []));
+    expect(tf.memory().numTensors).toBe(numTensors);
+  });
+
   it("gives the answers of a fresh run, and runs only what is new", async () => {
     const cache = new PromptCache(model.language);
     const picture = promptOf([1, -1, -2, 8, 9], 4).visual;

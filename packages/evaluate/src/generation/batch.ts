@@ -2,7 +2,7 @@ import type { LanguageModel, PackedRows } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { lastLogits, rowsOfTokens } from "./forward.js";
-import { checkedStops, type GenerateOptions, type Prompt, pauses } from "./generate.js";
+import { checkedStops, type GenerateOptions, type Prompt, pauses, requireRows } from "./generate.js";
 import { Sampler } from "./sampling.js";
 
 /**
@@ -21,6 +21,7 @@ export async function generateBatch(
 ): Promise<readonly (readonly number[])[]> {
   const { maxTokens, signal } = options;
   const stops = checkedStops(options);
+  prompts.forEach(requireRows);
   if (prompts.length === 0 || maxTokens === 0) return prompts.map(() => []);
   const answers = prompts.map(({ packed }) => new OneAnswer(packed, options));
   const cache = language.createCache(prompts.length);

@@ -134,12 +134,14 @@ async function* tokens(
 ): AsyncGenerator<Step, void> {
   const { maxTokens, signal } = options;
   const stops = checkedStops(options);
+  requireRows(prompt);
   const sampler = new Sampler(options);
   sampler.see(prompt.packed.ids);
   const cache = options.cache ?? new PromptCache(language);
   const breathe = pauses();
+  const added = cache.remainder(prompt);
   try {
-    let input = cache.remainder(prompt);
+    let input = added;
     for (let count = 0; count < maxTokens; count++) {
       if (signal !== undefined) await breathe();
       if (signal?.aborted === true) return;
@@ -156,6 +158,7 @@ async function* tokens(
       input = { packed: rowsOfTokens([{ id, position: cache.length }]), visual: null };
     }
   } finally {
+    if (added.visual !== prompt.visual) added.visual?.dispose();
     if (options.cache === undefined) cache.dispose();
   }
 }
@@ -170,6 +173,11 @@ export function checkedStops({
   const valid = ids.every((id) => isWhole(id, 0));
   requireOption("endOfSequence", endOfSequence, "a token id, several, or null", valid);
   return new Set(ids);
+}
+
+/** @throws `BasicError` `E_CONFIG` for a prompt without a row to go on from. */
+export function requireRows({ packed: { ids } }: Prompt): void {
+  requireOption("the number of rows of a prompt", ids.length, "at least 1", ids.length > 0);
 }
 
 /**
