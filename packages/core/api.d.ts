@@ -138,6 +138,7 @@ declare function runKernel<Name extends string, Attrs extends Attributes>(contra
 
 /** Threads of a backend that computes on the processor. Results do not depend on their number. */
 interface BackendThreads {
+    /** How many compute now. */
     count(): number;
     /** Sets the number from the next kernel on. */
     set(count: number): void;
@@ -1916,7 +1917,7 @@ declare abstract class BuiltInProjector implements Projector {
     /** Parameters that scale the rows: all of them times s makes the rows times s. Empty where there are none. */
     abstract readonly scaling: readonly Parameter[];
     abstract gridAfter(grid: Grid, rows: number): ImageRows;
-    /** @param images - One per image, in order. May return `rows` itself. */
+    /** The visual embeddings of rows. May return `rows` itself. @param images - One per image, in order. */
     protected abstract compute(rows: tf.Tensor2D, images: readonly ImageRows[]): tf.Tensor2D;
     /** @throws {@link BasicError} `E_SHAPE` when an image's rows are no grid, or none of the right size. */
     project({ rows, offsets, grids }: VisualRows): VisualRows;
@@ -1933,7 +1934,18 @@ declare const cAbstractorOptions: z.ZodObject<{
     positions: z.ZodOptional<z.ZodUnion<readonly [z.ZodReadonly<z.ZodTuple<[z.ZodInt, z.ZodInt], null>>, z.ZodLiteral<false>]>>;
 }, z.core.$strict>;
 /** Options of `c-abstractor`. */
-type CAbstractorOptions = z.input<typeof cAbstractorOptions>;
+interface CAbstractorOptions {
+    /** Rows and columns of the pooled grid. Default: 12 × 12. */
+    readonly pool?: readonly [number, number] | undefined;
+    /** Blocks before the pooling, and as many after it. Default: 3. */
+    readonly depth?: number | undefined;
+    /** Channels of the blocks. Default: 1024. */
+    readonly hidden?: number | undefined;
+    /** Products after the blocks, with SiLU between them. Default: 2. */
+    readonly mlpDepth?: number | undefined;
+    /** Rows and columns of patches that have an embedding; false: none has. Default: those of the encoder. */
+    readonly positions?: readonly [number, number] | false | undefined;
+}
 /**
  * Honeybee's C-Abstractor (arXiv:2312.06742): an embedding of each patch's position, RegNet blocks, mean over cells of
  * a fixed grid, RegNet blocks, products. Parameters have the names of its checkpoints: `pos_emb` `[1, N, features]`,
@@ -1972,7 +1984,10 @@ declare const ldpv2Options: z.ZodObject<{
     pool: z.ZodDefault<z.ZodReadonly<z.ZodTuple<[z.ZodInt, z.ZodInt], null>>>;
 }, z.core.$strict>;
 /** Options of `ldpv2`. */
-type Ldpv2Options = z.input<typeof ldpv2Options>;
+interface Ldpv2Options {
+    /** Rows and columns of the pooled grid. Default: 12 × 12. */
+    readonly pool?: readonly [number, number] | undefined;
+}
 /**
  * MobileVLM V2's projector (arXiv:2402.03766): `Linear, GELU, Linear`, mean over cells of a fixed grid, then a depthwise
  * 3×3 convolution added to its input. Parameters have the names of its checkpoints: `mlp.mlp.0.*`, `mlp.mlp.2.*`,
@@ -2038,7 +2053,18 @@ declare const resamplerOptions: z.ZodObject<{
     expansion: z.ZodDefault<z.ZodInt>;
 }, z.core.$strict>;
 /** Options of `resampler`. */
-type ResamplerOptions = z.input<typeof resamplerOptions>;
+interface ResamplerOptions {
+    /** Rows that each image becomes. Default: 128. */
+    readonly queries?: number | undefined;
+    /** Layers of attention and feed-forward. Default: 3. */
+    readonly depth?: number | undefined;
+    /** Attention heads. Default: 8. */
+    readonly heads?: number | undefined;
+    /** Width of a head. Default: 64. */
+    readonly headWidth?: number | undefined;
+    /** Width inside of the feed-forward, in widths of the language model. Default: 4. */
+    readonly expansion?: number | undefined;
+}
 /**
  * The perceiver resampler (arXiv:2204.14198) as TinyLLaVA has it: features go through a product, then learned queries
  * attend to them and to each other. Rows are no grid any more. Parameters have the names of TinyLLaVA's checkpoints:
@@ -2064,7 +2090,14 @@ declare const vocabularyOptions: z.ZodObject<{
     }>>;
 }, z.core.$strict>;
 /** Options of `vocabulary`. */
-type VocabularyOptions = z.input<typeof vocabularyOptions>;
+interface VocabularyOptions {
+    /** Ids of the tokens whose embeddings are mixed. Default: all. */
+    readonly tokens?: readonly number[] | undefined;
+    /** Width between the products. Default: the language model's. */
+    readonly hidden?: number | undefined;
+    /** How scores become weights: by a softmax (default), or as they are, as in LangBridge's checkpoints. */
+    readonly weights?: "softmax" | "none" | undefined;
+}
 /**
  * Visual rows as mixtures of word embeddings, after LangBridge (arXiv:2503.19404): a score for each token from
  * `Linear, GELU, Linear, Linear`, then `softmax(scores) · E'` with E' the rows of `tokens` of the LLM's embedding table
