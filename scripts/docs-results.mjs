@@ -19,7 +19,13 @@ export function parseRows(texts) {
 /** Accuracy, and time of a training step: what the README shows. */
 export function resultTables(rows) {
   return (
-    [accuracyTable(rows), timingTable(rows.filter(({ mode }) => mode === "train"))]
+    [
+      accuracyTable(rows),
+      timingTable(
+        rows.filter(({ mode }) => mode === "train"),
+        "peak MB of the process",
+      ),
+    ]
       .filter((text) => text !== NOT_MEASURED)
       .join("\n\n") || NOT_MEASURED
   );
@@ -102,21 +108,12 @@ function metricText(value, seeds) {
     .join(" ± ");
 }
 
-/** The last row of each case and device. */
-export function timingTable(rows) {
+/** The last row of each case and device. `memory`: what a row's `ours_mb` is. */
+export function timingTable(rows, memory = "MB over inputs") {
   const timed = rows.filter(({ ours_ms: milliseconds }) => milliseconds !== undefined);
   const last = latest(timed, (row) => [row.case, row.mode, row.device, row.threads]);
   if (last.length === 0) return NOT_MEASURED;
-  const header = [
-    "case",
-    "mode",
-    "ms",
-    "MB over inputs",
-    "of these results MB",
-    "threads",
-    "device",
-    "commit",
-  ];
+  const header = ["case", "mode", "ms", memory, "of these results MB", "threads", "device", "commit"];
   const body = last.map((row) => [
     row.case,
     row.mode,

@@ -61,7 +61,7 @@ declare function imagesOf(samples: readonly Sample[]): readonly string[];
 /** Decodes every image once and names those that fail, with the reason. */
 declare function brokenImages(imageRoot: ImageRoot, images: readonly string[], options?: DecodeOptions): Promise<ReadonlyMap<string, string>>;
 /**
- * Width and height of images as they are shown, from their heads alone.
+ * Width and height of images as they are shown. Files are read whole, pixels are not decoded.
  *
  * @throws `BasicError` `E_IMAGE` naming the first that is missing or broken.
  */

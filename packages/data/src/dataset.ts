@@ -91,7 +91,7 @@ export async function brokenImages(
 }
 
 /**
- * Width and height of images as they are shown, from their heads alone.
+ * Width and height of images as they are shown. Files are read whole, pixels are not decoded.
  *
  * @throws `BasicError` `E_IMAGE` naming the first that is missing or broken.
  */
