@@ -129,6 +129,7 @@ export {
   halfToFloat,
   type PackedStorage,
   packBf16,
+  packers,
   packQ4_0,
   packQ4_1,
   packQ8_0,

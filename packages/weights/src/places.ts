@@ -49,20 +49,31 @@ function visionNames(name: string): readonly string[] {
   ];
 }
 
-/** Where a projector's parameter may stand; the original LLaVA counts the GELUs between our `linear_N.X` as well. */
-function projectorNames(name: string): readonly string[] {
+/**
+ * Names that a projector's parameter may have in a checkpoint: Hugging Face's, LLaVA's, Honeybee's, TinyLLaVA's, Prismatic's.
+ * All but the first count the GELUs between our `linear_N.X` as well.
+ */
+export function projectorNames(name: string): readonly string[] {
   if (name === IMAGE_NEWLINE) return [name, `model.${name}`];
   const [, layer, part] = /^linear_(\d+)\.(.+)$/.exec(name) ?? [];
-  const original = layer === undefined ? name : `${2 * (Number(layer) - 1)}.${part}`;
+  const counted = layer === undefined ? name : `${2 * (Number(layer) - 1)}.${part}`;
   return [
     `multi_modal_projector.${name}`,
     `model.multi_modal_projector.${name}`,
-    `model.mm_projector.${original}`,
-    `mm_projector.${original}`,
+    ...COUNTED.map((prefix) => prefix + counted),
     // A single product has no place in a sequence.
     ...(layer === "1" ? [`model.mm_projector.${part}`, `mm_projector.${part}`] : []),
   ];
 }
+
+const COUNTED = [
+  "model.mm_projector.",
+  "mm_projector.",
+  "abstractor.",
+  "_connector.",
+  "connector._connector.",
+  "projector.",
+];
 
 /** Where our `model.X` and `lm_head.weight` may stand. */
 export function languageNames(name: string): readonly string[] {

@@ -101,10 +101,29 @@ describe("loadProjector", () => {
     expect(valuesOf(fresh)).toEqual(valuesOf(trained));
   });
 
+  it.each([
+    [
+      "TinyLLaVA's",
+      "mlp2x_gelu",
+      (name: string) => `_connector.${name.replace("linear_1", "0").replace("linear_2", "2")}`,
+    ],
+    ["those of a single product", "linear", (name: string) => name.replace("linear_1", "mm_projector")],
+  ])("understands %s names", async (_, kind, nameOf) => {
+    const [trained, fresh] = [make(kind, 1), make(kind, 2)];
+    const tensors = [...trained.parameters].map(({ name, shape, value }) => ({
+      name: nameOf(name),
+      shape,
+      values: value.dataSync<"float32">(),
+    }));
+    await writeSafetensors(path, tensors);
+    loadProjector(path, fresh);
+    expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+  });
+
   it("says what does not fit, and changes nothing then", async () => {
     await saveProjector(path, make("mlp2x_gelu", 1));
     expect(messageOf(make("mlp3x_gelu", 2))).toMatchInlineSnapshot(
-      `"scratch/mm_projector.safetensors holds no tensor "model.mm_projector.4.weight" (or mm_projector.4.weight, linear_3.weight, multi_modal_projector.linear_3.weight, model.multi_modal_projector.linear_3.weight, projector.4.weight); it holds model.mm_projector.0.weight, model.mm_projector.0.bias, model.mm_projector.2.weight, model.mm_projector.2.bias. Is it a projector of another kind? [E_WEIGHTS_MISSING]"`,
+      `"scratch/mm_projector.safetensors holds no tensor "model.mm_projector.4.weight" (or linear_3.weight, multi_modal_projector.linear_3.weight, model.multi_modal_projector.linear_3.weight, mm_projector.4.weight, ...); it holds model.mm_projector.0.weight, model.mm_projector.0.bias, model.mm_projector.2.weight, model.mm_projector.2.bias. Is it a projector of another kind? [E_WEIGHTS_MISSING]"`,
     );
     expect(messageOf(make("mlp2x_gelu", 2, 5))).toMatchInlineSnapshot(
       `"scratch/mm_projector.safetensors: tensor "model.mm_projector.0.weight" has shape [3, 4], but the projector's is [5, 4]. It was trained for another encoder or language model. [E_WEIGHTS_FORMAT]"`,

@@ -10,6 +10,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
 import { tensorsOf } from "./parameter-tensors.js";
+import { projectorNames } from "./places.js";
 import type { TensorFile } from "./safetensors.js";
 import { readTorchFile } from "./torch/torch-file.js";
 
@@ -17,17 +18,6 @@ import { readTorchFile } from "./torch/torch-file.js";
 export const PROJECTOR_FILE = "mm_projector.safetensors";
 /** LLaVA's mm_projector.bin counts the GELUs between the products as well. */
 const PREFIX = "model.mm_projector.";
-/** What stands before a projector's names in files: LLaVA's, Hugging Face's, Honeybee's, TinyLLaVA's. */
-const PREFIXES = [
-  PREFIX,
-  "mm_projector.",
-  "",
-  "multi_modal_projector.",
-  "model.multi_modal_projector.",
-  "abstractor.",
-  "_connector.",
-  "connector._connector.",
-];
 /** Tensors of a projector, whatever else a file holds. */
 const projectorPattern =
   /(^|\.)(mm_projector|multi_modal_projector|abstractor|_connector)\.|^linear_\d+\.|^projector\.\d+\.|(^|\.)image_newline$/;
@@ -70,7 +60,7 @@ export function loadProjector(path: string, projector: Projector): readonly stri
       if (name === undefined) {
         throw new BasicError(
           "E_WEIGHTS_MISSING",
-          `${path} holds no tensor "${names[0]}" (or ${names.slice(1).join(", ")}); it holds ${file.names.slice(0, 4).join(", ")}. ` +
+          `${path} holds no tensor "${names[0]}" (or ${names.slice(1, 5).join(", ")}, ...); it holds ${file.names.slice(0, 4).join(", ")}. ` +
             "Is it a projector of another kind?",
         );
       }
@@ -106,18 +96,14 @@ export function openTensors(path: string): TensorFile {
 
 /** Names that a parameter may have in a file, the one that we write first. */
 function namesOf(projector: Projector, name: string): readonly string[] {
-  if (name === IMAGE_NEWLINE) return [`model.${name}`, name];
-  const bare = [name, `multi_modal_projector.${name}`, `model.multi_modal_projector.${name}`];
-  if (!(projector instanceof BuiltInProjector)) return bare;
-  if (!(projector instanceof MlpProjector)) return PREFIXES.map((prefix) => prefix + name);
+  return [...new Set([writtenName(projector, name), name, ...projectorNames(name)])];
+}
+
+function writtenName(projector: Projector, name: string): string {
+  if (name === IMAGE_NEWLINE) return `model.${name}`;
+  if (!(projector instanceof BuiltInProjector)) return name;
+  if (!(projector instanceof MlpProjector)) return PREFIX + name;
   const [layer = "", part = ""] = name.split(".");
-  const index = 2 * (Number(layer.replace("linear_", "")) - 1);
-  const alone = projector.layers.length === 1 ? [`${PREFIX}${part}`] : [];
-  return [
-    ...alone,
-    `${PREFIX}${index}.${part}`,
-    `mm_projector.${index}.${part}`,
-    ...bare,
-    `projector.${index}.${part}`,
-  ];
+  const alone = projector.layers.length === 1;
+  return alone ? PREFIX + part : `${PREFIX}${2 * (Number(layer.replace("linear_", "")) - 1)}.${part}`;
 }

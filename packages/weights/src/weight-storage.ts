@@ -1,10 +1,7 @@
 import {
   type PackedStorage,
   type PackedValues,
-  packBf16,
-  packQ4_0,
-  packQ4_1,
-  packQ8_0,
+  packers,
   type ValueSource,
   wordCount,
 } from "@basic-mllm/core";
@@ -31,13 +28,6 @@ export const weightStorages = [
   "q4_1",
   "file",
 ] as const satisfies WeightStorage[];
-
-const packers: Readonly<Record<PackedStorage, (values: Float32Array) => Int32Array>> = {
-  bf16: packBf16,
-  q8_0: packQ8_0,
-  q4_0: packQ4_0,
-  q4_1: packQ4_1,
-};
 
 /** Values of a block of the block formats. */
 const BLOCK = 32;

@@ -341,7 +341,7 @@ describe("saveForTransformers", () => {
     }
     expect(messages).toMatchInlineSnapshot(`
       [
-        "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, two products, got one of 1. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+        "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, got linear. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
         "transformers' LLaVA cannot hold this model: the projector must be without a norm at its end, got one with \`outputNorm\`. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
         "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, got a pixel shuffle. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
         "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got DINOv2's. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",

@@ -1,13 +1,7 @@
-import {
-  BasicError,
-  type BuiltInProjector,
-  type FusedActivation,
-  IMAGE_NEWLINE,
-  MlpProjector,
-  type Parameter,
-} from "@basic-mllm/core";
+import { BasicError, type FusedActivation, type MlpProjector, type Parameter } from "@basic-mllm/core";
 
 import type { LlavaModel } from "../hugging-face.js";
+import { requireLlavaProjector } from "../llava-projector.js";
 import { generalFields } from "./decoder-contents.js";
 import { bool, float32, float32s, type GgufFieldValues, int32s, string, uint32 } from "./field-values.js";
 import type { GgufContents, GgufTensor, WrittenType } from "./write.js";
@@ -57,7 +51,7 @@ export function projectorContents(
   options: ProjectorContentsOptions,
 ): GgufContents {
   checkEncoder(model.vision);
-  const projector = mlpOf(model.projector);
+  const projector = requireLlavaProjector(model.projector, inexpressible);
   const { type, name } = options;
   return {
     fields: { ...generalFields("clip", { kind: "mmproj", name, type }), ...clipFields(model, options) },
@@ -155,27 +149,6 @@ function checkEncoder({ config, select, blocksRun }: LlavaModel["vision"]): void
   // llama.cpp looks at the width to find old files in which they are swapped.
   if (inner === width)
     throw inexpressible("the encoder's inner width", "another than its width", String(inner));
-}
-
-function mlpOf(projector: BuiltInProjector): MlpProjector {
-  if (!(projector instanceof MlpProjector)) {
-    throw inexpressible("the projector", "mlp2x_gelu", projector.name);
-  }
-  const { layers, factor, outputNorm, parameters } = projector;
-  if (parameters.has(IMAGE_NEWLINE)) {
-    throw inexpressible("a picture", "one image", "tiles (anyres)", "model.imageAspectRatio pad or square");
-  }
-  if (factor !== 1) throw inexpressible("the projector", "mlp2x_gelu", "a pixel shuffle");
-  if (outputNorm !== "none")
-    throw inexpressible("the projector", "without a norm at its end", "one with `outputNorm`");
-  if (layers.length !== 2) {
-    throw inexpressible(
-      "the projector",
-      "mlp2x_gelu",
-      layers.length === 1 ? "linear" : `${layers.length} products`,
-    );
-  }
-  return projector;
 }
 
 /** @param possible - What to train with. */

@@ -1,10 +1,11 @@
 import { join } from "node:path";
-import { BasicError, MlpProjector } from "@basic-mllm/core";
+import { BasicError } from "@basic-mllm/core";
 
 import type { FloatDType } from "../dtypes.js";
 import { writeText } from "../files.js";
 import { type LlavaModel, saveHuggingFace } from "../hugging-face.js";
 import { writeJson } from "../json-file.js";
+import { requireLlavaProjector } from "../llava-projector.js";
 
 /** Ids of special tokens; null where the tokenizer has none. */
 export interface SpecialIds {
@@ -86,9 +87,6 @@ function generationConfig({ bos, eos, pad }: SpecialIds): object {
 }
 
 function checkLlava({ vision, projector, config }: LlavaModel): void {
-  if (config.gridPinpoints !== undefined) {
-    throw inexpressible("a picture", "one image", "tiles (anyres)", "model.imageAspectRatio pad or square");
-  }
   const { names, classToken, preNorm, patchBias } = vision.config;
   const isClip = classToken && preNorm && !patchBias;
   const isSiglip = !classToken && !preNorm && patchBias;
@@ -99,15 +97,7 @@ function checkLlava({ vision, projector, config }: LlavaModel): void {
       names === "dinov2" ? "DINOv2's" : "of another shape",
     );
   }
-  if (!(projector instanceof MlpProjector)) {
-    throw inexpressible("the projector", "mlp2x_gelu", projector.name);
-  }
-  if (projector.factor !== 1) throw inexpressible("the projector", "mlp2x_gelu", "a pixel shuffle");
-  if (projector.outputNorm !== "none") {
-    throw inexpressible("the projector", "without a norm at its end", "one with `outputNorm`");
-  }
-  const depth = projector.layers.length;
-  if (depth !== 2) throw inexpressible("the projector", "mlp2x_gelu, two products", `one of ${depth}`);
+  requireLlavaProjector(projector, inexpressible, config.gridPinpoints !== undefined);
 }
 
 /** @param possible - What to train with. */
