@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 
-import { findDrawing, type IconSet, readArtSource, STYLES } from "./art.js";
+import { findDrawing, type IconSet, readArtSource } from "./art.js";
+import { STYLES } from "./styles.js";
 
 const emoji = {
   label: "black cat",

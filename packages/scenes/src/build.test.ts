@@ -16,7 +16,8 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 import { plainSheet } from "../test/sheet.js";
-import { buildScenes, planScenes, type SceneManifest } from "./build.js";
+import { buildScenes } from "./build.js";
+import { planScenes, type SceneManifest } from "./plan.js";
 import { makeSample } from "./records.js";
 import { buildTokenizer, buildVocabulary, SPECIAL_TOKENS } from "./vocabulary.js";
 

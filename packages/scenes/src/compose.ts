@@ -1,9 +1,9 @@
 import type { Random } from "@basic-mllm/core";
 
-import type { Style } from "./art.js";
 import { pick } from "./draw.js";
 import { BACKGROUNDS, EMPTY, type Scene } from "./scene.js";
 import { SPRITE_CELL, SPRITE_SIZES, type SpriteSheet, spriteOffset } from "./sprite-sheet.js";
+import type { Style } from "./styles.js";
 
 /** Pixels along each side of a scene. */
 export const SCENE_SIZE = 64;

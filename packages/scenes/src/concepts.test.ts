@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 
 import { plainSheet } from "../test/sheet.js";
-import { conceptPools, readEmoji, toConcept, wordsOf } from "./concepts.js";
+import { conceptPools, toConcept, wordsOf } from "./concepts.js";
+import { readEmoji } from "./emoji.js";
 
 describe("wordsOf", () => {
   it("folds case, accents, hyphens and possessives, and keeps punctuation apart", () => {

@@ -1,6 +1,5 @@
 import { createRandom } from "@basic-mllm/core";
 
-import { readPackageJson } from "./art.js";
 import { shuffled } from "./draw.js";
 
 /** A thing that all teams drew. */
@@ -78,7 +77,6 @@ export const KINDS: Readonly<Record<string, string>> = {
   "other-object": "object",
 };
 
-const GROUPS = ["animals-nature", "food-drink", "travel-places", "activities", "objects"];
 const LONGEST_NAME = 3;
 
 /** Splits text into the words of the task: lower case, no apostrophes, accents folded, punctuation apart. */
@@ -91,41 +89,6 @@ export function wordsOf(text: string): readonly string[] {
     .normalize("NFD")
     .replaceAll(/\p{Diacritic}/gu, "");
   return plain.match(/[a-z0-9]+|[.,?:]/g) ?? [];
-}
-
-interface EmojibaseRecord {
-  readonly label: string;
-  readonly hexcode: string;
-  readonly tags?: readonly string[];
-  readonly group?: number;
-  readonly subgroup?: number;
-}
-
-interface EmojibaseMessages {
-  readonly groups: readonly { readonly key: string; readonly order: number }[];
-  readonly subgroups: readonly { readonly key: string; readonly order: number }[];
-}
-
-/** Reads the candidates: animals, food, places, activities and objects, without the clock faces. */
-export async function readEmoji(): Promise<readonly Emoji[]> {
-  const records = (await readPackageJson("emojibase-data/en/data.json")) as readonly EmojibaseRecord[];
-  const messages = (await readPackageJson("emojibase-data/en/messages.json")) as EmojibaseMessages;
-  const group = new Map(messages.groups.map(({ order, key }) => [order, key]));
-  const subgroup = new Map(messages.subgroups.map(({ order, key }) => [order, key]));
-  return records.flatMap((record) => {
-    const emoji: Emoji = {
-      label: record.label,
-      hexcode: record.hexcode,
-      tags: record.tags ?? [],
-      group: group.get(record.group ?? -1) ?? "",
-      subgroup: subgroup.get(record.subgroup ?? -1) ?? "",
-    };
-    return GROUPS.includes(emoji.group) && !isClockFace(emoji) ? [emoji] : [];
-  });
-}
-
-function isClockFace({ label, subgroup }: Emoji): boolean {
-  return subgroup === "time" && /o’clock|thirty/.test(label);
 }
 
 /** Names an emoji, its kind and its tags in words; null where the name has more than three words. */

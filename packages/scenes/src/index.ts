@@ -1,17 +1,9 @@
-export { type ArtSource, STYLES, type Style } from "./art.js";
-export {
-  type BuildProgress,
-  type BuildTarget,
-  buildScenes,
-  planScenes,
-  type SceneManifest,
-  type SceneOptions,
-  type ScenePlan,
-} from "./build.js";
-export { SCENE_SIZE } from "./compose.js";
+export { type BuildProgress, type BuildTarget, buildScenes } from "./build.js";
+export { composeScene, type Picture, SCENE_SIZE } from "./compose.js";
 export { type Concept, type ConceptPools, conceptPools, type Emoji } from "./concepts.js";
 export { type Corpus, type CorpusOptions, createCorpus } from "./corpus.js";
 export type { Negative, QuestionType, Topic } from "./language.js";
+export { planScenes, type SceneManifest, type SceneOptions, type ScenePlan } from "./plan.js";
 export {
   makeSample,
   type SceneMetadata,
@@ -33,6 +25,7 @@ export {
   scenePixels,
 } from "./regions.js";
 export { BACKGROUNDS, CELLS, type Cell, type Scene, type Variant } from "./scene.js";
+export { decodeSheet, encodeSheet } from "./sheet-image.js";
 export type { SpriteSheet } from "./sprite-sheet.js";
 export {
   defaultCacheFolder,
@@ -40,6 +33,7 @@ export {
   type SpriteOptions,
   type SpriteProgress,
 } from "./sprites.js";
+export { type ArtSource, STYLES, type Style } from "./styles.js";
 export {
   buildTokenizer,
   buildVocabulary,

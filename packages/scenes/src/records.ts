@@ -1,6 +1,5 @@
 import { createRandom, type Random } from "@basic-mllm/core";
 
-import type { Style } from "./art.js";
 import { composeScene } from "./compose.js";
 import type { ConceptPools } from "./concepts.js";
 import { pick } from "./draw.js";
@@ -16,6 +15,7 @@ import {
 } from "./language.js";
 import { backgroundName, CELLS, drawScene, EMPTY, occupiedCells, type Scene, type Variant } from "./scene.js";
 import type { SpriteSheet } from "./sprite-sheet.js";
+import type { Style } from "./styles.js";
 
 /** A record of the LLaVA format, with what the scene shows as metadata. */
 export interface SceneRecord {

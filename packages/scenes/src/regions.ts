@@ -7,11 +7,11 @@ import {
 } from "@basic-mllm/core";
 import { type ImageProcessor, toImageBatch } from "@basic-mllm/data";
 
-import type { Style } from "./art.js";
 import { composeScene, SCENE_BYTES, SCENE_SIZE } from "./compose.js";
 import { type Concept, wordsOf } from "./concepts.js";
 import { BACKGROUNDS, CELLS, drawScene, EMPTY, type Scene, type Variant } from "./scene.js";
 import type { SpriteSheet } from "./sprite-sheet.js";
+import type { Style } from "./styles.js";
 
 /** Jitter at which colours vary by the figures of {@link varyColors}. */
 const FULL_JITTER = 0.2;

@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { plainSheet } from "../test/sheet.js";
-import { STYLES } from "./art.js";
-import { readSheet, SPRITE_CELL, type SpriteSheet, spriteOffset, writeSheet } from "./sprite-sheet.js";
+import { readSheet, writeSheet } from "./sheet-file.js";
+import { SPRITE_CELL, type SpriteSheet, spriteOffset } from "./sprite-sheet.js";
 import { defaultCacheFolder, loadSprites } from "./sprites.js";
+import { STYLES } from "./styles.js";
 
 let folder = "";
 let sheet: SpriteSheet;

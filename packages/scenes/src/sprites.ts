@@ -8,18 +8,19 @@ import { fileURLToPath } from "node:url";
 
 import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
-import { type ArtSource, findDrawing, readArtSource, readIconSet, readPackageJson, STYLES } from "./art.js";
-import { type Concept, type Emoji, readEmoji, toConcept } from "./concepts.js";
+import { findDrawing, readArtSource, readIconSet, readPackageJson } from "./art.js";
+import { type Concept, type Emoji, toConcept } from "./concepts.js";
+import { readEmoji } from "./emoji.js";
 import { stopIfAborted } from "./interrupted.js";
+import { readSheet, writeSheet } from "./sheet-file.js";
 import {
   BYTES_PER_SPRITE,
-  readSheet,
   SPRITE_CELL,
   SPRITE_SIZES,
   SPRITES_PER_CONCEPT,
   type SpriteSheet,
-  writeSheet,
 } from "./sprite-sheet.js";
+import { type ArtSource, STYLES } from "./styles.js";
 
 const FORMAT = 1;
 

@@ -1,6 +1,6 @@
-import { STYLES } from "../src/art.js";
 import { type Concept, toConcept } from "../src/concepts.js";
 import { SPRITE_CELL, SPRITE_SIZES, type SpriteSheet } from "../src/sprite-sheet.js";
+import { STYLES } from "../src/styles.js";
 
 const ANIMALS = [
   "lion",
