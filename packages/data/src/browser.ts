@@ -57,6 +57,7 @@ export {
   type TextTokenizer,
 } from "./tokenizer.js";
 export { foldTokenizerFiles, type TokenizerFiles, type TokenizerSideFiles } from "./tokenizer-fold.js";
+export { unknownWordsOf } from "./unknown-words.js";
 export {
   type ChannelStatistics,
   type ImageShape,

@@ -6,6 +6,13 @@ export {
 } from "./answers.js";
 export { generateBatch } from "./generation/batch.js";
 export {
+  type Answer,
+  type AskOptions,
+  type Conversation,
+  type Speaker,
+  talk,
+} from "./generation/conversation.js";
+export {
   type ContinueOptions,
   type GeneratedText,
   type GenerateOptions,

@@ -52,6 +52,7 @@ export { type SpecialIds, saveForTransformers, type TransformersOptions } from "
 export { tensorsOf } from "./parameter-tensors.js";
 export { type LoadPeftOptions, loadPeft, type SavePeftOptions, savePeft } from "./peft.js";
 export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.js";
+export { projectorTensors } from "./projector-tensors.js";
 export { createDiskStore } from "./run-store.js";
 export { type ByteSource, bytesInMemory, Safetensors, type TensorFile } from "./safetensors.js";
 export type { TensorEntry, TensorInfo } from "./safetensors-header.js";

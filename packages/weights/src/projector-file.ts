@@ -1,23 +1,13 @@
-import {
-  BasicError,
-  BuiltInProjector,
-  formatShape,
-  IMAGE_NEWLINE,
-  MlpProjector,
-  type Projector,
-} from "@basic-mllm/core";
+import { BasicError, formatShape, IMAGE_NEWLINE, type Projector } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
-import { tensorsOf } from "./parameter-tensors.js";
-import { projectorNames } from "./places.js";
+import { projectorFileNames, projectorTensors } from "./projector-tensors.js";
 import type { TensorFile } from "./safetensors.js";
 import { readTorchFile } from "./torch/torch-file.js";
 
 /** Name of a projector's file in a model folder. */
 export const PROJECTOR_FILE = "mm_projector.safetensors";
-/** LLaVA's mm_projector.bin counts the GELUs between the products as well. */
-const PREFIX = "model.mm_projector.";
 /** Tensors of a projector, whatever else a file holds. */
 const projectorPattern =
   /(^|\.)(mm_projector|multi_modal_projector|abstractor|_connector)\.|^linear_\d+\.|^projector\.\d+\.|(^|\.)image_newline$/;
@@ -29,10 +19,7 @@ const projectorPattern =
  * @throws `BasicError` `E_DISK_FULL`.
  */
 export async function saveProjector(path: string, projector: Projector): Promise<void> {
-  await writeSafetensors(
-    path,
-    tensorsOf(projector.parameters, (name) => namesOf(projector, name)[0] ?? name),
-  );
+  await writeSafetensors(path, projectorTensors(projector));
 }
 
 /**
@@ -50,7 +37,7 @@ export function loadProjector(path: string, projector: Projector): readonly stri
   try {
     const kept: string[] = [];
     const found = [...projector.parameters].flatMap((parameter) => {
-      const names = namesOf(projector, parameter.name);
+      const names = projectorFileNames(projector, parameter.name);
       const name = names.find((candidate) => file.has(candidate));
       if (name === undefined && parameter.constant) return [];
       if (name === undefined && parameter.name === IMAGE_NEWLINE) {
@@ -92,18 +79,4 @@ export function loadProjector(path: string, projector: Projector): readonly stri
 /** A safetensors file, or one of `torch.save` by its ending: LLaVA's mm_projector.bin. */
 export function openTensors(path: string): TensorFile {
   return /\.(bin|pt|pth)$/.test(path) ? readTorchFile(path) : openSafetensors(path);
-}
-
-/** Names that a parameter may have in a file, the one that we write first. */
-function namesOf(projector: Projector, name: string): readonly string[] {
-  return [...new Set([writtenName(projector, name), name, ...projectorNames(name)])];
-}
-
-function writtenName(projector: Projector, name: string): string {
-  if (name === IMAGE_NEWLINE) return `model.${name}`;
-  if (!(projector instanceof BuiltInProjector)) return name;
-  if (!(projector instanceof MlpProjector)) return PREFIX + name;
-  const [layer = "", part = ""] = name.split(".");
-  const alone = projector.layers.length === 1;
-  return alone ? PREFIX + part : `${PREFIX}${2 * (Number(layer.replace("linear_", "")) - 1)}.${part}`;
 }

@@ -1,10 +1,10 @@
 import { createInterface, type Interface } from "node:readline/promises";
 import { BasicError } from "@basic-mllm/core";
 import { unknownWordsOf } from "@basic-mllm/data";
+import type { Answer, AskOptions, Conversation } from "@basic-mllm/evaluate";
 import pc from "picocolors";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
-import type { Answer, AnswerOptions, Conversation } from "../session/conversation.js";
 import { type ChatModel, openChat } from "../session/open-chat.js";
 import type { Terminal } from "../terminal.js";
 
@@ -99,7 +99,7 @@ async function one(
 
 interface Talk extends Pick<ChatModel, "tokenizer" | "seesPictures" | "show"> {
   readonly terminal: Terminal;
-  readonly options: Omit<AnswerOptions, "onText" | "signal">;
+  readonly options: Omit<AskOptions, "onText" | "signal">;
   /** Reads the questions; takes Ctrl-C from a keyboard. */
   readonly lines?: Interface;
 }
@@ -233,7 +233,7 @@ async function showPicture(
 }
 
 /** @throws `BasicError` `E_USAGE` for a value out of range. */
-function answerOptions(args: Readonly<Record<string, unknown>>): Omit<AnswerOptions, "onText"> {
+function answerOptions(args: Readonly<Record<string, unknown>>): Omit<AskOptions, "onText"> {
   const text = (name: string): string | undefined => {
     const value = args[name];
     return typeof value === "string" ? value : undefined;

@@ -2,10 +2,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { BasicError, RECIPE_FILE, startBackend } from "@basic-mllm/core";
 import type { TextTokenizer } from "@basic-mllm/data";
+import { type Conversation, talk } from "@basic-mllm/evaluate";
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 
 import type { Terminal } from "../terminal.js";
-import { type Conversation, openConversation, requirePicture, talk } from "./conversation.js";
+import { openConversation, requirePicture } from "./conversation.js";
 import { isGguf } from "./gguf-model.js";
 import { readRunRecipe, restoreRun, withoutTraining } from "./open-run.js";
 import { readStatistics } from "./statistics-file.js";

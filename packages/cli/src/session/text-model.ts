@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { BasicError, type Decoder } from "@basic-mllm/core";
 import { createTokenizer, findTemplate, readTokenizerFiles } from "@basic-mllm/data";
+import type { Speaker } from "@basic-mllm/evaluate";
 import { loadGguf, loadHuggingFace } from "@basic-mllm/weights";
 
-import type { Speaker } from "./conversation.js";
 import { isGguf, requireGguf } from "./gguf-model.js";
 
 /** A model that answers without a picture. */
