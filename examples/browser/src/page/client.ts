@@ -1,0 +1,70 @@
+import type { MemoryFiles } from "@basic-mllm/core";
+
+import type { BackendChoice, Message, Picture, Request, RunLength } from "../protocol.js";
+
+/** What the visitor chose to train. */
+export interface RunChoice {
+  readonly backend: BackendChoice;
+  readonly length: RunLength;
+}
+
+type Ask = Extract<Request, { kind: "ask" }>;
+
+/**
+ * The page's side of the worker. A worker has one backend and one device for its life: each run gets a new one, and so does a
+ * run whose device was lost, which goes on from its last checkpoint.
+ */
+export class Client {
+  readonly #onMessage: (message: Message) => void;
+  #worker: Worker;
+  #used = false;
+  #choice: RunChoice | undefined;
+  #watched: Picture | undefined;
+  /** Questions without an answer yet. */
+  readonly #open = new Map<number, Ask>();
+
+  constructor(onMessage: (message: Message) => void) {
+    this.#onMessage = onMessage;
+    this.#worker = this.#startWorker();
+  }
+
+  /** Begins a run. */
+  start(choice: RunChoice): void {
+    this.#choice = choice;
+    this.#begin(choice);
+  }
+
+  send(request: Request): void {
+    if (request.kind === "watch") this.#watched = request.picture;
+    if (request.kind === "ask") this.#open.set(request.id, request);
+    this.#worker.postMessage(request);
+  }
+
+  #begin(choice: RunChoice, files?: MemoryFiles): void {
+    if (this.#used) {
+      this.#worker.terminate();
+      this.#worker = this.#startWorker();
+    }
+    this.#used = true;
+    if (this.#watched !== undefined) this.#worker.postMessage({ kind: "watch", picture: this.#watched });
+    this.#worker.postMessage({ kind: "start", ...choice, ...(files && { files }) } satisfies Request);
+  }
+
+  #startWorker(): Worker {
+    const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data }: MessageEvent<Message>) => this.#receive(data));
+    worker.addEventListener("error", ({ message }) => {
+      this.#onMessage({ kind: "failed", request: "start", text: `The worker failed: ${message}` });
+    });
+    return worker;
+  }
+
+  #receive(message: Message): void {
+    if (message.kind === "answered") this.#open.delete(message.id);
+    if (message.kind === "failed" && message.id !== undefined && !this.#used) this.#open.delete(message.id);
+    this.#onMessage(message);
+    if (message.kind === "device-lost" && this.#choice !== undefined)
+      this.#begin(this.#choice, message.files);
+    if (message.kind === "started") for (const ask of this.#open.values()) this.#worker.postMessage(ask);
+  }
+}
