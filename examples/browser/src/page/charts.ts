@@ -17,6 +17,8 @@ export interface ChartOptions {
 
 /** Points beyond which every second one is left out. */
 const MOST_POINTS = 800;
+/** Between two ticks of the steps. */
+const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
 /** Curves over steps that grow while training goes on. */
 export class LiveChart {
@@ -66,7 +68,7 @@ export class LiveChart {
         y: { ...(log && { distr: 3 as const, log: 10 as const }), ...(range && { range: [...range] }) },
       },
       axes: [
-        { ...axis, values: (_, ticks) => ticks.map((tick) => tick.toLocaleString("en")) },
+        { ...axis, incrs: [...STEPS], values: (_, ticks) => ticks.map((tick) => tick.toLocaleString("en")) },
         { ...axis, size: 52, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : format(tick))) },
       ],
       series: [

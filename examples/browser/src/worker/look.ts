@@ -16,7 +16,9 @@ export async function look(session: Session, picture: Picture): Promise<Omit<Pat
   const batch = await questionBatch(session, picture);
   const depth = recipe.supervision.depth ?? supervisedDepth(language.depth);
   const embed = (asked: VlmBatch) => session.embed(asked);
-  const model = { language, embed, decode: (ids: readonly number[]) => tokenizer.decode(ids) };
+  // Special tokens by their names: decoding would leave them out.
+  const decode = (ids: readonly number[]) => ids.map((id) => tokenizer.word(id)).join(" ");
+  const model = { language, embed, decode };
   const [weights = []] = await patchAttention(model, batch, depth);
   const { initial } = await matchTokens(model, [batch]);
   const words = (initial[0] ?? []).map(({ word }) => word);
