@@ -100,7 +100,8 @@ function onStarted({ device, stages, parameters }: Of<"started">): void {
   progress.plan(stages);
   chat.enable();
   exportButton.disabled = false;
-  const trained = Object.entries(parameters).map(([name, count]) => `${name} ${(count / 1e6).toFixed(2)} M`);
+  const sizes = Object.entries(parameters).filter(([, count]) => count > 0);
+  const trained = sizes.map(([name, count]) => `${name} ${(count / 1e6).toFixed(2)} M`);
   const text = `Training ${trained.join(", ")} on ${device}.`;
   if (lost === undefined) progress.say(text);
   else progress.say(`${lost} ${text}`, "warning");

@@ -97,6 +97,19 @@ export async function waitForStatus(page: Page, text: string, timeout = 900_000)
   return status;
 }
 
+/** Waits until so many steps of the first stage are done. @throws Error with the text of a failure. */
+export async function waitForStep(page: Page, step: number): Promise<void> {
+  await page.waitForFunction(
+    (wanted) => {
+      const failed = document.querySelector("#status")?.classList.contains("error");
+      return failed || (document.querySelector("progress")?.value ?? 0) >= wanted;
+    },
+    step,
+    { timeout: 900_000 },
+  );
+  if (await page.locator("#status.error").count()) throw new Error((await page.textContent("#status")) ?? "");
+}
+
 /** The loss that the page shows, once there is one. */
 export async function shownLoss(page: Page): Promise<number> {
   await page.waitForFunction(() => document.querySelector("#loss")?.textContent !== "–", null, {

@@ -6,15 +6,9 @@ import {
   type Vit,
   type VitConfig,
 } from "@basic-mllm/core";
-import {
-  createTokenizer,
-  type ImageProcessor,
-  parseImageProcessor,
-  type TextTokenizer,
-} from "@basic-mllm/data";
+import { createTokenizer, type TextTokenizer } from "@basic-mllm/data";
 import encoderConfig from "@basic-mllm/tiny/weights/encoder/config.json";
 import encoderFile from "@basic-mllm/tiny/weights/encoder/model.safetensors?url";
-import processorConfig from "@basic-mllm/tiny/weights/encoder/preprocessor_config.json";
 import languageConfig from "@basic-mllm/tiny/weights/language/config.json";
 import languageFile from "@basic-mllm/tiny/weights/language/model.safetensors?url";
 import tokenizerFile from "@basic-mllm/tiny/weights/language/tokenizer.json";
@@ -37,10 +31,6 @@ export async function loadModels(layer: number): Promise<TinyModels> {
 
 export function openTokenizer(): TextTokenizer {
   return createTokenizer(tokenizerFile, tokenizerConfig);
-}
-
-export function openProcessor(): ImageProcessor {
-  return parseImageProcessor(processorConfig);
 }
 
 async function openWeights(url: string): Promise<Safetensors> {

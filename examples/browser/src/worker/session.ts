@@ -36,8 +36,9 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { Picture } from "../protocol.js";
 import { FeatureMaker } from "./features.js";
-import { loadModels, openProcessor, openTokenizer } from "./models.js";
+import { loadModels, openTokenizer } from "./models.js";
 import { type PictureMaker, samplesOf } from "./pictures.js";
+import { openProcessor } from "./processor.js";
 
 /** A model in training: its parts, its data and its objective. */
 export interface Session {
