@@ -60,7 +60,12 @@ export async function openPage(
   url: string,
   options: BrowserContextOptions = {},
 ): Promise<OpenedPage> {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 1000 }, ...options });
+  const context = await browser.newContext({
+    viewport: { width: 1280, height: 1000 },
+    // This Chromium names none of its own that scripts accept.
+    locale: "en-US",
+    ...options,
+  });
   const page = await context.newPage();
   const problems: string[] = [];
   page.on("console", (message) => {

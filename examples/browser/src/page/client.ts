@@ -8,6 +8,9 @@ export interface RunChoice {
   readonly length: RunLength;
 }
 
+/** Devices that may be lost one after the other without a checkpoint between. */
+const MOST_LOSSES = 2;
+
 type Ask = Extract<Request, { kind: "ask" }>;
 
 /**
@@ -18,6 +21,8 @@ export class Client {
   readonly #onMessage: (message: Message) => void;
   #worker: Worker;
   #used = false;
+  /** Lost devices since the last checkpoint. */
+  #losses = 0;
   #choice: RunChoice | undefined;
   #watched: Picture | undefined;
   /** Questions without an answer yet. */
@@ -31,6 +36,8 @@ export class Client {
   /** Begins a run. */
   start(choice: RunChoice): void {
     this.#choice = choice;
+    this.#losses = 0;
+    this.#open.clear();
     this.#begin(choice);
   }
 
@@ -61,10 +68,28 @@ export class Client {
 
   #receive(message: Message): void {
     if (message.kind === "answered") this.#open.delete(message.id);
-    if (message.kind === "failed" && message.id !== undefined && !this.#used) this.#open.delete(message.id);
+    if (message.kind === "checkpoint") this.#losses = 0;
+    if (message.kind === "failed" && message.id !== undefined) {
+      // Asked again on the next device.
+      if (message.text.includes("[E_DEVICE_LOST]")) return;
+      this.#open.delete(message.id);
+    }
+    if (message.kind === "device-lost") {
+      this.#recover(message);
+      return;
+    }
     this.#onMessage(message);
-    if (message.kind === "device-lost" && this.#choice !== undefined)
-      this.#begin(this.#choice, message.files);
     if (message.kind === "started") for (const ask of this.#open.values()) this.#worker.postMessage(ask);
+  }
+
+  /** Goes on from the last checkpoint on a new device, unless devices are lost again and again. */
+  #recover(message: Extract<Message, { kind: "device-lost" }>): void {
+    this.#losses++;
+    if (this.#choice === undefined || this.#losses > MOST_LOSSES) {
+      this.#onMessage({ kind: "failed", request: "start", text: message.text });
+      return;
+    }
+    this.#onMessage(message);
+    this.#begin(this.#choice, message.files);
   }
 }
