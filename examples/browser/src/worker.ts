@@ -58,7 +58,8 @@ async function keepTraining(): Promise<void> {
 }
 
 function started(): NonNullable<typeof run> {
-  if (run === undefined) throw new Error("Start training first: there is no model on a device yet.");
+  if (run === undefined)
+    throw new BasicError("E_USAGE", "There is no model on a device yet. Start training first.");
   return run;
 }
 
@@ -131,5 +132,6 @@ pictures.then(
     const first = Array.from({ length: FIRST_PICTURES }, (_, index) => maker.unseen(index));
     post({ kind: "ready", choices: maker.choices, pictures: first });
   },
-  (error: unknown) => post({ kind: "failed", request: "draw", text: String(error) }),
+  (error: unknown) =>
+    post({ kind: "failed", request: "draw", text: error instanceof Error ? error.message : String(error) }),
 );

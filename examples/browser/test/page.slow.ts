@@ -31,7 +31,7 @@ let server: Server | undefined;
 beforeAll(async () => {
   execFileSync(process.execPath, [WASM], { stdio: "inherit" });
   const env = { ...process.env, NODE_ENV: "production" };
-  execFileSync("npx", ["vite", "build", "--logLevel", "warn"], { cwd: ROOT, env, stdio: "inherit" });
+  execFileSync("npx", ["vite", "build", "--logLevel", "error"], { cwd: ROOT, env, stdio: "inherit" });
   await mkdir(ARTIFACTS, { recursive: true });
   ({ url, server } = await servePage());
 }, 1_800_000);

@@ -15,6 +15,8 @@ import tokenizerFile from "@basic-mllm/tiny/weights/language/tokenizer.json";
 import tokenizerConfig from "@basic-mllm/tiny/weights/language/tokenizer_config.json";
 import { parseHuggingFaceConfig, Safetensors } from "@basic-mllm/weights";
 
+import { fetchBytes } from "./fetch-bytes.js";
+
 /** The encoder and the language model that the page ships with. */
 export interface TinyModels {
   readonly encoder: Vit;
@@ -34,9 +36,7 @@ export function openTokenizer(): TextTokenizer {
 }
 
 async function openWeights(url: string): Promise<Safetensors> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} could not be loaded: HTTP ${response.status}. Reload the page.`);
-  return new Safetensors(new Uint8Array(await response.arrayBuffer()));
+  return new Safetensors(await fetchBytes(url));
 }
 
 function valuesIn(file: Safetensors | undefined): (name: string) => Float32Array {

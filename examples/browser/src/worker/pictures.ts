@@ -17,6 +17,7 @@ import {
 } from "@basic-mllm/scenes";
 
 import type { Picture, SceneChoices, SceneOrder } from "../protocol.js";
+import { fetchBytes } from "./fetch-bytes.js";
 import contents from "./sprites.json";
 
 /** Draws every picture of the page in the page: scenes of the recipe, of the visitor, and files that were dropped. */
@@ -90,9 +91,7 @@ export class PictureMaker {
 
 /** The sprites that the page ships with. @param url - Of sprites.webp. */
 export async function loadSheet(url: string): Promise<SpriteSheet> {
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url} could not be loaded: HTTP ${response.status}. Reload the page.`);
-  const image = await decodeImage(new Uint8Array(await response.arrayBuffer()), "sprites.webp");
+  const image = await decodeImage(await fetchBytes(url), "sprites.webp");
   return decodeSheet(image, contents as Omit<SpriteSheet, "pixels">);
 }
 
