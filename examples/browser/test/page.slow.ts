@@ -21,7 +21,7 @@ import {
 } from "./open-page.js";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
-/** What CI keeps. The picture in the README is a copy of page-webgpu.png. */
+/** What CI keeps. The picture in the README is a copy of page-cpu.png. */
 const ARTIFACTS = `${ROOT}artifacts`;
 const WASM = fileURLToPath(new URL("../../../packages/backend-cpu/scripts/build-wasm.mjs", import.meta.url));
 
