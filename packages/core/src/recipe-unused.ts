@@ -27,6 +27,7 @@ export function unusedFields(recipe: Recipe): readonly UnusedField[] {
     "data.folder": data.folder !== undefined,
     "data.onImageError": data.onImageError !== "error",
     "data.decode": data.decode !== undefined,
+    "data.workers": data.workers !== undefined,
   };
   const mainLoss = recipe.task === "language" ? "language" : "contrastive";
   return [
