@@ -54,7 +54,7 @@ async function peakOf(pid: number): Promise<number | undefined> {
   return kilobytes === undefined ? undefined : Number(kilobytes) * 1024;
 }
 
-const PACKED = ["packing=rows", "batchSize=64", "rowBudget=512"].flatMap((change) =>
+const PACKED = ["packing=rows", "rowBudget=256"].flatMap((change) =>
   ["align", "finetune"].flatMap((stage) => ["--set", `stages.${stage}.${change}`]),
 );
 
