@@ -362,6 +362,7 @@ export type {
 } from "./train/objective.js";
 export { RECIPE_FILE } from "./train/open-run.js";
 export { createOrder, type OrderOptions, type SampleOrder } from "./train/order.js";
+export { packStep, type RowPacking } from "./train/pack-rows.js";
 export {
   createRegionTextObjective,
   type RegionTextBatch,

@@ -35,6 +35,7 @@ export { isRemote } from "./hub/source.js";
 export {
   type HuggingFaceModel,
   type LlavaModel,
+  type LoadKindOptions,
   type LoadOptions,
   loadHuggingFace,
   loadLlava,

@@ -158,7 +158,8 @@ export function memoryTable(stages: readonly StageMemory[]): string {
   );
 }
 
-const SMALLER = "Lower batchSize (and raise accumulate), train fewer parts, or raise the limit.";
+const SMALLER =
+  "Lower batchSize (and raise accumulate), or rowBudget where samples are packed, train fewer parts, or raise the limit.";
 
 /**
  * Stops a run that would take more memory than it may. No limit: anything goes.

@@ -53,6 +53,8 @@ export interface TaskContext<R extends Recipe = Recipe> {
   readonly cache: string;
   /** Stops the building of data and features. */
   readonly signal?: AbortSignal;
+  /** Threads that open pictures. Default: the recipe's. */
+  readonly workers?: number;
 }
 
 /**

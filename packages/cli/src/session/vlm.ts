@@ -253,6 +253,7 @@ function session(opened: Opened): VlmSession {
     evaluate: (moment) => evaluate(own, moment),
     save: (folder, provenance) => saveVlm(folder, opened, provenance),
     dispose: () => {
+      sets.close();
       for (const group of groups) group.dispose();
     },
   };
