@@ -11,6 +11,7 @@ import { restoreRun } from "../src/session/open-run.js";
 import { prepare } from "../src/session/train-run.js";
 import { openVlm } from "../src/session/vlm.js";
 import { createTerminal } from "../src/terminal.js";
+import { javascriptCalls } from "./javascript-calls.js";
 import { LANGUAGE, VISION, WORD_COUNT, writeMiniTask } from "./mini.js";
 import { cli } from "./run-cli.js";
 
@@ -281,6 +282,10 @@ describe("a run with adapters", () => {
     expect(memory.map(({ parameters }) => parameters)).toEqual([all, all]);
     const trained = (sizes["projector"] ?? 0) + (sizes["lora"] ?? 0);
     expect(memory.map(({ state }) => state)).toEqual([12 * (sizes["projector"] ?? 0), 12 * trained]);
+  });
+
+  it("leaves no tensor-sized work to JavaScript, dropout included", () => {
+    expect(javascriptCalls()).toEqual({});
   });
 
   it("refuses to go on where the base model has changed", async () => {

@@ -71,6 +71,7 @@ export {
   direction,
   directionBackward,
 } from "./kernels/direction.js";
+export { DROPOUT_STEPS, type DropoutAttrs, dropoutKernel } from "./kernels/dropout.js";
 export { type EmbeddingAttrs, embedding } from "./kernels/embedding.js";
 export {
   type FrozenLinearAttrs,
@@ -271,7 +272,7 @@ export {
   type Warmup,
 } from "./optim/schedule.js";
 export { type PackedValues, Parameter, ParameterSet } from "./parameters.js";
-export { createRandom, philox, type Random, type Words4 } from "./random.js";
+export { createRandom, philox, type Random, randomWords, type Words4 } from "./random.js";
 export {
   defineRecipe,
   type LanguageRecipe,
