@@ -257,6 +257,8 @@ export {
   createOptimizer,
   type Health,
   type HostMoment,
+  type LazyMoment,
+  type LazyOptimizerState,
   type Optimizer,
   type OptimizerOptions,
   type OptimizerState,
@@ -369,7 +371,7 @@ export {
   type RegionTextOptions,
 } from "./train/region-text-objective.js";
 export { type RehearsalInput, type RehearsingBackend, rehearseStages } from "./train/rehearse.js";
-export type { RunStore } from "./train/run-store.js";
+export type { FileContent, RunStore } from "./train/run-store.js";
 export {
   frozenParts,
   type Selected,
@@ -378,7 +380,14 @@ export {
   trainedParts,
   trainedShare,
 } from "./train/selection.js";
-export { decodeTensors, encodeTensors, type HostTensor, type TensorFile } from "./train/state.js";
+export {
+  decodeTensors,
+  encodeTensors,
+  type HostTensor,
+  type LazyHostTensor,
+  type TensorFile,
+  tensorPieces,
+} from "./train/state.js";
 export {
   disposeStep,
   type LossReduction,
