@@ -4,7 +4,15 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { clipConfig, createProjector, createVit, dinov2Config, type ParameterSet } from "@basic-mllm/core";
+import {
+  type ComponentOptions,
+  clipConfig,
+  createProjector,
+  createVit,
+  dinov2Config,
+  type ParameterSet,
+  setFallback,
+} from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -30,6 +38,7 @@ let vision: string;
 
 beforeAll(async () => {
   await tf.setBackend("cpu");
+  setFallback("reference");
   scratch = await mkdtemp(join(tmpdir(), "llava-layouts-"));
   model = await loadLlava(join(golden, "llava", "checkpoint"));
   vision = join(scratch, "vision");
@@ -186,6 +195,50 @@ describe("assembleLlava", () => {
     const projector = join(scratch, "mm_projector.safetensors");
     await saveProjector(projector, model.projector);
     await expectSameModel(await assembleLlava({ projector, vision, language }));
+  });
+
+  it.each<readonly [string, ComponentOptions]>([
+    ["mlp2x_gelu", { outputNorm: { rms: 0.25 } }],
+    ["linear", { bias: false }],
+    ["resampler", { queries: 4, depth: 1 }],
+  ])("keeps the options of a projector of ours, %s with %j", async (name, options) => {
+    const language = join(scratch, "language");
+    await saveHuggingFace(language, { kind: "language", language: model.language });
+    const path = join(scratch, "own_projector.safetensors");
+    const place = { features: model.vision.width, width: model.language.width };
+    const trained = createProjector(name, { ...place, ...options, seed: 5 });
+    await saveProjector(path, trained);
+    const made = await assembleLlava({ projector: path, vision, language });
+    expect([made.projector.name, made.projector.options]).toEqual([name, trained.options]);
+    const rows = tf.randomNormal<tf.Rank.R2>([4, place.features], 0, 1, "float32", 3);
+    const features = { rows, offsets: Int32Array.of(0, 4), grids: [[2, 2] as const] };
+    const [ours, theirs] = [trained, made.projector].map((one) => [...one.project(features).rows.dataSync()]);
+    expect(theirs).toEqual(ours);
+    for (const { parameters } of [trained, made.projector, made.vision, made.language]) parameters.dispose();
+  });
+
+  it("refuses a description that is damaged", async () => {
+    const language = join(scratch, "language");
+    const path = join(scratch, "damaged_projector.safetensors");
+    const assemble = async (text: string) => {
+      await writeSafetensors(path, [], { metadata: { basic_projector: text } });
+      const message = await assembleLlava({ projector: path, vision, language }).catch(
+        (error: Error) => error.message,
+      );
+      return String(message).replaceAll(`${scratch}/`, "");
+    };
+    expect(await assemble("{")).toMatchInlineSnapshot(
+      `"damaged_projector.safetensors: \`basic_projector\` of its metadata is not JSON. Was the file damaged? [E_WEIGHTS_FORMAT]"`,
+    );
+    expect(await assemble('{"name":"linear","options":{"width":3}}')).toMatchInlineSnapshot(
+      `"damaged_projector.safetensors: basic_projector: \`options\` must be options of the projector alone, without features, width, patches, vocabularySize, vocabulary, seed, values, got {"width":3}. [E_CONFIG]"`,
+    );
+    expect(await assemble('{"name":"linear","surprise":1}')).toMatchInlineSnapshot(
+      `"damaged_projector.safetensors: basic_projector: the field \`surprise\` (1) is not known and may change what the model computes. Remove it from the file if it does not matter. [E_CONFIG]"`,
+    );
+    expect(await assemble('{"name":"nonsense"}')).toMatchInlineSnapshot(
+      `"createProjector: there is no projector "nonsense". Known: identity, linear, mlp2x_gelu, mlpNx_gelu, gelu-mlp, fused-gelu-mlp, pixel-shuffle, ldp, ldpv2, c-abstractor, resampler, vocabulary. [E_NAME_UNKNOWN]"`,
+    );
   });
 
   it("refuses a projector of other widths, and a file without one", async () => {

@@ -244,6 +244,7 @@ function session(opened: Opened): VlmSession {
     tokenizer,
     sets,
     statistics: opened.statistics,
+    lora: opened.lora,
     template,
     objective,
     parts: summarise(partSets(encoder, objective)),
