@@ -119,7 +119,7 @@ async function writeBasic(source: ConvertSource, { out, dtype }: TargetOptions) 
   await saveHuggingFace(out, { ...model, config }, { dtype: floatType(dtype) });
   await saveProjector(join(out, PROJECTOR_FILE), model.projector);
   for (const [name, content] of Object.entries(tokenizer ?? {})) await writeJson(join(out, name), content);
-  if (processor !== null && processor.tiles === undefined) {
+  if (processor !== null) {
     await writeJson(join(out, "preprocessor_config.json"), describeImageProcessor(processor));
   }
   return [...modelFiles(out), PROJECTOR_FILE];
