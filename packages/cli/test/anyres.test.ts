@@ -1,5 +1,5 @@
 // Pictures that are cut into tiles (LLaVA-1.6), padded, or laid on white: from the recipe to the chat.
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -79,6 +79,43 @@ describe("a recipe with imageAspectRatio anyres", () => {
         [16, 48],
       ],
     });
+  });
+
+  it("becomes a llava_next of transformers, with the processor that cuts", async () => {
+    const out = join(folder, "hf");
+    const { code, err } = await cli(["convert", run, out]);
+    expect(code, err).toBe(0);
+    const read = async (name: string) =>
+      JSON.parse(await readFile(join(out, name), "utf8")) as Record<string, unknown>;
+    const config = await read("config.json");
+    expect(config).toMatchObject({ model_type: "llava_next" });
+    expect(await read("preprocessor_config.json")).toMatchObject({
+      image_processor_type: "LlavaNextImageProcessor",
+      processor_class: "LlavaNextProcessor",
+      size: { height: 16, width: 16 },
+      crop_size: { height: 16, width: 16 },
+      do_center_crop: false,
+      image_grid_pinpoints: config["image_grid_pinpoints"],
+    });
+    expect(await read("processor_config.json")).toMatchObject({ processor_class: "LlavaNextProcessor" });
+    const whole = saved("model.safetensors").floats("image_newline");
+    expect(openSafetensors(join(out, "model.safetensors")).floats("image_newline")).toEqual(whole);
+  });
+
+  it("cuts by its config where the encoder's own file says how pictures become its input", async () => {
+    const [bare, encoder] = [join(folder, "bare"), join(folder, "encoder")];
+    await cp(join(run, "model"), bare, { recursive: true });
+    const file = JSON.parse(await readFile(join(bare, "preprocessor_config.json"), "utf8")) as object;
+    await rm(join(bare, "preprocessor_config.json"));
+    await mkdir(encoder);
+    const { size } = file as { size: object };
+    const square = { image_processor_type: "SiglipImageProcessor", size };
+    await writeFile(join(encoder, "preprocessor_config.json"), JSON.stringify(square));
+    const out = join(folder, "hf-encoder");
+    const { code, err } = await cli(["convert", bare, out, "--vision", encoder]);
+    expect(code, err).toBe(0);
+    const written = JSON.parse(await readFile(join(out, "preprocessor_config.json"), "utf8")) as object;
+    expect(written).toEqual({ ...file, processor_class: "LlavaNextProcessor" });
   });
 
   it("evaluates its saved model as its checkpoint", async () => {

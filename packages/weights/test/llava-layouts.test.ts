@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import {
+  addImageNewline,
   type ComponentOptions,
   clipConfig,
   createProjector,
+  createRandom,
   createVit,
   dinov2Config,
   type ParameterSet,
@@ -356,6 +358,80 @@ describe("saveForTransformers", () => {
     expect(await readFile(join(folder, "chat_template.jinja"), "utf8")).toBe("{{ messages }}");
   });
 
+  describe("of pictures in tiles", () => {
+    const gridPinpoints = [[56, 28]] as const;
+    const cuts = (pinpoints: readonly (readonly number[])[]): Readonly<Record<string, unknown>> => {
+      return { image_processor_type: "LlavaNextImageProcessor", image_grid_pinpoints: pinpoints };
+    };
+    const processor = cuts([[56, 28]]);
+    const options = { ...files, processor, imageToken: { id: 150, content: "<image>" } };
+    let tiled: LlavaModel;
+
+    beforeAll(() => {
+      const projector = createProjector("mlp2x_gelu", { features: 32, width: 48, seed: 4 });
+      addImageNewline(projector, 48, createRandom(5));
+      tiled = { ...model, projector, config: { ...model.config, gridPinpoints } };
+    });
+
+    afterAll(() => tiled.projector.parameters.dispose());
+
+    const refusal = (other: Partial<LlavaModel>, given: Partial<typeof options> = {}) =>
+      saveForTransformers(join(scratch, "no"), { ...tiled, ...other }, { ...options, ...given }).catch(
+        (error: Error) => error.message,
+      );
+
+    it("writes llava_next, with the processor that counts its rows", async () => {
+      const folder = join(scratch, "tiles");
+      await saveForTransformers(folder, tiled, options);
+      const json = async (name: string) => JSON.parse(await readFile(join(folder, name), "utf8")) as unknown;
+      expect(await json("config.json")).toMatchObject({
+        architectures: ["LlavaNextForConditionalGeneration"],
+        model_type: "llava_next",
+        image_grid_pinpoints: [[56, 28]],
+      });
+      expect(await json("preprocessor_config.json")).toEqual({
+        ...processor,
+        processor_class: "LlavaNextProcessor",
+      });
+      expect(await json("processor_config.json")).toMatchInlineSnapshot(`
+        {
+          "image_token": "<image>",
+          "num_additional_image_tokens": 1,
+          "patch_size": 7,
+          "processor_class": "LlavaNextProcessor",
+          "vision_feature_select_strategy": "default",
+        }
+      `);
+      expect(await json("tokenizer_config.json")).toMatchObject({ processor_class: "LlavaNextProcessor" });
+      const again = await loadLlava(folder);
+      expect(again.config).toEqual(tiled.config);
+      await expectSame(again.projector.parameters, tiled.projector.parameters);
+      for (const { parameters } of [again.vision, again.projector, again.language]) parameters.dispose();
+    });
+
+    it("refuses parts that do not cut alike", async () => {
+      const vision = createVit(model.vision.config, { select: "cls_patch" });
+      const messages = [
+        await refusal({ projector: model.projector }),
+        await refusal({ config: model.config }),
+        await refusal({ vision }),
+        await refusal({}, { processor: cuts([[28, 56]]) }),
+        await refusal({}, { processor: files.processor }),
+      ];
+      vision.parameters.dispose();
+      expect(messages).toMatchInlineSnapshot(`
+        [
+          "transformers' LLaVA cannot hold this model: the projector must be one with \`image_newline\`, got none. Train with model.imageAspectRatio anyres, or call addImageNewline, or convert with --to basic. [E_CONFIG]",
+          "transformers' LLaVA cannot hold this model: a picture must be one image, got tiles (anyres). Train with model.imageAspectRatio pad or square, or convert with --to basic. [E_CONFIG]",
+          "transformers' LLaVA cannot hold this model: the features of tiles must be those of patches, got patches and class token. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
+          "The model cuts pictures to the sizes [[56,28]], but its preprocessor_config.json says image_grid_pinpoints [[28,56]]: transformers would count other rows than it makes. Use the file that belongs to the model. [E_CONFIG]",
+          "The model cuts pictures to the sizes [[56,28]], but its preprocessor_config.json says image_grid_pinpoints (nothing): transformers would count other rows than it makes. Use the file that belongs to the model. [E_CONFIG]",
+        ]
+      `);
+      expect(existsSync(join(scratch, "no"))).toBe(false);
+    });
+  });
+
   it("refuses fewer rows than the table has, and writes nothing", async () => {
     const folder = join(scratch, "fewer");
     const messages: unknown[] = [];
@@ -382,7 +458,6 @@ describe("saveForTransformers", () => {
       { projector: createProjector("pixel-shuffle", wide) },
       { vision: createVit(dinov2Config(sizes)) },
       { vision: createVit(clipConfig({ ...sizes, preNorm: false })) },
-      { config: { ...model.config, gridPinpoints: [[56, 28]] } },
     ];
     const messages: unknown[] = [];
     for (const other of others) {
@@ -399,7 +474,6 @@ describe("saveForTransformers", () => {
         "transformers' LLaVA cannot hold this model: the projector must be mlp2x_gelu, got a pixel shuffle. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
         "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got DINOv2's. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
         "transformers' LLaVA cannot hold this model: the encoder must be CLIP's or SigLIP's, got of another shape. Train with the projector mlp2x_gelu and an encoder of CLIP or SigLIP, or convert with --to basic. [E_CONFIG]",
-        "transformers' LLaVA cannot hold this model: a picture must be one image, got tiles (anyres). Train with model.imageAspectRatio pad or square, or convert with --to basic. [E_CONFIG]",
       ]
     `);
   });

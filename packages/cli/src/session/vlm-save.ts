@@ -100,10 +100,7 @@ async function saveLlava(
   } finally {
     if (whole !== projector) whole.parameters.dispose();
   }
-  // A processor that cuts pictures into tiles has no such file.
-  if (processor.tiles === undefined) {
-    await writeJson(join(folder, "preprocessor_config.json"), describeImageProcessor(processor));
-  }
+  await writeJson(join(folder, "preprocessor_config.json"), describeImageProcessor(processor));
 }
 
 /** Where the weights of a part lie: those of ours in a folder of the Hugging Face layout. */
