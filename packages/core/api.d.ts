@@ -3455,7 +3455,7 @@ interface TrainingData<Batch> {
     batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
     /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
     readonly heaviest?: (count: number) => Int32Array;
-    /** Of all samples, for stages with `grouping` or `packing`. Asked for once a stage. */
+    /** Of all samples, for stages with `grouping` or `packing`. The same each time it is asked for. */
     sizes?(): SampleSizes;
 }
 
@@ -3652,7 +3652,7 @@ declare function createOrder(options: OrderOptions): SampleOrder;
 interface RowPacking {
     /** Largest number of rows of a micro-batch. */
     readonly budget: number;
-    /** Micro-batches are a multiple of this many: ranks take equal numbers of them. No more than samples. */
+    /** Micro-batches are a multiple of this many, and so are samples: ranks take equal numbers of them. Default 1. */
     readonly multiple?: number;
 }
 /**
@@ -3666,6 +3666,7 @@ interface RowPacking {
  * @param rowsOf - Rows of a sample, by its index.
  * @returns Indices of each micro-batch, those with the most rows first: at most 11/9 of the fewest that could do, and one
  *   (Dósa, "The tight bound of first fit decreasing bin-packing algorithm", 2007), and what `multiple` asks for.
+ * @throws {@link BasicError} `E_CONFIG` for samples that are no multiple of `multiple`.
  */
 declare function packStep(samples: Int32Array, rowsOf: (index: number) => number, { budget, multiple }: RowPacking): readonly Int32Array[];
 

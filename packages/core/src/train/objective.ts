@@ -61,6 +61,6 @@ export interface TrainingData<Batch> {
   batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
   /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
   readonly heaviest?: (count: number) => Int32Array;
-  /** Of all samples, for stages with `grouping` or `packing`. Asked for once a stage. */
+  /** Of all samples, for stages with `grouping` or `packing`. The same each time it is asked for. */
   sizes?(): SampleSizes;
 }

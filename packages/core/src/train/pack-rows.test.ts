@@ -52,6 +52,12 @@ describe("packStep", () => {
     );
   });
 
+  it.each([2, 4, 0])("refuses 5 samples in a multiple of %i", (multiple) => {
+    expect(() => pack([1, 1, 1, 1, 1], 1, multiple)).toThrow(
+      `packStep: expected samples in a multiple of ${multiple} (\`multiple\`, the number of ranks), got 5. Give each rank as many samples. [E_CONFIG]`,
+    );
+  });
+
   it("gives ranks equal numbers of micro-batches, none of them empty", () => {
     const given = fc.tuple(cases, fc.integer({ min: 1, max: 5 }));
     fc.assert(

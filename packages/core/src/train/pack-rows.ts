@@ -1,8 +1,10 @@
+import { BasicError } from "../errors.js";
+
 /** What a step's micro-batches must keep to. */
 export interface RowPacking {
   /** Largest number of rows of a micro-batch. */
   readonly budget: number;
-  /** Micro-batches are a multiple of this many: ranks take equal numbers of them. No more than samples. */
+  /** Micro-batches are a multiple of this many, and so are samples: ranks take equal numbers of them. Default 1. */
   readonly multiple?: number;
 }
 
@@ -23,12 +25,14 @@ interface MicroBatch {
  * @param rowsOf - Rows of a sample, by its index.
  * @returns Indices of each micro-batch, those with the most rows first: at most 11/9 of the fewest that could do, and one
  *   (Dósa, "The tight bound of first fit decreasing bin-packing algorithm", 2007), and what `multiple` asks for.
+ * @throws {@link BasicError} `E_CONFIG` for samples that are no multiple of `multiple`.
  */
 export function packStep(
   samples: Int32Array,
   rowsOf: (index: number) => number,
   { budget, multiple = 1 }: RowPacking,
 ): readonly Int32Array[] {
+  checkMultiple(samples.length, multiple);
   const lengths = Array.from(samples, rowsOf);
   const lengthOf = (place: number): number => lengths[place] as number;
   const longestFirst = [...lengths.keys()].sort((a, b) => lengthOf(b) - lengthOf(a));
@@ -56,4 +60,13 @@ export function packStep(
         (place) => samples[place] as number,
       ),
     );
+}
+
+/** Else no division into that many micro-batches leaves none of them empty. */
+function checkMultiple(samples: number, multiple: number): void {
+  if (samples % multiple === 0) return;
+  throw new BasicError(
+    "E_CONFIG",
+    `packStep: expected samples in a multiple of ${multiple} (\`multiple\`, the number of ranks), got ${samples}. Give each rank as many samples.`,
+  );
 }
