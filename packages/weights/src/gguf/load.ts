@@ -15,7 +15,7 @@ import { dequantise, wordsOfBytes } from "./dequantise.js";
 import { type GgufFile, openGguf } from "./file.js";
 import type { GgufEntry } from "./header.js";
 import { ggufPlaces } from "./names.js";
-import { FACTOR_TENSORS } from "./rotary-fields.js";
+import { factorsOf } from "./rotary-fields.js";
 import { reorderRows, rotaryRows } from "./rows.js";
 import type { GgufType } from "./tensor-types.js";
 import { readGgufTokenizer, type TokenizerFiles } from "./tokenizer.js";
@@ -85,12 +85,13 @@ class GgufTensors {
   readonly #file: GgufFile;
   readonly #model: GgufConfig;
   readonly #place: PlaceOf;
-  readonly #used = new Set(FACTOR_TENSORS);
+  readonly #used: Set<string>;
 
   constructor(file: GgufFile, model: GgufConfig) {
     this.#file = file;
     this.#model = model;
     this.#place = ggufPlaces(model);
+    this.#used = new Set(factorsOf({ file, architecture: model.architecture }));
   }
 
   source({ storage = "f32", table = "f32" }: GgufOptions): ValueSource {

@@ -19,6 +19,12 @@ interface RotaryPlace {
   readonly headWidth: number;
 }
 
+/** The tensors with factors that {@link readRotary} reads where they are there; a file may hold others, which nothing follows. */
+export function factorsOf({ file, architecture }: Omit<RotaryPlace, "headWidth">): readonly string[] {
+  const lists = [LONG_FACTORS, SHORT_FACTORS];
+  return architecture === "phi3" && lists.some((name) => file.has(name)) ? lists : [ROTARY_FACTORS];
+}
+
 /** Reads the rotary embedding of a model: its fields, and the tensors with factors. */
 export function readRotary(fields: GgufFields, place: RotaryPlace): RotaryConfig {
   const { file, architecture, headWidth } = place;
@@ -32,7 +38,7 @@ export function readRotary(fields: GgufFields, place: RotaryPlace): RotaryConfig
   const kind = fields.text(at("scaling.type"), "none");
   const factor = fields.number(at("scaling.factor"), fields.number(at("scale_linear"), 1));
   fields.ignore(at("scaling.original_context_length"), at("scaling.finetuned"));
-  const isLong = architecture === "phi3" && (file.has(LONG_FACTORS) || file.has(SHORT_FACTORS));
+  const isLong = factorsOf(place).includes(LONG_FACTORS);
   const known = isLong ? ["none", "longrope"] : ["none", "linear"];
   if (!known.includes(kind))
     throw fields.unsupported(at("scaling.type"), known.map((name) => `"${name}"`).join(" or "));
