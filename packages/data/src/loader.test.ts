@@ -59,6 +59,7 @@ describe("createVlmData", () => {
     expect([0, 1, 2].map((index) => id?.(index))).toEqual(["a", "b", "c"]);
     expect(Array.from(rows)).toEqual([11 + 4, 11, 11 + 4]);
     expect(Array.from(visual)).toEqual([1, 0, 1]);
+    expect(data.sizes?.().rows).toBe(rows);
     const { packed } = await data.batch(Int32Array.of(0, 1, 2), position);
     expect(packed.ids.length).toBe(15 + 11 + 15);
   });

@@ -32,7 +32,7 @@ function parse(text: string, location: string): unknown {
   } catch (cause) {
     throw new BasicError(
       "E_WEIGHTS_FORMAT",
-      `${location}: \`${FIELD}\` of its metadata is not JSON. Was the file damaged?`,
+      `${location}: \`${FIELD}\` of its metadata is not JSON: the file is damaged. Copy it again, or save the projector again.`,
       { cause },
     );
   }

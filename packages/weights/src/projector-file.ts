@@ -47,7 +47,7 @@ export async function saveProjector(path: string, projector: Projector): Promise
  *
  * @returns Names of the parameters that stay as they are.
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes,
- *   or another \`outputNorm\`.
+ *   or another `outputNorm`.
  */
 export function loadProjector(path: string, projector: Projector): readonly string[] {
   const file = openTensors(path);

@@ -230,7 +230,7 @@ describe("assembleLlava", () => {
       return String(message).replaceAll(`${scratch}/`, "");
     };
     expect(await assemble("{")).toMatchInlineSnapshot(
-      `"damaged_projector.safetensors: \`basic_projector\` of its metadata is not JSON. Was the file damaged? [E_WEIGHTS_FORMAT]"`,
+      `"damaged_projector.safetensors: \`basic_projector\` of its metadata is not JSON: the file is damaged. Copy it again, or save the projector again. [E_WEIGHTS_FORMAT]"`,
     );
     expect(await assemble('{"name":"linear","options":{"width":3}}')).toMatchInlineSnapshot(
       `"damaged_projector.safetensors: basic_projector: \`options\` must be options of the projector alone, without features, width, patches, vocabularySize, vocabulary, seed, values, got {"width":3}. [E_CONFIG]"`,
