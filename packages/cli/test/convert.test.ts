@@ -150,6 +150,19 @@ describe("convert", () => {
     expect((await convert(clip, "hf")).out).not.toContain("class token");
   });
 
+  it("says that llama.cpp does not follow the windows of a phi3", async () => {
+    const phi3 = join(scratch, "phi3");
+    await cp(folder, phi3, { recursive: true });
+    const before = model.config.language;
+    const language = decoderConfig({ ...before, fusedProducts: true, windows: [before.positions - 1] });
+    const windowed = createDecoder(language, { seed: 3 });
+    await saveHuggingFace(phi3, { ...model, language: windowed, config: { ...model.config, language } });
+    windowed.parameters.dispose();
+    const { code, out } = await cli(["convert", phi3, join(scratch, "phi3-gguf"), "--to", "gguf"]);
+    expect(code, out).toBe(0);
+    expect(out).toContain(`does not follow the window of a phi3, ${before.positions - 1} tokens: `);
+  });
+
   it("names files after a folder, dots and all", async () => {
     const dotted = join(scratch, "tiny-1.5");
     await cp(folder, dotted, { recursive: true });

@@ -89,6 +89,41 @@ it("refuses a number of threads that is none", async () => {
   ]);
 });
 
+it("refuses more threads than a recipe may ask for, and threads for a task without pictures", async () => {
+  const refused = async (name: string, count: string): Promise<string> => {
+    const { code, out } = await cli(["train", name, "--out", join(folder, "none"), "--workers", count]);
+    expect(code).toBe(2);
+    return out;
+  };
+  expect(await refused(recipe, "65")).toMatch(/expected number to be <=64, got 65\s+→ at data\.workers/);
+  expect(await refused("tiny-lm", "2")).toMatch(/Only multimodal .*\s+→ at data\.workers/);
+});
+
+it("starts no threads where a run is opened without data", async () => {
+  await run("chat", ["--set", "features.cache=false", "--set", "data.workers=1"]);
+  started.length = 0;
+  const image = join(folder, "pictures/red.png");
+  const asked = ["--image", image, "--question", "what color is this ?"];
+  const { code, out, err } = await cli(["chat", join(folder, "chat"), ...asked]);
+  expect(code, out + err).toBe(0);
+  expect(started).toEqual([]);
+});
+
+it("ends its threads where a run cannot be opened", async () => {
+  const { threads } = await startBackend("cpu");
+  const all = threads?.count() ?? 0;
+  try {
+    threads?.set(2);
+    const bad = ["--set", "features.cache=false", "--set", "model.projector.name=none", "--workers", "1"];
+    const { code, out } = await cli(["train", recipe, "--out", join(folder, "none"), ...bad]);
+    expect([code, out]).toEqual([2, expect.stringContaining("E_NAME_UNKNOWN")]);
+    expect(started).toEqual([1]);
+    expect(threads?.count()).toBe(2);
+  } finally {
+    threads?.set(all);
+  }
+});
+
 it("takes threads of the kernels, leaves one, and gives them back", async () => {
   const { threads } = await startBackend("cpu");
   const all = threads?.count() ?? 0;

@@ -92,7 +92,7 @@ export const train = defineCliCommand({
   run: async ({ args, repeated, terminal }) => {
     const resume = checkpointOf(args);
     const recipe = withOptions(await loadRecipe(args.recipe, repeated("set")), args);
-    const resources = resourcesOf(args);
+    const resources = resourcesOf(args, recipe);
     const out = args.out ?? defaultRunFolder(recipe);
     const blind = args.blind === true;
     if (args.dry !== true) checkRunFolder(blind ? join(out, "blind") : out, args.resume === true);
@@ -134,9 +134,12 @@ function besideCommand(recipe: string, options: readonly string[]): Pick<TrainRu
 /** What the run may use of the computer. */
 function resourcesOf(
   args: Readonly<Record<"threads" | "workers" | "memory-limit", string | undefined>>,
+  recipe: Recipe,
 ): Pick<TrainRunOptions, "threads" | "workers" | "memoryLimit"> {
   const threads = wholeNumber("train", "threads", args.threads);
   const workers = wholeNumber("train", "workers", args.workers, 0);
+  // Refused where the recipe could not say it: too many, or a task without pictures.
+  if (workers !== undefined) applyOverrides(recipe, [`data.workers=${workers}`]);
   const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
   return {
     ...(threads !== undefined && { threads }),

@@ -71,26 +71,26 @@ export async function openVlmSets(
     );
   const train = await read(recipe.data.train);
   const evaluation = await read(recipe.data.evaluation);
-  const threads = blind ? null : await openPictureThreads(context);
+  const threads = blind || !needed ? null : await openPictureThreads(context);
   const close = (): void => threads?.close();
-  const { stores, statistics } = await openStores(context, { ...options, pool: threads?.pool ?? null }, [
-    ...train,
-    ...evaluation,
-  ]).catch((error: unknown) => {
+  try {
+    const pool = threads?.pool ?? null;
+    const { stores, statistics } = await openStores(context, { ...options, pool }, [...train, ...evaluation]);
+    // Features are ready now; pixels are read while the model trains.
+    if (!readsPixels(recipe, options.encoder)) close();
+    // The baseline has the same data: it would only repeat what was said.
+    const warn = blind ? () => undefined : context.terminal.warn;
+    const open = (named: NamedData): VlmSet => {
+      const set = setWith(named, stores(named.data.imageRoot), warn);
+      return blind ? { ...set, samples: set.samples.map(withoutPictures) } : set;
+    };
+    const bySet = (sets: typeof train): ReadonlyMap<string, VlmSet> =>
+      new Map(sets.map((named) => [named.name, open(named)]));
+    return { train: bySet(train), evaluation: bySet(evaluation), statistics, close };
+  } catch (error) {
     close();
     throw error;
-  });
-  // Features are ready now; pixels are read while the model trains.
-  if (!readsPixels(context.recipe, options.encoder)) close();
-  // The baseline has the same data: it would only repeat what was said.
-  const warn = blind ? () => undefined : context.terminal.warn;
-  const open = (named: NamedData): VlmSet => {
-    const set = setWith(named, stores(named.data.imageRoot), warn);
-    return blind ? { ...set, samples: set.samples.map(withoutPictures) } : set;
-  };
-  const bySet = (sets: typeof train): ReadonlyMap<string, VlmSet> =>
-    new Map(sets.map((named) => [named.name, open(named)]));
-  return { train: bySet(train), evaluation: bySet(evaluation), statistics, close };
+  }
 }
 
 /** Where the sets lie, after the recipe's builder has made them. */
