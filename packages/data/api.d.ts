@@ -232,9 +232,10 @@ interface PreviewRecord {
 declare function previewSamples(source: SampleSource, options: PreviewOptions): Promise<readonly PreviewRecord[]>;
 
 /**
- * The preprocessor_config.json of a processor, as Hugging Face's classes read it.
+ * The preprocessor_config.json of a processor, as Hugging Face's classes read it; of one that cuts pictures into tiles, that of
+ * `LlavaNextImageProcessor`. How files are decoded has no place in it.
  *
- * @throws `BasicError` `E_CONFIG` for a processor that cuts pictures into tiles: LLaVA-1.6's is a model of another type.
+ * @throws `BasicError` `E_CONFIG` for tiles of another size than the processor's images.
  */
 declare function describeImageProcessor(processor: ImageProcessor): Readonly<Record<string, unknown>>;
 

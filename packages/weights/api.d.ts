@@ -495,10 +495,11 @@ interface TransformersOptions {
     readonly chatTemplate: string | null;
 }
 /**
- * Writes a folder that transformers opens with `LlavaForConditionalGeneration.from_pretrained` and `AutoProcessor`. Table
- * and head grow where the image token lies behind their last row.
+ * Writes a folder that transformers opens with `LlavaForConditionalGeneration.from_pretrained` and `AutoProcessor`; a model
+ * whose config has `gridPinpoints` with `LlavaNextForConditionalGeneration`. Table and head grow where the image token
+ * lies behind their last row.
  *
- * @throws `BasicError` `E_CONFIG` for parts that this class does not have, `E_DISK_FULL`.
+ * @throws `BasicError` `E_CONFIG` for parts that these classes do not have, `E_DISK_FULL`.
  */
 declare function saveForTransformers(folder: string, model: LlavaModel, options: TransformersOptions): Promise<void>;
 
@@ -557,7 +558,7 @@ declare function saveProjector(path: string, projector: Projector): Promise<void
  *
  * @returns Names of the parameters that stay as they are.
  * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes,
- *   or another \`outputNorm\`.
+ *   or another `outputNorm`.
  */
 declare function loadProjector(path: string, projector: Projector): readonly string[];
 
@@ -601,4 +602,4 @@ declare class TorchFile implements TensorFile {
  */
 declare function readTorchFile(path: string): TorchFile;
 
-export { ByteSource, type DecoderContentsOptions, type DownloadOptions, type DownloadProgress, FloatDType, type GgufArchitecture, type GgufConfig, type GgufContents, type GgufEntry, type GgufFieldValues, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufTensor, GgufType, type GgufValue, type HuggingFaceModel, type JsonObject, LlavaConfig, type LlavaModel, type LlavaParts, type LoadKindOptions, type LoadOptions, type LoadPeftOptions, type OriginalConfig, type OriginalLlava, PROJECTOR_FILE, type Pieces, type PretrainedModel, type ProjectorContentsOptions, Safetensors, SafetensorsOptions, type SaveOptions, type SavePeftOptions, type ShardOptions, type SpecialIds, TensorFile, TensorInfo, type TokenizerFieldsOptions, type TokenizerFiles, type TokenizerSettings, type TokenizerSource, TorchFile, type TransformersOptions, type WeightStorage, WritableTensor, type WrittenType, assembleLlava, createDiskStore, decoderContents, downloadPretrained, isOriginalLlava, isRemote, loadGguf, loadHuggingFace, loadLlava, loadOriginalLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, openWeights, projectorContents, readGgufConfig, readGgufTokenizer, readTorchFile, restorePeft, saveForTransformers, saveHuggingFace, savePeft, saveProjector, tokenizerFields, weightStorages, writeAtomically, writeGguf, writeSafetensors, writeShards, writtenTypes };
+export { ByteSource, type DecoderContentsOptions, type DownloadOptions, type DownloadProgress, FloatDType, type GgufArchitecture, type GgufConfig, type GgufContents, type GgufEntry, type GgufFieldValues, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufTensor, GgufType, type GgufValue, type HuggingFaceModel, type JsonObject, LlavaConfig, type LlavaModel, type LlavaParts, type LoadKindOptions, type LoadOptions, type LoadPeftOptions, type ModelKind, type OriginalConfig, type OriginalLlava, PROJECTOR_FILE, type Pieces, type PretrainedModel, type ProjectorContentsOptions, Safetensors, SafetensorsOptions, type SaveOptions, type SavePeftOptions, type ShardOptions, type SpecialIds, TensorFile, TensorInfo, type TokenizerFieldsOptions, type TokenizerFiles, type TokenizerSettings, type TokenizerSource, TorchFile, type TransformersOptions, type WeightStorage, WritableTensor, type WrittenType, assembleLlava, createDiskStore, decoderContents, downloadPretrained, isOriginalLlava, isRemote, loadGguf, loadHuggingFace, loadLlava, loadOriginalLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, openWeights, projectorContents, readGgufConfig, readGgufTokenizer, readTorchFile, restorePeft, saveForTransformers, saveHuggingFace, savePeft, saveProjector, tokenizerFields, weightStorages, writeAtomically, writeGguf, writeSafetensors, writeShards, writtenTypes };

@@ -386,6 +386,7 @@ export {
   encodeTensors,
   type HostTensor,
   type LazyHostTensor,
+  PIECE_BYTES,
   type TensorFile,
   tensorPieces,
 } from "./train/state.js";

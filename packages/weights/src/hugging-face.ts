@@ -52,7 +52,7 @@ export type HuggingFaceModel =
   | { readonly kind: "vision"; readonly vision: Vit };
 
 /** What a folder in Hugging Face layout holds. */
-type ModelKind = HuggingFaceModel["kind"];
+export type ModelKind = HuggingFaceModel["kind"];
 
 /** Options of {@link loadHuggingFace}. */
 export interface LoadOptions {

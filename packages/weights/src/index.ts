@@ -39,6 +39,7 @@ export {
   type LoadOptions,
   loadHuggingFace,
   loadLlava,
+  type ModelKind,
   type SaveOptions,
   saveHuggingFace,
 } from "./hugging-face.js";

@@ -1,10 +1,9 @@
 import { setTimeout } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import {
   BasicError,
   momentBytes,
   type Objective,
+  PIECE_BYTES,
   type Recipe,
   type RecipeStage,
   type RehearsalInput,
@@ -14,10 +13,11 @@ import {
 } from "@basic-mllm/core";
 
 import { bytes, table } from "../terminal.js";
+import { collectGarbage } from "./garbage.js";
 import type { TaskSession } from "./task.js";
 
 /** Garbage that V8 keeps before it collects, and kernels' scratch memory: measured in runs of the quickstart. */
-const GARBAGE_BYTES = 28e6;
+const GARBAGE_BYTES = 31e6;
 
 /** Memory that a stage is known to take before any step, in bytes. */
 export interface StageState {
@@ -27,7 +27,7 @@ export interface StageState {
   readonly parameters: number;
   /** A gradient and AdamW's two moments of every parameter that trains. */
   readonly state: number;
-  /** A checkpoint: its tensors go to the host and to the disk one after the other. */
+  /** A checkpoint: its tensors go to the host and to the disk in pieces. */
   readonly saving: number;
 }
 
@@ -41,10 +41,8 @@ export interface StageMemory extends StageState {
 
 /** Bytes of a parameter's value and of its gradient. */
 const VALUE_BYTES = 4;
-/** A tensor is held twice while it is written: as the backend gives it, and as a copy that no update changes. */
+/** Tensors are held twice while they are written: as the backend gives them, and gathered in a piece of the file. */
 const CHECKPOINT_COPIES = 2;
-/** Tensors of a checkpoint that were written and wait for V8 to collect them: where it begins to. */
-const WRITTEN_BYTES = 64e6;
 
 /** What each stage is known to take, from sizes alone: activations come on top. */
 export async function stageStates<Batch>(
@@ -78,7 +76,7 @@ export async function estimateMemory<Batch>(
   }
   const growth = await rehearseStages(inputs);
   // Afterwards: the code and the heap that training needs are there.
-  const resident = (await settledResident()) + GARBAGE_BYTES;
+  const resident = await settledResident();
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
   // Packed moments lie outside of the backend's memory.
   const packed = Object.values(recipe.stages).map((stage) =>
@@ -87,12 +85,14 @@ export async function estimateMemory<Batch>(
   return states.map((stage, i) => {
     const grown = growth?.[i];
     const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
-    const peak = training === null ? null : Math.max(resident + training + stage.saving, peakSoFar);
+    // Garbage is collected before a checkpoint is written.
+    const more = Math.max(GARBAGE_BYTES, stage.saving);
+    const peak = training === null ? null : Math.max(resident + training + more, peakSoFar);
     return { ...stage, training, resident: peak };
   });
 }
 
-/** The largest tensor of what has trained so far, and those before it that are not collected yet. */
+/** What has trained so far, or a piece of it with its largest tensor. */
 function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, stages: readonly string[]) {
   const trained = stages.map((name) => recipe.stages[name]).filter((stage) => stage !== undefined);
   const last = trained.at(-1);
@@ -103,7 +103,7 @@ function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, sta
     [...set].map(({ shape }) => shape.reduce((product, length) => product * length, 1)),
   );
   const largest = VALUE_BYTES * sizes.reduce((most, size) => Math.max(most, size), 0);
-  return Math.min(CHECKPOINT_COPIES * all, CHECKPOINT_COPIES * largest + WRITTEN_BYTES);
+  return CHECKPOINT_COPIES * Math.min(all, largest + PIECE_BYTES);
 }
 
 /** A gradient and both moments of what a stage trains. */
@@ -126,10 +126,8 @@ function sizeOf<Batch>(stages: readonly RecipeStage[], { groups }: Objective<Bat
 
 /** Resident bytes of this process without its garbage. */
 async function settledResident(): Promise<number> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   for (let i = 0; i < 3; i++) {
-    collect();
+    collectGarbage();
     // Array buffers go back in the background.
     await setTimeout(100);
   }

@@ -63,7 +63,7 @@ export interface LazyMoment {
   /** Number of values, or of words. */
   readonly size: number;
   readonly isPacked: boolean;
-  /** A copy on the host. */
+  /** Its values on the host. A later update may change them. */
   read(): Promise<HostMoment>;
 }
 
@@ -106,7 +106,7 @@ export interface Optimizer {
   health(): Promise<Health>;
   /** Moments and step, as exact bytes. */
   exportState(): Promise<OptimizerState>;
-  /** {@link exportState} for a writer that has one moment in memory at a time. */
+  /** {@link exportState} for a writer that has few moments in memory at a time. */
   openState(): Promise<LazyOptimizerState>;
   /**
    * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size,
@@ -249,7 +249,7 @@ class AdamW implements Optimizer {
   async exportState(): Promise<OptimizerState> {
     const { tensors, ...state } = await this.openState();
     const moments = { first: new Map<string, HostMoment>(), second: new Map<string, HostMoment>() };
-    for (const { key, which, read } of tensors) moments[which].set(key, await read());
+    for (const { key, which, read } of tensors) moments[which].set(key, (await read()).slice());
     return { ...state, ...moments };
   }
 
@@ -259,7 +259,7 @@ class AdamW implements Optimizer {
     const tensors = (["first", "second"] as const).flatMap((which) =>
       this.slots.map((slot): LazyMoment => {
         const { size, dtype } = slot[which];
-        const read = async () => (await slot[which].data()).slice() as HostMoment;
+        const read = async () => (await slot[which].data()) as HostMoment;
         return { key: slot.key, which, size, isPacked: dtype === "int32", read };
       }),
     );

@@ -52,30 +52,25 @@ describe("saveCheckpoint", () => {
     }
   });
 
-  it("has one tensor on the host at a time while it is written", async () => {
+  it("reads nothing to the host before the file is written", async () => {
     const { groups, optimizer } = makeRun();
     const read = vi.spyOn(tf.backend(), "read");
     const reads: number[] = [];
-    const sizes: number[] = [];
     const store = {
       ...createMemoryStore(),
       writeFolder: async (_: string, files: Readonly<Record<string, FileContent>>) => {
         const before = read.mock.calls.length;
-        for await (const piece of files["state.safetensors"] as AsyncIterable<Uint8Array>) {
+        for await (const _ of files["state.safetensors"] as AsyncIterable<Uint8Array>) {
           reads.push(read.mock.calls.length - before);
-          sizes.push(piece.length);
         }
       },
     };
     const position = { version: 1 as const, stage: "align", step: 1, globalStep: 1, metricsLines: 5 };
     await saveCheckpoint(store, { position, groups, optimizer });
     read.mockRestore();
-    const parameters = Object.values(groups).flatMap((set) => [...set].map(({ size }) => 4 * size));
-    const moments = optimizer.parameters.map(({ size }) => 4 * size);
-    // The header, parameters, both moments, and the two flags of the optimizer, which it reads before.
-    expect(sizes.slice(1)).toEqual([...parameters, ...moments, ...moments, 8]);
-    const tensors = parameters.length + 2 * moments.length;
-    expect(reads).toEqual([...Array(tensors + 1).keys(), tensors]);
+    const parameters = Object.values(groups).flatMap((set) => [...set]);
+    // The header, then all of so small a run.
+    expect(reads).toEqual([0, parameters.length + 2 * optimizer.parameters.length]);
   });
 
   it("keeps the last two, in the order of their steps", async () => {

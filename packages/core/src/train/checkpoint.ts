@@ -2,13 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
 import type { MomentStorage } from "../kernels/moments.js";
-import {
-  copyToHost,
-  type HostMoment,
-  type LazyMoment,
-  type Optimizer,
-  type OptimizerState,
-} from "../optim/adamw.js";
+import type { HostMoment, LazyMoment, Optimizer, OptimizerState } from "../optim/adamw.js";
 import type { Parameter, ParameterSet } from "../parameters.js";
 import type { RunStore } from "./run-store.js";
 import { decodeTensors, type HostTensor, type LazyHostTensor, tensorPieces } from "./state.js";
@@ -65,8 +59,8 @@ export async function listCheckpoints(store: RunStore): Promise<readonly string[
 }
 
 /**
- * Writes the whole state of a run and removes all but the last two checkpoints. One tensor at a time is copied to the
- * host: nothing may change parameters or moments until it is done.
+ * Writes the whole state of a run and removes all but the last two checkpoints. Its tensors are copied to the
+ * host a piece at a time: nothing may change parameters or moments until it is done.
  *
  * @param groups - The groups that have trained so far.
  * @returns The folder.
@@ -107,7 +101,7 @@ function lazyParameter(group: string, parameter: Parameter): LazyHostTensor {
     shape,
     dtype: "F32",
     values: async () => {
-      const values = await copyToHost(parameter.value);
+      const values = (await parameter.value.data()) as Float32Array;
       checkFinite(values, group, name);
       return values;
     },

@@ -47,6 +47,26 @@ describe("tensorPieces", () => {
     expect(pieces).toEqual([...whole]);
   });
 
+  it("hold as many tensors as fill a piece, and read no further", async () => {
+    let reads = 0;
+    const small = [2, 2, 2, 9, 1].map((length, i) => ({
+      name: `t${i}`,
+      shape: [length],
+      dtype: "F32" as const,
+      values: async () => {
+        reads++;
+        return new Float32Array(length);
+      },
+    }));
+    const seen: [bytes: number, reads: number][] = [];
+    for await (const { length } of tensorPieces(small, {}, 16)) seen.push([length, reads]);
+    expect(seen.slice(1)).toEqual([
+      [16, 2],
+      [44, 4],
+      [4, 5],
+    ]);
+  });
+
   it("names a tensor whose values do not fill it", async () => {
     const short = [{ ...entries[0], values: async () => Float32Array.of(1) }];
     const read = async () => {

@@ -32,30 +32,57 @@ export interface LazyHostTensor {
   readonly shape: readonly number[];
   /** I32: packed values. */
   readonly dtype: "F32" | "I32";
+  /** As the backend gives them: a later update may change them. */
   readonly values: () => Promise<Float32Array | Int32Array>;
 }
 
+/** Tensors are gathered up to this size before they are written: far more than a page of a disk, little beside a model. */
+export const PIECE_BYTES = 64e6;
+
 /**
- * A safetensors file in pieces: its header, then the values of one tensor after the other, which are read when the piece is
- * asked for. Exact bytes, in the order given.
+ * A safetensors file in pieces: its header, then the values of as many tensors at a time as fill a piece, which are read
+ * when the piece is asked for. Exact bytes, in the order given. At most two pieces and two tensors are in memory.
  *
  * @throws {@link BasicError} `E_SHAPE` where values do not fill their shape.
  */
 export async function* tensorPieces(
   tensors: readonly LazyHostTensor[],
   metadata: TensorFile["metadata"],
+  pieceBytes = PIECE_BYTES,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield encodeHeader(tensors, metadata);
-  for (const { name, shape, values: read } of tensors) {
-    const values = await read();
-    if (values.length !== sizeOf(shape)) {
-      throw new BasicError(
-        "E_SHAPE",
-        `tensorPieces: the tensor "${name}" [${shape.join(", ")}] needs ${sizeOf(shape)} values, got ${values.length}. Correct its shape.`,
-      );
-    }
-    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+  let gathered: Uint8Array[] = [];
+  let size = 0;
+  for (const tensor of tensors) {
+    const bytes = await bytesOf(tensor);
+    gathered.push(bytes);
+    size += bytes.length;
+    if (size < pieceBytes) continue;
+    yield joined(gathered, size);
+    [gathered, size] = [[], 0];
   }
+  if (size > 0) yield joined(gathered, size);
+}
+
+async function bytesOf({ name, shape, values: read }: LazyHostTensor): Promise<Uint8Array> {
+  const values = await read();
+  if (values.length !== sizeOf(shape)) {
+    throw new BasicError(
+      "E_SHAPE",
+      `tensorPieces: the tensor "${name}" [${shape.join(", ")}] needs ${sizeOf(shape)} values, got ${values.length}. Correct its shape.`,
+    );
+  }
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let place = 0;
+  for (const part of parts) {
+    bytes.set(part, place);
+    place += part.length;
+  }
+  return bytes;
 }
 
 /** Writes tensors as a safetensors file: exact bytes, in the order of the maps. {@link tensorPieces} needs less memory. */
@@ -66,14 +93,13 @@ export function encodeTensors({ tensors, words, metadata }: TensorFile): Uint8Ar
   const floats = [...tensors].map(([name, tensor]) => ({ name, dtype: "F32", ...tensor }) as const);
   const entries = [...floats, ...vectors];
   const header = encodeHeader(entries, metadata);
-  const bytes = new Uint8Array(entries.reduce((size, { values }) => size + values.byteLength, header.length));
-  bytes.set(header);
-  let place = header.length;
-  for (const { values } of entries) {
-    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place);
-    place += values.byteLength;
-  }
-  return bytes;
+  const parts = entries.map(
+    ({ values }) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  );
+  return joined(
+    [header, ...parts],
+    parts.reduce((size, { length }) => size + length, header.length),
+  );
 }
 
 /** Length, then JSON padded with spaces. */
