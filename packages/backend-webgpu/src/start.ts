@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, WebGpuBackend } from "./backend.js";
 import { type DeviceOptions, openDevice } from "./device/open.js";
 import { registerContractKernels } from "./kernels/index.js";
+import { registerOperations } from "./operations/index.js";
 
 /** How to start the WebGPU backend. */
 export interface StartOptions extends DeviceOptions {
@@ -68,6 +69,7 @@ function register(backend: WebGpuBackend): void {
   tf.registerBackend(BACKEND_NAME, () => backend, 0);
   if (findKernel("Add", BACKEND_NAME) !== undefined) return;
   tf.copyRegisteredKernels("webgpu", BACKEND_NAME);
+  registerOperations();
   registerContractKernels();
 }
 
