@@ -3,7 +3,7 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BufferPool } from "./device/buffer-pool.js";
-import { deviceLost, Failure, mebibytes } from "./device/failure.js";
+import { deviceLost, Failure, mebibytes, refusedCommand } from "./device/failure.js";
 import { HostData } from "./device/host-data.js";
 import type { OpenedDevice } from "./device/open.js";
 import { PipelineCache } from "./device/pipelines.js";
@@ -73,6 +73,10 @@ export class WebGpuBackend extends WebGPUBackend {
     this.bufferManager = this.pool as unknown as WebGPUBackend["bufferManager"];
     this.#constants = this.#hostData(STORAGE);
     this.#uniforms = this.#hostData(UNIFORM);
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.failure.reportConsequence(refusedCommand((event as GPUUncapturedErrorEvent).error));
+    });
     void device.lost.then((lost) => {
       if (!this.#closed) this.failure.report(deviceLost(name, lost));
     });

@@ -14,8 +14,7 @@ export interface StartOptions extends DeviceOptions {
   readonly idleBytes?: number;
 }
 
-/** With what the device came from, which Dawn frees, device and all, when nothing refers to it any more. */
-let running: { readonly backend: WebGpuBackend; readonly gpu: GPU | undefined } | undefined;
+let running: WebGpuBackend | undefined;
 
 /** Opens a device and makes this backend the current one of tfjs, unless it runs already; gives its tfjs name. */
 export async function startOn(
@@ -26,9 +25,8 @@ export async function startOn(
     const found = gpu ?? (await findGpu());
     const opened = await openDevice(found, options);
     const pool = idleBytes === undefined ? {} : { idleBytes };
-    const backend = withNavigator(found, () => new WebGpuBackend(opened, pool));
-    running = { backend, gpu: found };
-    register(backend);
+    running = withNavigator(found, () => new WebGpuBackend(opened, pool));
+    register(running);
   }
   if (!(await tf.setBackend(BACKEND_NAME))) {
     throw new BasicError(
@@ -54,7 +52,7 @@ export function describe(): string {
  * @throws BasicError `E_BACKEND_START` before `start`.
  */
 export function startedBackend(): WebGpuBackend {
-  if (running !== undefined) return running.backend;
+  if (running !== undefined) return running;
   throw new BasicError("E_BACKEND_START", "The WebGPU backend has not been started. Call start() first.");
 }
 
