@@ -4,12 +4,28 @@ import { testBackend } from "@basic-mllm/testing";
 import { BACKEND_NAME, start } from "../src/index.js";
 
 /** Contracts without a body yet. */
-const MISSING: readonly string[] = allContracts
-  .map(({ name }) => name)
-  .filter(
-    (name) =>
-      !/Activation|(Rms|Layer)Norm|LinearBackward|Linear$|LinearBias|LinearPair|LinearTriple/.test(name),
-  );
+const MISSING: readonly string[] = [
+  "BasicRotary",
+  "BasicEmbedding",
+  "BasicSplice",
+  "BasicRowGather",
+  "BasicScatterAddRows",
+  "BasicAttention",
+  "BasicAttentionReceived",
+  "BasicAttentionBackward",
+  "BasicCachedAttention",
+  "BasicDecoderBlock",
+  "BasicPackedEmbedding",
+  "BasicLinearCrossEntropy",
+  "BasicLinearCrossEntropyBackward",
+  "BasicDirection",
+  "BasicDirectionBackward",
+  "BasicLinearKl",
+  "BasicLinearKlBackward",
+  "BasicAccumulate",
+  "BasicSquaredNorm",
+  "BasicAdamw",
+];
 
 testBackend({
   backend: BACKEND_NAME,
