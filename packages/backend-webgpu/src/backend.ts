@@ -103,11 +103,13 @@ export class WebGpuBackend extends WebGPUBackend {
     return dataId;
   }
 
+  /** Takes values over from another backend. */
   override move(dataId: DataId, values: Values, shape: number[], dtype: tf.DataType, refCount: number): void {
     super.move(dataId, values, shape, dtype, refCount);
     this.#upload(dataId, values, dtype);
   }
 
+  /** Gives a tensor its buffer, with its values where it has some. */
   override uploadToGPU(dataId: DataId): void {
     const record = this.tensorMap.get(dataId);
     if (record.resource !== undefined && record.resource !== null) return;

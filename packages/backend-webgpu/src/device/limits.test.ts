@@ -32,7 +32,7 @@ describe("limitsToRequest", () => {
   it("says which change of a recipe would fit a small memory", () => {
     const small = { ...LARGE, maxBufferSize: 2 ** 26 };
     expect(() => limitsToRequest("a phone", small)).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: The WebGPU adapter "a phone" does not have enough of the limit maxBufferSize: the kernels need 134217728, it has 67108864. A recipe with a smaller model, a smaller vocabulary or fewer rows in a micro-batch would need less, but the kernels are not tested below this. [E_BACKEND_START]]`,
+      `[BasicError: The WebGPU adapter "a phone" does not have enough of the limit maxBufferSize: the kernels need 134217728, it has 67108864. Take a recipe with fewer rows in a micro-batch (\`rowBudget\`, \`batchSize\`) and a smaller vocabulary, on another adapter or on the backend "cpu": the kernels do not start below this. [E_BACKEND_START]]`,
     );
   });
 });

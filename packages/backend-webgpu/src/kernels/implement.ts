@@ -50,7 +50,11 @@ export function implement<Name extends string, Attrs extends Attributes>(
   });
 }
 
-/** Registers a body that changes inputs in place and returns those: the outputs share their memory. */
+/**
+ * Registers a body that changes inputs in place and returns those: the outputs share their memory.
+ *
+ * @public
+ */
 export function implementInPlace<Name extends string, Attrs extends Attributes>(
   contract: KernelContract<Name, Attrs>,
   body: (call: InPlaceCall<Name, Attrs>) => readonly tf.TensorInfo[],

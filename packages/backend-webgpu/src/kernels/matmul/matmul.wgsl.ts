@@ -1,3 +1,6 @@
+// Matrix products on WebGPU.
+// v1  16 x 16 threads, 4 x 4 results each: 0.32 (nt), 0.32 (nn), 0.65 (tn) of the time of tfjs's own  <- used
+// Square, 512, in one run on SwiftShader, best of 3 (545, 1106 and 1100 ms against 1724, 3445 and 1687).
 import { activationFunctions } from "../activation/activation.wgsl.js";
 import type { Product, Tile } from "./matmul.js";
 import { weightElement } from "./storage.wgsl.js";
