@@ -11,10 +11,6 @@ const MISSING: readonly string[] = [
   "BasicAttentionBackward",
   "BasicCachedAttention",
   "BasicDecoderBlock",
-  "BasicLinearCrossEntropy",
-  "BasicLinearCrossEntropyBackward",
-  "BasicLinearKl",
-  "BasicLinearKlBackward",
 ];
 
 testBackend({

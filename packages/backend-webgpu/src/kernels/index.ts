@@ -2,6 +2,8 @@ import { registerAccumulate } from "./accumulate/accumulate.js";
 import { registerActivations } from "./activation/activation.js";
 import { registerAdamw } from "./adamw/adamw.js";
 import { registerDirection } from "./direction/direction.js";
+import { registerLinearCrossEntropy } from "./linear-cross-entropy/linear-cross-entropy.js";
+import { registerLinearKl } from "./linear-kl/linear-kl.js";
 import { registerLinear } from "./linear/linear.js";
 import { registerNorms } from "./norm/norm.js";
 import { registerPackedEmbedding } from "./packed-embedding/packed-embedding.js";
@@ -19,4 +21,6 @@ export function registerContractKernels(): void {
   registerPackedEmbedding();
   registerRows();
   registerSquaredNorm();
+  registerLinearCrossEntropy();
+  registerLinearKl();
 }
