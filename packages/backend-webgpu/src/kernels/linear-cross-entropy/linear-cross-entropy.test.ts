@@ -5,13 +5,12 @@ import { failuresOf, withLimits } from "../../../test/own-cases.js";
 
 describe("BasicLinearCrossEntropy", () => {
   it.each([
-    ["all words at once, several runs of rows", { rows: 150, words: 70, chunkBytes: 4 * 64 * 70 }],
+    ["all words at once, several runs of rows", { rows: 90, words: 40, chunkBytes: 4 * 64 * 40 }],
     ["several chunks of words", { rows: 5, words: 300, chunkBytes: 4 * 5 * 64 }],
     ["several runs of rows and chunks of words", { rows: 90, words: 150, chunkBytes: 1 }],
     ["several chunks of words and a softcap", { rows: 9, words: 150, chunkBytes: 1, softcap: 2 }],
   ])("is right with %s", async (title, sizes) => {
-    const cases = [false, true].map((withSlope) => own({ title: `${title} ${withSlope}`, ...sizes, withSlope }));
-    expect(await failuresOf(linearCrossEntropy, cases)).toEqual([]);
+    expect(await failuresOf(linearCrossEntropy, [own({ title, ...sizes })])).toEqual([]);
   });
 
   it("takes a vocabulary that is larger than a binding, also for its gradient", async () => {
@@ -28,15 +27,14 @@ interface Sizes {
   readonly width?: number;
   readonly chunkBytes: number;
   readonly softcap?: number;
-  readonly withSlope?: boolean;
 }
 
 /** One row in four has no label. */
-function own({ title, rows, words, width = 5, chunkBytes, softcap = 0, withSlope = true }: Sizes) {
+function own({ title, rows, words, width = 5, chunkBytes, softcap = 0 }: Sizes) {
   const labels = Int32Array.from({ length: rows }, (_, r) => (r % 4 === 1 ? -100 : (r * 37) % words));
   return {
     title,
     inputs: { x: { shape: [rows, width] }, weight: { shape: [words, width] } },
-    attrs: { labels, softcap, chunkBytes, withSlope },
+    attrs: { labels, softcap, chunkBytes, withSlope: true },
   };
 }

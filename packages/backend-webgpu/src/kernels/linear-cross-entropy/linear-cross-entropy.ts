@@ -70,7 +70,7 @@ function taskOf({
   const { labels, softcap, chunkBytes } = attrs;
   const [words, width] = weight.shape as [number, number];
   const counted = Int32Array.from(labels.keys()).filter((row) => labels[row] !== IGNORED_LABEL);
-  const sizes = { rows: counted.length, words, width, blocks: 1, chunkBytes };
+  const sizes = { rows: counted.length, words, width, chunkBytes };
   const plan = planVocabulary(backend, sizes);
   const logits = scratch([plan.logits]);
   return { backend, scratch: reusing(scratch), x, weight, width, labels, softcap, counted, plan, logits };

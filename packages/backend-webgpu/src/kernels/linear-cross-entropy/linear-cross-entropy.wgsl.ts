@@ -10,8 +10,8 @@ import { capFunctions } from "../vocabulary/softcap.wgsl.js";
 export function absorbCode({ capped, keep }: { capped: boolean; keep: boolean }): string {
   return /* wgsl */ `
 ${capFunctions(capped)}
-${groupReductions(256)}
-@compute @workgroup_size(256)
+${groupReductions(64)}
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group : vec3<u32>, @builtin(local_invocation_index) lane : u32) {
   let row = group.x;
   let start = row * uniforms.words;
@@ -19,11 +19,11 @@ fn main(@builtin(workgroup_id) group : vec3<u32>, @builtin(local_invocation_inde
   let largest_before = select(state[row * 3u], -3.0e38, is_first);
   let sum_before = select(state[row * 3u + 1u], 0.0, is_first);
   var most = -3.0e38;
-  for (var w = lane; w < uniforms.words; w += 256u) { most = max(most, cap(logits[start + w])); }
+  for (var w = lane; w < uniforms.words; w += 64u) { most = max(most, cap(logits[start + w])); }
   let largest = max(group_max(lane, most), largest_before);
   let label = labels[row] - uniforms.first_word;
   var sum = 0.0;
-  for (var w = lane; w < uniforms.words; w += 256u) {
+  for (var w = lane; w < uniforms.words; w += 64u) {
     let logit = cap(logits[start + w]);
     let e = exp(logit - largest);
     sum += e;

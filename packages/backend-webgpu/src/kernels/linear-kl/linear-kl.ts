@@ -51,7 +51,7 @@ function taskOf({
   scratch,
 }: Pick<Call<LinearKlInput, Attrs>, "backend" | "inputs" | "attrs" | "scratch">): Task {
   const [words, width] = inputs.vocabulary.shape as [number, number];
-  const sizes = { rows: inputs.v.shape[0] as number, words, width, blocks: 2, ...attrs };
+  const sizes = { rows: inputs.v.shape[0] as number, words, width, ...attrs };
   const plan = planVocabulary(backend, sizes);
   const logits = { v: scratch([plan.logits]), r: scratch([plan.logits]) };
   return { backend, inputs, scratch: reusing(scratch), width, plan, logits };

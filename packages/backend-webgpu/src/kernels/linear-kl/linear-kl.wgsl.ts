@@ -15,7 +15,7 @@ const kept: Readonly<Record<Kept, string>> = {
 
 /** Needs the sums first, so it goes through the words once more. */
 const difference = /* wgsl */ `
-  for (var w = lane; w < uniforms.words; w += 256u) {
+  for (var w = lane; w < uniforms.words; w += 64u) {
     let p = exp(v_logits[start + w] - largest.x) / total.x;
     let q = exp(r_logits[start + w] - largest.y) / total.y;
     v_logits[start + w] = p - q;
@@ -27,8 +27,8 @@ const difference = /* wgsl */ `
  */
 export function absorbCode(keep: Kept): string {
   return /* wgsl */ `
-${groupReductions(256)}
-@compute @workgroup_size(256)
+${groupReductions(64)}
+@compute @workgroup_size(64)
 fn main(@builtin(workgroup_id) group : vec3<u32>, @builtin(local_invocation_index) lane : u32) {
   let row = group.x;
   let start = row * uniforms.words;
@@ -38,13 +38,13 @@ fn main(@builtin(workgroup_id) group : vec3<u32>, @builtin(local_invocation_inde
   let sums_before = select(vec2<f32>(state[at + 2u], state[at + 3u]), vec2<f32>(), is_first);
   let gap_before = select(state[at + 4u], 0.0, is_first);
   var most = vec2<f32>(-3.0e38);
-  for (var w = lane; w < uniforms.words; w += 256u) {
+  for (var w = lane; w < uniforms.words; w += 64u) {
     most = max(most, vec2<f32>(v_logits[start + w], r_logits[start + w]));
   }
   let largest = max(vec2<f32>(group_max(lane, most.x), group_max(lane, most.y)), before);
   var sums = vec2<f32>();
   var gap = 0.0;
-  for (var w = lane; w < uniforms.words; w += 256u) {
+  for (var w = lane; w < uniforms.words; w += 64u) {
     let both = vec2<f32>(v_logits[start + w], r_logits[start + w]);
     let e = exp(both - largest);
     sums += e;

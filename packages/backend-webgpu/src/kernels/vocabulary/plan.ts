@@ -14,9 +14,7 @@ export interface VocabularySizes {
   readonly rows: number;
   readonly words: number;
   readonly width: number;
-  /** Blocks of logits that are needed side by side. */
-  readonly blocks: number;
-  /** Bytes of all of them together. A tile each is the least. */
+  /** Bytes of a block of logits. A tile is the least. */
   readonly chunkBytes: number;
 }
 
@@ -35,9 +33,9 @@ export interface VocabularyPlan {
  */
 export function planVocabulary(
   backend: WebGpuBackend,
-  { rows, words, width, blocks, chunkBytes }: VocabularySizes,
+  { rows, words, width, chunkBytes }: VocabularySizes,
 ): VocabularyPlan {
-  const logits = Math.min(Math.floor(chunkBytes / 4 / blocks), bindable(backend, 4));
+  const logits = Math.min(Math.floor(chunkBytes / 4), bindable(backend, 4));
   const boundWords = bindable(backend, width * 4);
   const atOnce = Math.floor(logits / Math.max(words, 1));
   const whole = words <= boundWords && atOnce >= Math.min(rows, TILE);
