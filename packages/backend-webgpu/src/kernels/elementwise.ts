@@ -2,6 +2,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 
 import type { WebGpuBackend } from "../backend.js";
 import { spread } from "./implement.js";
+import { sizeOf } from "./parts.js";
 
 /** Elements of one workgroup: 64 invocations, 4 elements each. */
 const PER_GROUP = 256;
@@ -22,6 +23,10 @@ fn main(
 
 /** Uniforms and workgroups for {@link forEachElement} over the elements of a tensor. */
 export function overElements({ shape }: tf.TensorInfo, backend: WebGpuBackend) {
-  const count = shape.reduce((product, size) => product * size, 1);
+  return overCount(sizeOf(shape), backend);
+}
+
+/** As {@link overElements}, for so many elements. */
+export function overCount(count: number, backend: WebGpuBackend) {
   return { uniforms: { count }, workgroups: spread(Math.ceil(count / PER_GROUP), backend) };
 }
