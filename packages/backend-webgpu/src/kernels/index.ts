@@ -1,5 +1,7 @@
 import { registerActivations } from "./activation/activation.js";
 import { registerAttention } from "./attention/attention.js";
+import { registerCachedAttention } from "./cached-attention/cached-attention.js";
+import { registerDecoderBlock } from "./decoder-block/decoder-block.js";
 import { registerLinear } from "./linear/linear.js";
 import { registerNorms } from "./norm/norm.js";
 import { registerRotary } from "./rotary/rotary.js";
@@ -8,6 +10,8 @@ import { registerRotary } from "./rotary/rotary.js";
 export function registerContractKernels(): void {
   registerActivations();
   registerAttention();
+  registerCachedAttention();
+  registerDecoderBlock();
   registerLinear();
   registerNorms();
   registerRotary();
