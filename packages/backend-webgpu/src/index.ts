@@ -15,7 +15,7 @@ export type { LimitName, Limits } from "./device/limits.js";
 export type { DeviceOptions, OpenedDevice } from "./device/open.js";
 export type { Pipeline, PipelineCache } from "./device/pipelines.js";
 export { defineProgram, type ElementType, type Program, type UniformType } from "./program.js";
-export { describe, type StartOptions, startedBackend, stop } from "./start.js";
+export { describe, type StartOptions, startedBackend, stop, toleranceFactor } from "./start.js";
 
 /**
  * Makes the WebGPU backend the current tfjs backend and returns its tfjs name. May be called again.

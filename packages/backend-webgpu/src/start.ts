@@ -14,6 +14,12 @@ export interface StartOptions extends DeviceOptions {
   readonly idleBytes?: number;
 }
 
+/**
+ * Factor on every tolerance of the conformance suite and the recorded values: WGSL allows exp 3 + 2|x| units in the last
+ * place, a division 2.5 and an inverse square root 2.
+ */
+export const toleranceFactor = 4;
+
 let running: WebGpuBackend | undefined;
 
 /** Opens a device and makes this backend the current one of tfjs, unless it runs already; gives its tfjs name. */

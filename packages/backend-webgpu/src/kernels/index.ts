@@ -2,6 +2,8 @@ import { registerAccumulate } from "./accumulate/accumulate.js";
 import { registerActivations } from "./activation/activation.js";
 import { registerAdamw } from "./adamw/adamw.js";
 import { registerAttention } from "./attention/attention.js";
+import { registerCachedAttention } from "./cached-attention/cached-attention.js";
+import { registerDecoderBlock } from "./decoder-block/decoder-block.js";
 import { registerDirection } from "./direction/direction.js";
 import { registerLinear } from "./linear/linear.js";
 import { registerLinearCrossEntropy } from "./linear-cross-entropy/linear-cross-entropy.js";
@@ -18,6 +20,8 @@ export function registerContractKernels(): void {
   registerActivations();
   registerAdamw();
   registerAttention();
+  registerCachedAttention();
+  registerDecoderBlock();
   registerDirection();
   registerLinear();
   registerLinearCrossEntropy();
