@@ -1,4 +1,4 @@
-import { type StartOptions, startOn } from "./start.js";
+import { probeOn, type StartOptions, startOn } from "./start.js";
 
 export {
   BACKEND_NAME,
@@ -22,5 +22,18 @@ export { describe, type StartOptions, startedBackend, stop, toleranceFactor } fr
  * @throws BasicError `E_BACKEND_START` where the browser has no WebGPU, or no adapter that is large enough.
  */
 export async function start(options: StartOptions = {}): Promise<string> {
-  return startOn(async () => (globalThis.navigator as Navigator | undefined)?.gpu, options);
+  return startOn(findGpu, options);
+}
+
+/**
+ * The adapter that `start` would compute on. Starts nothing and changes no tfjs backend.
+ *
+ * @throws BasicError `E_BACKEND_START` for the reason for which `start` would.
+ */
+export async function probe(): Promise<string> {
+  return probeOn(findGpu);
+}
+
+async function findGpu(): Promise<GPU | undefined> {
+  return (globalThis.navigator as Navigator | undefined)?.gpu;
 }

@@ -1,5 +1,5 @@
 import { openDawn } from "./device/dawn.js";
-import { type StartOptions, startOn } from "./start.js";
+import { probeOn, type StartOptions, startOn } from "./start.js";
 
 export {
   BACKEND_NAME,
@@ -23,5 +23,18 @@ export { describe, type StartOptions, startedBackend, stop, toleranceFactor } fr
  * @throws BasicError `E_BACKEND_START` where there is no adapter, one that is too small, or no package `webgpu`.
  */
 export async function start(options: StartOptions = {}): Promise<string> {
-  return startOn(async () => (globalThis.navigator as Navigator | undefined)?.gpu ?? openDawn(), options);
+  return startOn(findGpu, options);
+}
+
+/**
+ * The adapter that `start` would compute on. Starts nothing and changes no tfjs backend.
+ *
+ * @throws BasicError `E_BACKEND_START` for the reason for which `start` would.
+ */
+export async function probe(): Promise<string> {
+  return probeOn(findGpu);
+}
+
+async function findGpu(): Promise<GPU> {
+  return (globalThis.navigator as Navigator | undefined)?.gpu ?? openDawn();
 }

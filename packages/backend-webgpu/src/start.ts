@@ -43,6 +43,14 @@ export async function startOn(
   return BACKEND_NAME;
 }
 
+/** Opens a device, which says whether the backend would start, and ends it; gives the adapter's name. */
+export async function probeOn(findGpu: () => Promise<GPU | undefined>): Promise<string> {
+  if (running !== undefined) return running.deviceName;
+  const { device, name } = await openDevice(await findGpu());
+  device.destroy();
+  return name;
+}
+
 /**
  * What the started backend computes with, for people.
  *
