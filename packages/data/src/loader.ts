@@ -62,6 +62,7 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
         return words + visualRows(store, images, gridAfter);
       }),
       visual: Uint8Array.from(samples, ({ images }) => (images.length > 0 ? 1 : 0)),
+      id: (index) => (samples[index] as Sample).id,
     }),
     batch: async (indices) => {
       const chosen = Array.from(indices, encode);

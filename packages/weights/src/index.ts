@@ -35,6 +35,7 @@ export { isRemote } from "./hub/source.js";
 export {
   type HuggingFaceModel,
   type LlavaModel,
+  type LoadKindOptions,
   type LoadOptions,
   loadHuggingFace,
   loadLlava,
@@ -50,7 +51,7 @@ export {
 export { isOriginalLlava, type OriginalConfig } from "./llava/original-config.js";
 export { type SpecialIds, saveForTransformers, type TransformersOptions } from "./llava/save-transformers.js";
 export { tensorsOf } from "./parameter-tensors.js";
-export { type LoadPeftOptions, loadPeft, type SavePeftOptions, savePeft } from "./peft.js";
+export { type LoadPeftOptions, loadPeft, restorePeft, type SavePeftOptions, savePeft } from "./peft.js";
 export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.js";
 export { createDiskStore } from "./run-store.js";
 export { type ByteSource, bytesInMemory, Safetensors, type TensorFile } from "./safetensors.js";

@@ -11,6 +11,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openSafetensors, writeSafetensors } from "./files.js";
 import { tensorsOf } from "./parameter-tensors.js";
 import { projectorNames } from "./places.js";
+import { checkOutputNorm, describeProjector } from "./projector-description.js";
 import type { TensorFile } from "./safetensors.js";
 import { readTorchFile } from "./torch/torch-file.js";
 
@@ -24,7 +25,8 @@ const projectorPattern =
 
 /**
  * Writes the weights of a projector alone. A projector of ours has the names of LLaVA's mm_projector.bin
- * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own.
+ * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own. Name and
+ * options of one of ours are in the file's metadata.
  *
  * @throws `BasicError` `E_DISK_FULL`.
  */
@@ -32,6 +34,7 @@ export async function saveProjector(path: string, projector: Projector): Promise
   await writeSafetensors(
     path,
     tensorsOf(projector.parameters, (name) => namesOf(projector, name)[0] ?? name),
+    { metadata: { format: "pt", ...describeProjector(projector) } },
   );
 }
 
@@ -43,11 +46,13 @@ export async function saveProjector(path: string, projector: Projector): Promise
  * projector's own then stays too.
  *
  * @returns Names of the parameters that stay as they are.
- * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes,
+ *   or another \`outputNorm\`.
  */
 export function loadProjector(path: string, projector: Projector): readonly string[] {
   const file = openTensors(path);
   try {
+    checkOutputNorm(file, projector);
     const kept: string[] = [];
     const found = [...projector.parameters].flatMap((parameter) => {
       const names = namesOf(projector, parameter.name);

@@ -60,6 +60,8 @@ export const convert = defineCliCommand({
     for (const file of files) {
       terminal.line(`  ${file}  ${(statSync(file).size / 1e6).toFixed(2)} MB`);
     }
+    const caveat = TARGETS[target].caveat?.(source) ?? null;
+    if (caveat !== null) terminal.warn(caveat);
     terminal.result({ from: args.from, to: target, dtype: dtype.toLowerCase(), out: args.out, files });
     return 0;
   },

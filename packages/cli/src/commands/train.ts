@@ -55,6 +55,12 @@ export const train = defineCliCommand({
       valueHint: "n",
       description: "Threads of the cpu backend. Default: all processors.",
     },
+    workers: {
+      type: "string",
+      valueHint: "n",
+      description:
+        "Threads that open pictures, taken from those of the cpu backend unless --threads is given. Default: the recipe's, else 0.",
+    },
     "memory-limit": {
       type: "string",
       valueHint: "size",
@@ -86,8 +92,7 @@ export const train = defineCliCommand({
   run: async ({ args, repeated, terminal }) => {
     const resume = checkpointOf(args);
     const recipe = withOptions(await loadRecipe(args.recipe, repeated("set")), args);
-    const threads = wholeNumber("train", "threads", args.threads);
-    const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
+    const resources = resourcesOf(args);
     const out = args.out ?? defaultRunFolder(recipe);
     const blind = args.blind === true;
     if (args.dry !== true) checkRunFolder(blind ? join(out, "blind") : out, args.resume === true);
@@ -100,8 +105,7 @@ export const train = defineCliCommand({
       signal: interrupt.signal,
       onPhase: interrupt.enter,
       report: args.report !== false,
-      ...(threads !== undefined && { threads }),
-      ...(memoryLimit !== undefined && { memoryLimit }),
+      ...resources,
       ...(resume !== undefined && { resume }),
       ...besideCommand(args.recipe, recipeOptions(args, repeated("set"))),
     };
@@ -125,6 +129,20 @@ export const train = defineCliCommand({
 function besideCommand(recipe: string, options: readonly string[]): Pick<TrainRunOptions, "besideCommand"> {
   const program = ownProgram();
   return program === undefined ? {} : { besideCommand: { program, command: ["train", recipe, ...options] } };
+}
+
+/** What the run may use of the computer. */
+function resourcesOf(
+  args: Readonly<Record<"threads" | "workers" | "memory-limit", string | undefined>>,
+): Pick<TrainRunOptions, "threads" | "workers" | "memoryLimit"> {
+  const threads = wholeNumber("train", "threads", args.threads);
+  const workers = wholeNumber("train", "workers", args.workers, 0);
+  const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
+  return {
+    ...(threads !== undefined && { threads }),
+    ...(workers !== undefined && { workers }),
+    ...(memoryLimit !== undefined && { memoryLimit }),
+  };
 }
 
 /** Which checkpoint to go on from; undefined: from the start. */
@@ -155,7 +173,7 @@ function withOptions(recipe: Recipe, { backend, seed, steps }: RecipeOptions): R
 /** Options that make a recipe, together with `--set`. */
 const RECIPE_OPTIONS = ["backend", "seed", "steps"] as const;
 /** Options that a resumed run is given again. */
-const KEPT = [...RECIPE_OPTIONS, "threads", "memory-limit"] as const;
+const KEPT = [...RECIPE_OPTIONS, "threads", "workers", "memory-limit"] as const;
 
 /** The options that make a recipe, to be given to another process. */
 function recipeOptions(args: RecipeOptions, sets: readonly string[]): readonly string[] {

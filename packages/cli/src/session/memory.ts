@@ -27,7 +27,7 @@ export interface StageState {
   readonly parameters: number;
   /** A gradient and AdamW's two moments of every parameter that trains. */
   readonly state: number;
-  /** A checkpoint: values and moments copied to the host, and the file made of them. */
+  /** A checkpoint: its tensors go to the host and to the disk one after the other. */
   readonly saving: number;
 }
 
@@ -41,8 +41,10 @@ export interface StageMemory extends StageState {
 
 /** Bytes of a parameter's value and of its gradient. */
 const VALUE_BYTES = 4;
-/** A checkpoint is held twice while it is written: as copies, and as a file. */
+/** A tensor is held twice while it is written: as the backend gives it, and as a copy that no update changes. */
 const CHECKPOINT_COPIES = 2;
+/** Tensors of a checkpoint that were written and wait for V8 to collect them: where it begins to. */
+const WRITTEN_BYTES = 64e6;
 
 /** What each stage is known to take, from sizes alone: activations come on top. */
 export async function stageStates<Batch>(
@@ -90,12 +92,18 @@ export async function estimateMemory<Batch>(
   });
 }
 
-/** What has trained so far, and the moments of the last of these stages. */
+/** The largest tensor of what has trained so far, and those before it that are not collected yet. */
 function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, stages: readonly string[]) {
   const trained = stages.map((name) => recipe.stages[name]).filter((stage) => stage !== undefined);
   const last = trained.at(-1);
   const moments = last === undefined ? 0 : momentsOf(last, objective);
-  return CHECKPOINT_COPIES * (VALUE_BYTES * sizeOf(trained, objective) + moments);
+  const all = VALUE_BYTES * sizeOf(trained, objective) + moments;
+  // A moment is never larger than its parameter.
+  const sizes = Object.values(trainedParts(trained, objective.groups)).flatMap((set) =>
+    [...set].map(({ shape }) => shape.reduce((product, length) => product * length, 1)),
+  );
+  const largest = VALUE_BYTES * sizes.reduce((most, size) => Math.max(most, size), 0);
+  return Math.min(CHECKPOINT_COPIES * all, CHECKPOINT_COPIES * largest + WRITTEN_BYTES);
 }
 
 /** A gradient and both moments of what a stage trains. */
@@ -158,7 +166,8 @@ export function memoryTable(stages: readonly StageMemory[]): string {
   );
 }
 
-const SMALLER = "Lower batchSize (and raise accumulate), train fewer parts, or raise the limit.";
+const SMALLER =
+  "Lower batchSize (and raise accumulate), or rowBudget where samples are packed, train fewer parts, or raise the limit.";
 
 /**
  * Stops a run that would take more memory than it may. No limit: anything goes.

@@ -52,6 +52,8 @@ export interface TrainRunOptions {
   readonly onPhase?: (phase: RunPhase) => void;
   readonly report: boolean;
   readonly threads?: number;
+  /** Threads that open pictures. Default: the recipe's. */
+  readonly workers?: number;
   /** Bytes of resident memory that the run may take; it does not start where it would take more. */
   readonly memoryLimit?: number;
   readonly resume?: CheckpointChoice;

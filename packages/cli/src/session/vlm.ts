@@ -244,6 +244,7 @@ function session(opened: Opened): VlmSession {
     tokenizer,
     sets,
     statistics: opened.statistics,
+    lora: opened.lora,
     template,
     objective,
     parts: summarise(partSets(encoder, objective)),
@@ -253,6 +254,7 @@ function session(opened: Opened): VlmSession {
     evaluate: (moment) => evaluate(own, moment),
     save: (folder, provenance) => saveVlm(folder, opened, provenance),
     dispose: () => {
+      sets.close();
       for (const group of groups) group.dispose();
     },
   };

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 
 import { createRegression, startStockCpu } from "../../test/regression.js";
 import { createOptimizer } from "../optim/adamw.js";
@@ -11,6 +11,7 @@ import {
   saveCheckpoint,
 } from "./checkpoint.js";
 import { createMemoryStore } from "./memory-store.js";
+import type { FileContent } from "./run-store.js";
 import { decodeTensors, encodeTensors, type TensorFile } from "./state.js";
 
 beforeAll(startStockCpu);
@@ -49,6 +50,32 @@ describe("saveCheckpoint", () => {
     for (const [i, { value }] of parameters.entries()) {
       expect(await restored[i]?.value.data()).toEqual(await value.data());
     }
+  });
+
+  it("has one tensor on the host at a time while it is written", async () => {
+    const { groups, optimizer } = makeRun();
+    const read = vi.spyOn(tf.backend(), "read");
+    const reads: number[] = [];
+    const sizes: number[] = [];
+    const store = {
+      ...createMemoryStore(),
+      writeFolder: async (_: string, files: Readonly<Record<string, FileContent>>) => {
+        const before = read.mock.calls.length;
+        for await (const piece of files["state.safetensors"] as AsyncIterable<Uint8Array>) {
+          reads.push(read.mock.calls.length - before);
+          sizes.push(piece.length);
+        }
+      },
+    };
+    const position = { version: 1 as const, stage: "align", step: 1, globalStep: 1, metricsLines: 5 };
+    await saveCheckpoint(store, { position, groups, optimizer });
+    read.mockRestore();
+    const parameters = Object.values(groups).flatMap((set) => [...set].map(({ size }) => 4 * size));
+    const moments = optimizer.parameters.map(({ size }) => 4 * size);
+    // The header, parameters, both moments, and the two flags of the optimizer, which it reads before.
+    expect(sizes.slice(1)).toEqual([...parameters, ...moments, ...moments, 8]);
+    const tensors = parameters.length + 2 * moments.length;
+    expect(reads).toEqual([...Array(tensors + 1).keys(), tensors]);
   });
 
   it("keeps the last two, in the order of their steps", async () => {

@@ -22,34 +22,82 @@ interface HeaderEntry {
 
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
+/** Of float32 values and int32 words. */
+const VALUE_BYTES = 4;
 const ADVICE = "Expected a whole safetensors file of float32 tensors: copy or download it again.";
 
-/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. */
-export function encodeTensors(file: TensorFile): Uint8Array {
-  const header: Record<string, HeaderEntry | Readonly<Record<string, string>>> = {
-    __metadata__: file.metadata,
-  };
-  let offset = 0;
-  const vectors = [...(file.words ?? [])].map(([name, values]) => ({ name, shape: [values.length], values }));
-  const entries = [...[...file.tensors].map(([name, tensor]) => ({ name, ...tensor })), ...vectors];
-  for (const { name, shape, values } of entries) {
-    const end = offset + values.byteLength;
-    const dtype = values instanceof Int32Array ? "I32" : "F32";
-    header[name] = { dtype, shape, data_offsets: [offset, end] };
-    offset = end;
+/** A tensor of a file whose values are asked for when its turn comes, once, and dropped after that. */
+export interface LazyHostTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** I32: packed values. */
+  readonly dtype: "F32" | "I32";
+  readonly values: () => Promise<Float32Array | Int32Array>;
+}
+
+/**
+ * A safetensors file in pieces: its header, then the values of one tensor after the other, which are read when the piece is
+ * asked for. Exact bytes, in the order given.
+ *
+ * @throws {@link BasicError} `E_SHAPE` where values do not fill their shape.
+ */
+export async function* tensorPieces(
+  tensors: readonly LazyHostTensor[],
+  metadata: TensorFile["metadata"],
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield encodeHeader(tensors, metadata);
+  for (const { name, shape, values: read } of tensors) {
+    const values = await read();
+    if (values.length !== sizeOf(shape)) {
+      throw new BasicError(
+        "E_SHAPE",
+        `tensorPieces: the tensor "${name}" [${shape.join(", ")}] needs ${sizeOf(shape)} values, got ${values.length}. Correct its shape.`,
+      );
+    }
+    yield new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   }
-  const text = JSON.stringify(header);
-  const json = new TextEncoder().encode(text);
-  const headerLength = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  const bytes = new Uint8Array(LENGTH_BYTES + headerLength + offset).fill(0x20, LENGTH_BYTES);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
-  bytes.set(json, LENGTH_BYTES);
-  let place = LENGTH_BYTES + headerLength;
+}
+
+/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. {@link tensorPieces} needs less memory. */
+export function encodeTensors({ tensors, words, metadata }: TensorFile): Uint8Array {
+  const vectors = [...(words ?? [])].map(([name, values]) => {
+    return { name, shape: [values.length], dtype: "I32", values } as const;
+  });
+  const floats = [...tensors].map(([name, tensor]) => ({ name, dtype: "F32", ...tensor }) as const);
+  const entries = [...floats, ...vectors];
+  const header = encodeHeader(entries, metadata);
+  const bytes = new Uint8Array(entries.reduce((size, { values }) => size + values.byteLength, header.length));
+  bytes.set(header);
+  let place = header.length;
   for (const { values } of entries) {
     bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place);
     place += values.byteLength;
   }
   return bytes;
+}
+
+/** Length, then JSON padded with spaces. */
+function encodeHeader(
+  tensors: readonly Omit<LazyHostTensor, "values">[],
+  metadata: TensorFile["metadata"],
+): Uint8Array {
+  const header: Record<string, HeaderEntry | TensorFile["metadata"]> = { __metadata__: metadata };
+  let offset = 0;
+  for (const { name, shape, dtype } of tensors) {
+    const end = offset + VALUE_BYTES * sizeOf(shape);
+    header[name] = { dtype, shape, data_offsets: [offset, end] };
+    offset = end;
+  }
+  const json = new TextEncoder().encode(JSON.stringify(header));
+  const headerLength = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
+  const bytes = new Uint8Array(LENGTH_BYTES + headerLength).fill(0x20, LENGTH_BYTES);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
+  bytes.set(json, LENGTH_BYTES);
+  return bytes;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
 }
 
 /**
@@ -97,8 +145,7 @@ function readTensor(
   if (!isShape(shape) || !isShape(offsets))
     throw corrupt(where, "its entry in the header has no shape or offsets");
   const [begin, end] = offsets;
-  const size = shape.reduce((product, length) => product * length, 1);
-  if (end > data.length || end - begin !== size * Float32Array.BYTES_PER_ELEMENT) {
+  if (end > data.length || end - begin !== sizeOf(shape) * VALUE_BYTES) {
     throw corrupt(where, `shape [${shape.join(", ")}] does not fit bytes ${begin} to ${end}`);
   }
   // A copy, which is aligned. Not slice(): that of a Node Buffer shares memory.
