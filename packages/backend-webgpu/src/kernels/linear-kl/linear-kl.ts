@@ -1,5 +1,5 @@
 // Divergences of words' distributions, without an array of rows x words.
-// v1  chunks of words meet both rows through matmul, with sums that grow; three products where all words fit in one chunk,
+// v1  chunks of words meet both rows through matmul, with sums that grow; three products where 64 rows of all words fit in one chunk,
 //     else four
 
 import { type LinearKlBackwardInput, type LinearKlInput, linearKl, linearKlBackward } from "@basic-mllm/core";

@@ -1,4 +1,4 @@
-import { accumulate, direction, runKernel, squaredNorm } from "@basic-mllm/core";
+import { runKernel, squaredNorm } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { describe, expect, it } from "vitest";
 
@@ -26,43 +26,5 @@ describe("BasicSquaredNorm", () => {
       0,
     ]);
     tf.dispose([...tensors, ...all, ...none]);
-  });
-});
-
-describe("BasicAccumulate", () => {
-  it("adds tensors that are larger than a binding", async () => {
-    const inputs = { sum: { shape: [30_001] }, term: { shape: [30_001] } };
-    expect(
-      await withLimits(SMALL, () => failuresOf(accumulate, [{ title: "large", inputs, attrs: {} }])),
-    ).toEqual([]);
-  });
-
-  it("adds in place where nothing else holds the sum, else into a copy", async () => {
-    await start();
-    const [sum, term] = [tf.tensor1d([1, 2, 3]), tf.tensor1d([10, 20, 30])];
-    const [total] = runKernel(accumulate, { sum, term }, {}) as [tf.Tensor];
-    expect(total.dataId).toBe(sum.dataId);
-    const [copied] = runKernel(accumulate, { sum, term }, {}) as [tf.Tensor];
-    const [doubled] = runKernel(accumulate, { sum: term, term }, {}) as [tf.Tensor];
-    const values = await Promise.all(
-      [total, copied, doubled, term].map(async (tensor) => [...(await tensor.data())]),
-    );
-    expect(values).toEqual([
-      [11, 22, 33],
-      [21, 42, 63],
-      [20, 40, 60],
-      [10, 20, 30],
-    ]);
-    tf.dispose([sum, term, total, copied, doubled]);
-  });
-});
-
-it("takes more rows than one axis of a dispatch has workgroups", async () => {
-  await withLimits({ maxComputeWorkgroupsPerDimension: 7 }, async () => {
-    const rows = 50;
-    const [v, r, a] = [tf.ones([rows, 1]), tf.fill([rows, 1], -1), tf.ones([rows])];
-    const [loss] = runKernel(direction, { v, r, a }, {}) as [tf.Tensor];
-    expect((await loss.data()).every((value) => value === 4)).toBe(true);
-    tf.dispose([v, r, a, loss]);
   });
 });
