@@ -9,7 +9,7 @@ export interface TestedBackend {
   readonly toleranceFactor: number;
 }
 
-const LOADERS: Readonly<Record<string, () => Promise<{ readonly toleranceFactor?: number }>>> = {
+const LOADERS: Readonly<Record<string, () => Promise<object>>> = {
   cpu: () => import("@basic-mllm/backend-cpu"),
   webgpu: () => import("@basic-mllm/backend-webgpu"),
 };
@@ -28,6 +28,7 @@ export async function startTested(name: string): Promise<TestedBackend> {
     );
   }
   const { tfjsName, device } = await startBackend(name, { load });
-  const { toleranceFactor = 1 } = await load();
+  const loaded: { readonly toleranceFactor?: number } = await load();
+  const { toleranceFactor = 1 } = loaded;
   return { tfjsName, device, toleranceFactor };
 }

@@ -5,6 +5,7 @@ import { registerAttention } from "./attention/attention.js";
 import { registerCachedAttention } from "./cached-attention/cached-attention.js";
 import { registerDecoderBlock } from "./decoder-block/decoder-block.js";
 import { registerDirection } from "./direction/direction.js";
+import { registerDropout } from "./dropout/dropout.js";
 import { registerLinear } from "./linear/linear.js";
 import { registerLinearCrossEntropy } from "./linear-cross-entropy/linear-cross-entropy.js";
 import { registerLinearKl } from "./linear-kl/linear-kl.js";
@@ -23,6 +24,7 @@ export function registerContractKernels(): void {
   registerCachedAttention();
   registerDecoderBlock();
   registerDirection();
+  registerDropout();
   registerLinear();
   registerLinearCrossEntropy();
   registerLinearKl();
