@@ -36,7 +36,7 @@ describe("--backend webgpu", () => {
     const [cpu, webgpu] = [await losses(recipe, "cpu"), await losses(recipe, "webgpu")];
     expect(webgpu).toHaveLength(cpu.length);
     for (const [i, loss] of webgpu.entries()) expect(loss / (cpu[i] as number)).toBeCloseTo(1, 3);
-  });
+  }, 240_000);
 
   it.runIf(process.platform === "linux")(
     "ends where there is no adapter, and names the CPU backend",
