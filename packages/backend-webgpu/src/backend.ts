@@ -87,6 +87,11 @@ export class WebGpuBackend extends WebGPUBackend {
     return this.#dispatches;
   }
 
+  /** Buffers that are kept for values from the host, such as offsets and uniforms: at most 1024 of each. */
+  get hostBuffers(): number {
+    return this.#uniforms.size + this.#constants.size;
+  }
+
   get #commands(): StockCommands {
     return this as unknown as StockCommands;
   }
