@@ -31,7 +31,6 @@ async function startStock() {
   const { device, adapterInfo } = startedBackend();
   Object.defineProperty(globalThis, "navigator", { value: { gpu: {} }, configurable: true });
   const stock = new WebGPUBackend(device, adapterInfo);
-  tf.removeBackend("webgpu");
   tf.registerBackend("webgpu", () => stock);
   tf.env().set("WEBGPU_CPU_FORWARD", false);
   if (!(await tf.setBackend("webgpu"))) throw new Error("tfjs refused its own backend");
