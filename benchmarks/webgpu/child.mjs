@@ -18,8 +18,8 @@ import * as tf from "@tensorflow/tfjs-core";
 import { openCase } from "../kernels/bodies.mjs";
 import { median } from "../peers/turns.mjs";
 
-const REPEATS = 3;
-const ROWS = 64;
+const REPEATS = 2;
+const ROWS = 16;
 const WORDS = 49_152;
 const WIDTH = 576;
 const STEP = { vocabularySize: 2048, width: 128, depth: 4, heads: 4, inner: 344, tiedHead: true };
