@@ -11,6 +11,9 @@ export type ErrorCode =
   | "E_BACKEND_MISSING"
   | "E_BACKEND_START"
   | "E_BACKEND_CONFLICT"
+  | "E_DEVICE_LOST"
+  | "E_DEVICE_MEMORY"
+  | "E_SYNC_READ"
   // recipes, registries, configuration
   | "E_RECIPE_INVALID"
   | "E_RECIPE_UNKNOWN"

@@ -31,7 +31,7 @@ export const train = defineCliCommand({
       type: "string",
       valueHint: "name",
       description:
-        "Device: cpu, or what a plugin adds; webgpu and cuda are not released yet. Never falls back to another.",
+        "Device: cpu, webgpu, or what a plugin adds; cuda is not released yet. Never falls back to another.",
     },
     seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
     steps: {
