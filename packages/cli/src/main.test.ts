@@ -60,19 +60,9 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("chat", "runs/x")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm chat: expected a run (a folder with recipe.json) or a language model (a folder with config.json, or a GGUF file), got runs/x, which does not exist. Correct the path, for example runs/quickstart-0. [E_USAGE]",
+        "error basic-mllm chat: a run answers questions about a picture, and none was given for runs/x. Add --image FILE; only language models (a folder with config.json, or a GGUF file) do without one. [E_USAGE]",
       ]
     `);
-  });
-
-  it("for a chat with a run and no picture", async () => {
-    const run = await temporaryFolder();
-    await writeFile(join(run, "recipe.json"), "{}");
-    const [code, text] = await failure("chat", run);
-    expect(code).toBe(2);
-    expect(text).toContain(
-      `a run answers questions about a picture, and none was given for ${run}. Add --image FILE; only language models`,
-    );
   });
 
   it("for an unknown recipe", async () => {

@@ -35,15 +35,8 @@ export interface ChatChoices {
  * @throws `BasicError` `E_USAGE` where the choices do not go with it, and what opening throws.
  */
 export async function openChat(path: string, choices: ChatChoices, terminal: Terminal): Promise<ChatModel> {
-  const isRun = existsSync(join(path, RECIPE_FILE));
-  const isModel = isGguf(path) || (!isRun && existsSync(join(path, "config.json")));
-  if (!isRun && !isModel) {
-    throw new BasicError(
-      "E_USAGE",
-      `basic-mllm chat: expected a run (a folder with ${RECIPE_FILE}) or a language model (a folder with config.json, or a ` +
-        `GGUF file), got ${path}${existsSync(path) ? "" : ", which does not exist"}. Correct the path, for example runs/quickstart-0.`,
-    );
-  }
+  const isModel =
+    isGguf(path) || (existsSync(join(path, "config.json")) && !existsSync(join(path, RECIPE_FILE)));
   return isModel ? openModel(path, choices) : openPictured(path, choices, terminal);
 }
 
