@@ -90,8 +90,8 @@ interface Program<Read extends string = string, Write extends string = string, U
     /** Arrays that it writes, and may read: outputs, and inputs that change in place. */
     readonly writes: Readonly<Record<Write, ElementType>>;
     readonly uniforms: Readonly<Record<Uniform, UniformType>>;
-    /** WGSL with `fn main`, without the declarations. */
-    readonly code: string;
+    /** WGSL with `fn main`, without the declarations. A function is called only when the program is compiled. */
+    readonly code: string | (() => string);
     /** Such as `f16` or `subgroups`: the caller makes sure that the device has them. */
     readonly enable?: readonly string[];
 }

@@ -100,7 +100,7 @@ function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, sta
   const all = VALUE_BYTES * sizeOf(trained, objective) + moments;
   // A moment is never larger than its parameter.
   const sizes = Object.values(trainedParts(trained, objective.groups)).flatMap((set) =>
-    [...set].map(({ shape }) => shape.reduce((product, length) => product * length, 1)),
+    [...set].map(({ size }) => size),
   );
   const largest = VALUE_BYTES * sizes.reduce((most, size) => Math.max(most, size), 0);
   return CHECKPOINT_COPIES * Math.min(all, largest + PIECE_BYTES);

@@ -1,5 +1,7 @@
 import type { MomentStorage } from "@basic-mllm/core";
 
+import { mainOfGroups } from "../main.wgsl.js";
+
 /** What every storage shares. `control` says how the gradient is scaled, and whether to update. */
 const update = /* wgsl */ `
 struct Moments { m : f32, v : f32 }
@@ -32,14 +34,9 @@ fn noise(i : u32) -> u32 {
 /** One invocation an element. */
 const float32 = /* wgsl */ `
 ${update}
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
+${mainOfGroups(64)}
   if (!updates()) { return; }
-  let first = (group.x + group.y * groups.x) * 256u + lane;
+  let first = number * 256u + lane;
   for (var i = first; i < min(first + 256u, uniforms.count); i += 64u) {
     let moments = next(i, m[i], v[i]);
     m[i] = moments.m;
@@ -74,14 +71,9 @@ fn update_word(word : u32) {
   m[word] = bitcast<i32>(new_m);
   v[word] = bitcast<i32>(new_v);
 }
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
+${mainOfGroups(64)}
   if (!updates()) { return; }
-  let first = (group.x + group.y * groups.x) * 128u + lane;
+  let first = number * 128u + lane;
   for (var word = first; word < first + 128u; word += 64u) {
     if (word * 2u < uniforms.count) { update_word(word); }
   }
@@ -112,13 +104,8 @@ fn code_of(value : f32, scale : f32, random : u32, levels : f32) -> u32 {
 fn scale_of(value : f32) -> f32 {
   return bitcast<f32>((bitcast<u32>(value) + 0xffffu) & 0xffff0000u);
 }
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
-  let block = group.x + group.y * groups.x;
+${mainOfGroups(64)}
+  let block = number;
   if (block * 256u >= uniforms.count) { return; }
   let update = updates();
   let word = block * 65u + 1u + lane;

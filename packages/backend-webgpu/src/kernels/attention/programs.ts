@@ -27,7 +27,7 @@ export function forwardProgram(variant: AttentionVariant) {
     reads: { tiles: "i32", q: element, k: element, v: element },
     writes: { attended: element, log_sum_exp: "f32" },
     uniforms: { ...uniforms, part: "i32", places: "u32", nothing: "f32" },
-    code: attentionCode(variant),
+    code: () => attentionCode(variant),
   });
 }
 
@@ -55,7 +55,7 @@ export function receivedProgram(variant: AttentionVariant) {
     },
     writes: { received: "f32" },
     uniforms: { ...uniforms, keys: "u32" },
-    code: receivedCode(variant),
+    code: () => receivedCode(variant),
   });
 }
 
@@ -80,7 +80,7 @@ export function queryGradientProgram(variant: AttentionVariant) {
     reads: readsOf(variant),
     writes: { dq: elementOf(variant) },
     uniforms,
-    code: queryGradientCode(variant),
+    code: () => queryGradientCode(variant),
   });
 }
 
@@ -92,6 +92,6 @@ export function keyGradientProgram(variant: AttentionVariant) {
     reads: readsOf(variant),
     writes: { dk: element, dv: element },
     uniforms,
-    code: keyGradientCode(variant),
+    code: () => keyGradientCode(variant),
   });
 }

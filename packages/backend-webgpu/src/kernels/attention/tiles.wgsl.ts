@@ -1,3 +1,5 @@
+import { mainOfGroups } from "../main.wgsl.js";
+
 /** Rows of a tile, and columns of it: queries against keys, or rows against parts of their width. */
 export const TILE = 32;
 
@@ -212,13 +214,7 @@ export function storeSums(
 
 /** Start of `main`: the number of a workgroup, its tile, and where a thread stands. */
 export const mainOfTiles = /* wgsl */ `
-@compute @workgroup_size(128)
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
-  let number = group.x + group.y * groups.x;
+${mainOfGroups(128)}
   if (number >= uniforms.count) { return; }
   let tile = tile_of(number);
   let x = lane % 8u;

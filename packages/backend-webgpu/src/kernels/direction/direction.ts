@@ -36,7 +36,7 @@ function backward(needsRefined: boolean) {
     reads: { dloss: "f32", v: "f32", r: "f32", a: "f32" },
     writes: { dv: "f32", ...(needsRefined && { dr: "f32" }) },
     uniforms,
-    code: directionBackwardCode(needsRefined),
+    code: () => directionBackwardCode(needsRefined),
   });
 }
 

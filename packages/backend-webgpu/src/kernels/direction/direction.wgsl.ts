@@ -1,3 +1,4 @@
+import { mainOfGroups } from "../main.wgsl.js";
 import { groupReductions } from "../reduce.wgsl.js";
 
 /** Rows up to this length count as zero rows. */
@@ -5,13 +6,8 @@ const SHORTEST = "1e-12";
 
 /** A workgroup takes a row: `start` is its first element. */
 const rowOfGroup = /* wgsl */ `
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
-  let row = group.x + group.y * groups.x;
+${mainOfGroups(64)}
+  let row = number;
   if (row >= uniforms.rows) { return; }
   let start = row * uniforms.width;
   var squares = vec2<f32>();

@@ -8,7 +8,7 @@ export function absorbProgram({ capped, keep }: { capped: boolean; keep: boolean
     reads: { labels: "i32" },
     writes: { logits: "f32", state: "f32", ...(keep && { factors: "f32" }) },
     uniforms: { words: "u32", first_word: "i32", softcap: "f32" },
-    code: absorbCode({ capped, keep }),
+    code: () => absorbCode({ capped, keep }),
   });
 }
 
@@ -28,7 +28,7 @@ export function slopeProgram(capped: boolean) {
     reads: { means: "f32", label_rows: "f32", state: "f32", rows: "i32" },
     writes: { slope: "f32" },
     uniforms: { count: "u32", width: "u32", softcap: "f32" },
-    code: slopeCode(capped),
+    code: () => slopeCode(capped),
   });
 }
 
@@ -39,7 +39,7 @@ export function gradientProgram(capped: boolean) {
     reads: { dloss: "f32", log_sum_exp: "f32", rows: "i32", labels: "i32" },
     writes: { logits: "f32" },
     uniforms: { count: "u32", words: "u32", first_word: "i32", softcap: "f32" },
-    code: gradientCode(capped),
+    code: () => gradientCode(capped),
   });
 }
 

@@ -13,7 +13,7 @@ export function absorbProgram(keep: Kept) {
       ...(keep === "both" && { v_factors: "f32", r_factors: "f32" }),
     },
     uniforms: { words: "u32", first_word: "u32" },
-    code: absorbCode(keep),
+    code: () => absorbCode(keep),
   });
 }
 
@@ -42,7 +42,7 @@ export function gradientProgram(needsRefined: boolean) {
     reads: { lse_v: "f32", lse_r: "f32", factors: "f32", ...(needsRefined && { kl: "f32" }) },
     writes: { v_logits: "f32", r_logits: "f32" },
     uniforms: { count: "u32", words: "u32", first: "u32" },
-    code: gradientCode(needsRefined),
+    code: () => gradientCode(needsRefined),
   });
 }
 

@@ -77,6 +77,6 @@ export function matmulProgram(product: Product, tile: Tile) {
     reads: { left: "f32", weight: storage === "f32" ? "f32" : "i32", ...(bias && { bias: "f32" }) },
     writes: { result: "f32" },
     uniforms: { rows: "u32", columns: "u32", depth: "u32" },
-    code: matmulCode(product, tile),
+    code: () => matmulCode(product, tile),
   });
 }

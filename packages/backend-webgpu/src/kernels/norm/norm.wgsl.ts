@@ -1,57 +1,40 @@
+import { mainOfGroups } from "../main.wgsl.js";
+import { groupReductions } from "../reduce.wgsl.js";
+
 /** Threads that share a row. */
 const THREADS = 64;
 
-/** `row_sum(value, lane)`: the sum of `value` over the threads of a workgroup, for each of them. */
-const rowSum = /* wgsl */ `
-var<workgroup> partial : array<f32, ${THREADS}>;
-fn row_sum(value : f32, lane : u32) -> f32 {
-  workgroupBarrier();
-  partial[lane] = value;
-  for (var half = ${THREADS / 2}u; half > 0u; half /= 2u) {
-    workgroupBarrier();
-    if (lane < half) { partial[lane] += partial[lane + half]; }
-  }
-  workgroupBarrier();
-  return partial[0];
-}`;
-
 /** `main` that calls `normalise(row, lane)`: a workgroup for each row. */
 const forEachRow = /* wgsl */ `
-@compute @workgroup_size(${THREADS})
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
-  let row = group.x + group.y * groups.x;
-  if (row < uniforms.rows) { normalise(row, lane); }
+${mainOfGroups(THREADS)}
+  if (number < uniforms.rows) { normalise(number, lane); }
 }`;
 
 /** Loop over the columns of a thread, `i` being the place in the row's matrix. */
 const columns = `for (var d = lane; d < width; d += ${THREADS}u) { let i = row * width + d;`;
 
 export const rmsNormCode = /* wgsl */ `
-${rowSum}
+${groupReductions(THREADS)}
 fn normalise(row : u32, lane : u32) {
   let width = uniforms.width;
   var squares = 0.0;
   ${columns} squares += x[i] * x[i]; }
-  let scale = inverseSqrt(row_sum(squares, lane) / f32(width) + uniforms.epsilon);
+  let scale = inverseSqrt(group_sum(lane, squares) / f32(width) + uniforms.epsilon);
   ${columns} y[i] = x[i] * scale * (weight[d] + uniforms.offset); }
   if (lane == 0u) { inverse[row] = scale; }
 }
 ${forEachRow}`;
 
 export const layerNormCode = /* wgsl */ `
-${rowSum}
+${groupReductions(THREADS)}
 fn normalise(row : u32, lane : u32) {
   let width = uniforms.width;
   var sum = 0.0;
   ${columns} sum += x[i]; }
-  let centre = row_sum(sum, lane) / f32(width);
+  let centre = group_sum(lane, sum) / f32(width);
   var squares = 0.0;
   ${columns} let c = x[i] - centre; squares += c * c; }
-  let scale = inverseSqrt(row_sum(squares, lane) / f32(width) + uniforms.epsilon);
+  let scale = inverseSqrt(group_sum(lane, squares) / f32(width) + uniforms.epsilon);
   ${columns} y[i] = (x[i] - centre) * scale * weight[d] + bias[d]; }
   if (lane == 0u) { mean[row] = centre; inverse[row] = scale; }
 }
@@ -59,13 +42,13 @@ ${forEachRow}`;
 
 /** `g` is the gradient of the normalised value, `n` that value. */
 export const rmsNormBackwardCode = /* wgsl */ `
-${rowSum}
+${groupReductions(THREADS)}
 fn normalise(row : u32, lane : u32) {
   let width = uniforms.width;
   let scale = inverse[row];
   var products = 0.0;
   ${columns} products += dy[i] * (weight[d] + uniforms.offset) * (x[i] * scale); }
-  let mean = row_sum(products, lane) / f32(width);
+  let mean = group_sum(lane, products) / f32(width);
   ${columns}
     let g = dy[i] * (weight[d] + uniforms.offset);
     dx[i] = scale * (g - x[i] * scale * mean);
@@ -74,17 +57,17 @@ fn normalise(row : u32, lane : u32) {
 ${forEachRow}`;
 
 export const layerNormBackwardCode = /* wgsl */ `
-${rowSum}
+${groupReductions(THREADS)}
 fn normalise(row : u32, lane : u32) {
   let width = uniforms.width;
   let scale = inverse[row];
   let centre = mean[row];
   var sum = 0.0;
   ${columns} sum += dy[i] * weight[d]; }
-  let mean_g = row_sum(sum, lane) / f32(width);
+  let mean_g = group_sum(lane, sum) / f32(width);
   var products = 0.0;
   ${columns} products += dy[i] * weight[d] * ((x[i] - centre) * scale); }
-  let mean_gn = row_sum(products, lane) / f32(width);
+  let mean_gn = group_sum(lane, products) / f32(width);
   ${columns}
     let n = (x[i] - centre) * scale;
     dx[i] = scale * ((dy[i] * weight[d] - mean_g) - n * mean_gn);

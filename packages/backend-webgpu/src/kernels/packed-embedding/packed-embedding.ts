@@ -36,6 +36,6 @@ function programOf(storage: PackedStorage) {
     reads: { weight: "i32", ids: "i32" },
     writes: { y: "f32" },
     uniforms: { count: "u32", width: "u32", first: "i32", bound: "i32" },
-    code: packedGatherCode(storage),
+    code: () => packedGatherCode(storage),
   });
 }

@@ -68,7 +68,7 @@ function squaresProgram(tensors: number) {
     reads: Object.fromEntries(numbers.map((i) => [`x${i}`, "f32" as const])),
     writes: { sums: "f32" },
     uniforms,
-    code: squaresCode(tensors),
+    code: () => squaresCode(tensors),
   });
 }
 

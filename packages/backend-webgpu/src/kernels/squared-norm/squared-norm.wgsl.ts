@@ -1,3 +1,4 @@
+import { mainOfGroups } from "../main.wgsl.js";
 import { groupReductions } from "../reduce.wgsl.js";
 
 /** Elements that one workgroup adds: few enough that plain sums of a thread lose nothing that matters. */
@@ -13,13 +14,7 @@ export function squaresCode(tensors: number): string {
   return /* wgsl */ `
 ${groupReductions(256)}
 ${numbers.map(squaresOf).join("\n")}
-@compute @workgroup_size(256)
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
-  let number = group.x + group.y * groups.x;
+${mainOfGroups(256)}
   if (number >= uniforms.end${tensors - 1}) { return; }
   var sum = 0.0;
   ${branches.join("\n  else ")}
