@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { swiftShaderEnvironment } from "./packages/backend-webgpu/scripts/swiftshader.mjs";
 import shared from "./vitest.shared.js";
 
 /** The slow lane: files named *.slow.ts. */
@@ -6,6 +7,7 @@ export default defineConfig({
   ...shared,
   test: {
     ...shared.test,
+    env: { ...shared.test?.env, ...swiftShaderEnvironment() },
     include: ["packages/*/test/**/*.slow.ts", "examples/*/test/**/*.slow.ts"],
     testTimeout: 1_800_000,
     hookTimeout: 600_000,

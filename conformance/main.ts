@@ -1,5 +1,3 @@
-import { BasicError, startBackend } from "@basic-mllm/core";
-
 import {
   type ConformanceResult,
   REFERENCE_BACKEND,
@@ -7,19 +5,18 @@ import {
   startReferenceBackend,
 } from "@basic-mllm/testing";
 
+import { startTested } from "./backends.js";
+
 /** What `npm run test:conformance` runs. */
 export async function main(backend: string): Promise<ConformanceResult> {
   if (backend === "reference") {
     return runConformance({ backend: REFERENCE_BACKEND, start: () => startReferenceBackend() });
   }
-  if (!["cpu", "webgpu", "cuda"].includes(backend)) {
-    throw new BasicError(
-      "E_USAGE",
-      `There is no backend "${backend}" to test. Run npm run test:conformance -- --backend NAME with cpu, reference, webgpu or cuda.`,
-    );
-  }
-  const load = (specifier: string): Promise<unknown> =>
-    backend === "cpu" ? import("@basic-mllm/backend-cpu") : import(/* @vite-ignore */ specifier);
-  const { tfjsName, device } = await startBackend(backend, { load });
-  return runConformance({ backend: tfjsName, start: async () => tfjsName, device: () => device });
+  const { tfjsName, device, toleranceFactor } = await startTested(backend);
+  return runConformance({
+    backend: tfjsName,
+    start: async () => tfjsName,
+    toleranceFactor,
+    device: () => device,
+  });
 }

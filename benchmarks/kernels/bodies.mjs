@@ -7,7 +7,7 @@ import { HEADS, WIDTH } from "./cases.mjs";
 const CHUNK_BYTES = 16 * 2 ** 20;
 
 /** Values that are cheap to make and spread like a normal distribution's. */
-function matrix(rows, seed, width = WIDTH) {
+function matrix(rows, seed, width) {
   let state = seed;
   const values = new Float32Array(rows * width);
   for (let i = 0; i < values.length; i++) {
@@ -20,13 +20,13 @@ function matrix(rows, seed, width = WIDTH) {
 const sum = (tensor) => tf.sum(tensor);
 
 /** @returns `loss`: called inside of valueAndGradients; `parameters`: what it is differentiated by. */
-export function openCase({ kernel, words, rows }) {
+export function openCase({ kernel, words, rows, width = WIDTH }) {
   switch (kernel) {
     case "linear-kl":
-      return openKl(words, rows);
+      return openKl(words, rows, width);
     case "linear-cross-entropy":
     case "linear-cross-entropy-trained":
-      return openCrossEntropy(words, rows, kernel.endsWith("trained"));
+      return openCrossEntropy(words, rows, { width, trained: kernel.endsWith("trained") });
     case "attention":
       return openAttention(rows);
     default:
@@ -34,15 +34,16 @@ export function openCase({ kernel, words, rows }) {
   }
 }
 
-function openKl(words, rows) {
-  const [v, r, vocabulary] = [matrix(rows, 1), matrix(rows, 2), matrix(words, 3)];
+function openKl(words, rows, width) {
+  const [v, r] = [matrix(rows, 1, width), matrix(rows, 2, width)];
+  const vocabulary = matrix(words, 3, width);
   const a = tf.ones([rows]);
   const attrs = { chunkBytes: CHUNK_BYTES, withSlope: true };
   return { parameters: [v], loss: () => sum(runKernel(linearKl, { v, r, vocabulary, a }, attrs)[0]) };
 }
 
-function openCrossEntropy(words, rows, trained) {
-  const [x, weight] = [matrix(rows, 1), matrix(words, 2)];
+function openCrossEntropy(words, rows, { width, trained }) {
+  const [x, weight] = [matrix(rows, 1, width), matrix(words, 2, width)];
   const labels = Int32Array.from({ length: rows }, (_, row) => (row * 7919) % words);
   const attrs = { labels, softcap: 0, chunkBytes: CHUNK_BYTES, withSlope: true };
   return {
@@ -53,7 +54,7 @@ function openCrossEntropy(words, rows, trained) {
 
 /** One sample of all rows, causal. */
 function openAttention(rows) {
-  const [q, k, v] = [1, 2, 3].map((seed) => matrix(rows, seed));
+  const [q, k, v] = [1, 2, 3].map((seed) => matrix(rows, seed, WIDTH));
   const offsets = Int32Array.of(0, rows);
   const attrs = {
     qOffsets: offsets,

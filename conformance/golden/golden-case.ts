@@ -33,14 +33,16 @@ export class GoldenCase {
   /** Folder of the family. */
   readonly folder: string;
   readonly #file: Safetensors;
+  readonly #toleranceFactor: number;
   readonly #problems: string[] = [];
   readonly #compared = new Set<string>();
   readonly #notChecked: RegExp[] = [];
   #worst = 0;
 
-  constructor(folder: string, record: CaseRecord) {
+  constructor(folder: string, record: CaseRecord, toleranceFactor = 1) {
     this.folder = folder;
     this.record = record;
+    this.#toleranceFactor = toleranceFactor;
     this.#file = new Safetensors(
       new Uint8Array(readFileSync(join(folder, record.file ?? `${record.name}.safetensors`))),
     );
@@ -124,7 +126,9 @@ export class GoldenCase {
 
   /** Of a name, or of all names that begin like it. */
   #tolerance(name: string): number | undefined {
-    return this.record.tol?.[name] ?? this.record.tol?.[`${name.split(".")[0]}.*`];
+    const { tol } = this.record;
+    const recorded = tol?.[name] ?? tol?.[`${name.split(".")[0]}.*`];
+    return recorded === undefined ? undefined : recorded * this.#toleranceFactor;
   }
 
   /** {@link compare} of a tensor on the device. */

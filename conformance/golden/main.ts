@@ -1,5 +1,6 @@
 import { registerStockGradients, startBackend } from "@basic-mllm/core";
 
+import { startTested } from "../backends.js";
 import { llavaFamily } from "./llava.js";
 import { lossFamily } from "./losses.js";
 import { modelFamily } from "./models.js";
@@ -35,22 +36,16 @@ export async function main(
   settings: GoldenSettings,
 ): Promise<{ summary: Readonly<Record<string, FamilySummary>>; failed: boolean }> {
   registerStockGradients();
-  await start(settings.backend);
-  const summary = await runGolden({ ...settings, families: { ...families, ...settings.families }, gaps });
+  const toleranceFactor = await start(settings.backend);
+  const all = { ...families, ...settings.families };
+  const summary = await runGolden({ ...settings, families: all, gaps, toleranceFactor });
   return { summary, failed: hasFailed(summary) };
 }
 
-async function start(backend: string): Promise<void> {
-  if (backend !== "reference") {
-    await startBackend(backend, { load: loadBackend });
-    return;
-  }
+/** Starts the backend; gives its factor on tolerances. */
+async function start(backend: string): Promise<number> {
+  if (backend !== "reference") return (await startTested(backend)).toleranceFactor;
   await import("@tensorflow/tfjs-backend-cpu");
   await startBackend("tfjs:cpu", { fallback: "reference" });
-}
-
-/** The embedded backend from its source; others as they are installed. */
-function loadBackend(specifier: string): Promise<unknown> {
-  if (specifier === "@basic-mllm/backend-cpu") return import("@basic-mllm/backend-cpu");
-  return import(/* @vite-ignore */ specifier);
+  return 1;
 }

@@ -25,7 +25,7 @@ async function checkProjector(golden: GoldenCase): Promise<void> {
   });
   // The table of a vocabulary is taken when it is made; all other weights are the case's.
   if (golden.has("in.table")) fill(made.parameters, values);
-  const again = copyProjector(made, valuesOf(made.parameters));
+  const again = copyProjector(made, await valuesOf(made.parameters));
   const x = golden.tensor("in.x");
   const run = (): Record<string, tf.Tensor> => {
     const flat = tf.reshape(x, [images * rows, features]) as tf.Tensor2D;
@@ -58,7 +58,8 @@ function fill(parameters: Iterable<Parameter>, values: ValueSource): void {
   }
 }
 
-function valuesOf(parameters: Iterable<Parameter>): ValueSource {
-  const byName = new Map([...parameters].map(({ name, value }) => [name, value.dataSync<"float32">()]));
+async function valuesOf(parameters: Iterable<Parameter>): Promise<ValueSource> {
+  const byName = new Map<string, Float32Array>();
+  for (const { name, value } of parameters) byName.set(name, await value.data<"float32">());
   return (name) => byName.get(name) ?? new Float32Array();
 }

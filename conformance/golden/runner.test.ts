@@ -114,12 +114,12 @@ describe("runGolden", () => {
     const folder = join(root, "toy");
     const check = (error: number) =>
       jsonCheck<unknown>(folder, "extra.json", () => [{ label: "one", error }]);
-    expect(await check(0)[0]?.run()).toMatchObject({
+    expect(await check(0)[0]?.run(1)).toMatchObject({
       problems: [expect.stringMatching(/there is no file .*extra.json/)],
     });
     writeFileSync(join(folder, "extra.json"), "{}");
-    expect(await check(0)[0]?.run()).toEqual({ worst: 0, problems: [] });
-    expect(await check(1)[0]?.run()).toMatchObject({ problems: ["one: error 1.00e+0"] });
+    expect(await check(0)[0]?.run(1)).toEqual({ worst: 0, problems: [] });
+    expect(await check(1)[0]?.run(1)).toMatchObject({ problems: ["one: error 1.00e+0"] });
   });
 
   it("leaks no tensors", async () => {

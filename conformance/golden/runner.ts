@@ -8,7 +8,8 @@ import { type CaseRecord, type CaseResult, GoldenCase } from "./golden-case.js";
 /** One thing to check. */
 export interface Check {
   readonly name: string;
-  readonly run: () => Promise<CaseResult>;
+  /** @param toleranceFactor - On the tolerances of what a device computes. */
+  readonly run: (toleranceFactor: number) => Promise<CaseResult>;
 }
 
 /** A family that we check: turns its folder into checks. */
@@ -30,6 +31,8 @@ export interface GoldenRun {
   readonly families: Readonly<Record<string, Family>>;
   readonly gaps: readonly KnownGap[];
   readonly log: (line: string) => void;
+  /** Of the device, as it declares it. Default 1. */
+  readonly toleranceFactor?: number;
 }
 
 /** Numbers of one family. */
@@ -86,7 +89,7 @@ async function runCheck(
 ): Promise<void> {
   const title = `${family}/${check.name}`;
   const gap = run.gaps.find((candidate) => candidate.family === family && candidate.name === check.name);
-  const { worst, problems } = await attempt(check);
+  const { worst, problems } = await attempt(check, run.toleranceFactor);
   if (gap !== undefined && problems.length > 0) {
     summary.gaps++;
     run.log(`gap  ${title}: ${gap.reason}`);
@@ -104,11 +107,11 @@ async function runCheck(
 }
 
 /** Runs a check in a scope of its own, which frees its tensors. */
-async function attempt(check: Check): Promise<CaseResult> {
+async function attempt(check: Check, toleranceFactor = 1): Promise<CaseResult> {
   const engine = tf.engine();
   engine.startScope(check.name);
   try {
-    return await check.run();
+    return await check.run(toleranceFactor);
   } catch (error) {
     return { worst: 0, problems: [error instanceof Error ? error.message : String(error)] };
   } finally {
@@ -137,8 +140,8 @@ export function caseCheck(
 ): Check {
   return {
     name: record.name,
-    run: async () => {
-      const golden = new GoldenCase(folder, record);
+    run: async (toleranceFactor) => {
+      const golden = new GoldenCase(folder, record, toleranceFactor);
       await body(golden);
       return golden.finish();
     },

@@ -188,7 +188,7 @@ declare function startBackend(name: string, options?: StartBackendOptions): Prom
 declare function explainDiskFull<T>(message: string, work: () => Promise<T>): Promise<T>;
 
 /** Stable, greppable identifiers. Each one has an entry in docs/errors.md. */
-type ErrorCode = "E_SHAPE" | "E_INDEX_RANGE" | "E_KERNEL_MISSING" | "E_KERNEL_DUPLICATE" | "E_KERNEL_FAILED" | "E_NO_GRADIENT" | "E_NESTED_GRADIENT" | "E_BACKEND_MISSING" | "E_BACKEND_START" | "E_BACKEND_CONFLICT" | "E_RECIPE_INVALID" | "E_RECIPE_UNKNOWN" | "E_NAME_UNKNOWN" | "E_NAME_DUPLICATE" | "E_PLUGIN" | "E_CONFIG" | "E_DATA_EMPTY" | "E_DATA_FORMAT" | "E_IMAGE" | "E_IMAGE_TOKENS" | "E_LABELS_MASKED" | "E_ROW_BUDGET" | "E_TOKENIZER" | "E_NOT_FINITE" | "E_RESUME_CHANGED" | "E_CHECKPOINT_CORRUPT" | "E_CHECKPOINT_MISSING" | "E_RUN_LOCKED" | "E_DISK_FULL" | "E_MEMORY_LIMIT" | "E_INTERRUPTED" | "E_WEIGHTS_FORMAT" | "E_WEIGHTS_MISSING" | "E_DOWNLOAD" | "E_USAGE";
+type ErrorCode = "E_SHAPE" | "E_INDEX_RANGE" | "E_KERNEL_MISSING" | "E_KERNEL_DUPLICATE" | "E_KERNEL_FAILED" | "E_NO_GRADIENT" | "E_NESTED_GRADIENT" | "E_BACKEND_MISSING" | "E_BACKEND_START" | "E_BACKEND_CONFLICT" | "E_DEVICE_LOST" | "E_DEVICE_MEMORY" | "E_SYNC_READ" | "E_RECIPE_INVALID" | "E_RECIPE_UNKNOWN" | "E_NAME_UNKNOWN" | "E_NAME_DUPLICATE" | "E_PLUGIN" | "E_CONFIG" | "E_DATA_EMPTY" | "E_DATA_FORMAT" | "E_IMAGE" | "E_IMAGE_TOKENS" | "E_LABELS_MASKED" | "E_ROW_BUDGET" | "E_TOKENIZER" | "E_NOT_FINITE" | "E_RESUME_CHANGED" | "E_CHECKPOINT_CORRUPT" | "E_CHECKPOINT_MISSING" | "E_RUN_LOCKED" | "E_DISK_FULL" | "E_MEMORY_LIMIT" | "E_INTERRUPTED" | "E_WEIGHTS_FORMAT" | "E_WEIGHTS_MISSING" | "E_DOWNLOAD" | "E_USAGE";
 /** Every error we throw on purpose: what happened, what was expected, what was given, and the fix. */
 declare class BasicError extends Error {
     readonly code: ErrorCode;
@@ -498,6 +498,26 @@ declare const direction: KernelContract<DirectionInput, DirectionAttrs>;
  * `dloss`, `a` `[N]`; `v`, `r`, `dv`, `dr` `[N, D]`.
  */
 declare const directionBackward: KernelContract<"dloss" | DirectionInput, DirectionBackwardAttrs>;
+
+/** A probability is a whole number of these parts: 16 random bits decide on a value. */
+declare const DROPOUT_STEPS: number;
+/** Attributes of {@link dropoutKernel}. */
+type DropoutAttrs = {
+    /** Share of values that become 0: a multiple of 1 / {@link DROPOUT_STEPS}, below 1. */
+    readonly probability: number;
+    /** Seed and stream of the random bits, of `randomWords`. */
+    readonly stream: Int32Array;
+};
+/**
+ * `y = x · mask / (1 − p)`. `x` and `y` are `[R, F]`.
+ *
+ * Value e, counted row-major, is dropped where its 16 random bits are below `2^16 p`: bits `16 (e mod 2)` and up of word
+ * `⌊e / 2⌋ mod 4` of Philox's block `⌊e / 8⌋` under the stream. The mask is never stored: the gradient is the same kernel on
+ * `dy`.
+ *
+ * Sources: dropout, Srivastava et al. 2014; Philox4x32-10, Salmon et al. 2011.
+ */
+declare const dropoutKernel: KernelContract<"x", DropoutAttrs>;
 
 /** Attributes of {@link embedding}: `ids` `[R]`, each from 0 to V − 1. */
 type EmbeddingAttrs = {
@@ -998,7 +1018,7 @@ interface DropoutOptions {
  * `x · mask / (1 − p)` while a micro-batch is trained ({@link withDropout}), else `x` itself.
  *
  * The mask is a function of seed, name, stage, step and micro-batch: a step needs no history, and a block that is run
- * again for its gradient drops the same values. Its gradient keeps the mask (one byte a value) and not x.
+ * again for its gradient drops the same values. Nothing is kept for the gradient, which draws the mask again.
  *
  * @param x - `[R, I]`.
  */
@@ -1309,7 +1329,10 @@ interface Needs {
     readonly hidden?: boolean;
     /** Block (1-based) whose visual rows are wanted, from the depth of the LLM. */
     readonly block?: (depth: number) => number;
-    /** Frozen encoder features at the visual rows. */
+    /**
+     * Frozen encoder features at the visual rows. Where pictures are cut into tiles, the view then has the rows that come from
+     * a feature alone: those of `image_newline` are left out of all its fields.
+     */
     readonly features?: boolean;
 }
 /** An image in numbers of visual rows. */
@@ -1389,6 +1412,11 @@ interface Random {
  * @param stream - What the numbers are for, for example `"order", "align", epoch`.
  */
 declare function createRandom(seed: number, ...stream: readonly (string | number)[]): Random;
+/**
+ * Seed and stream as four words: Philox's key, then the upper half of its counter. What kernels take that draw their own
+ * numbers.
+ */
+declare function randomWords(seed: number, ...stream: readonly (string | number)[]): Int32Array;
 
 /** Options of a component as the recipe gives them. The component checks them. */
 type ComponentOptions = Readonly<Record<string, unknown>>;
@@ -2319,6 +2347,22 @@ interface OptimizerState {
     /** How the moments are stored. Absent: float32. */
     readonly moments?: MomentStorage;
 }
+/** A moment of one parameter, read from the device when it is asked for. */
+interface LazyMoment {
+    /** `group/parameter`. */
+    readonly key: string;
+    readonly which: "first" | "second";
+    /** Number of values, or of words. */
+    readonly size: number;
+    readonly isPacked: boolean;
+    /** Its values on the host. A later update may change them. */
+    read(): Promise<HostMoment>;
+}
+/** {@link OptimizerState} whose moments are still on the device. No update may come between two reads. */
+interface LazyOptimizerState extends Pick<OptimizerState, "step" | "health" | "moments"> {
+    /** All first moments, then all second ones. */
+    readonly tensors: readonly LazyMoment[];
+}
 /** What an update reports. The tensor stays on the device and is the caller's to dispose. */
 interface UpdateResult {
     /** Norm of all gradients before clipping, scalar `[]`. */
@@ -2356,6 +2400,8 @@ interface Optimizer {
     health(): Promise<Health>;
     /** Moments and step, as exact bytes. */
     exportState(): Promise<OptimizerState>;
+    /** {@link exportState} for a writer that has few moments in memory at a time. */
+    openState(): Promise<LazyOptimizerState>;
     /**
      * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size,
      * `E_RESUME_CHANGED` where moments are stored in another way.
@@ -2520,6 +2566,10 @@ declare const vlmSchema: z.ZodObject<{
             none: "none";
             "modality-length": "modality-length";
         }>>;
+        packing: z.ZodOptional<z.ZodEnum<{
+            none: "none";
+            rows: "rows";
+        }>>;
         prefetch: z.ZodOptional<z.ZodInt>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
         losses: z.ZodPipe<z.ZodPrefault<z.ZodRecord<z.ZodString, z.ZodPipe<z.ZodUnion<readonly [z.ZodNumber, z.ZodObject<{
@@ -2646,6 +2696,7 @@ declare const vlmSchema: z.ZodObject<{
             pixelLimit: z.ZodOptional<z.ZodInt>;
             svg: z.ZodOptional<z.ZodBoolean>;
         }, z.core.$strict>>;
+        workers: z.ZodOptional<z.ZodInt>;
     }, z.core.$strict>;
     evaluation: z.ZodPrefault<z.ZodObject<{
         sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
@@ -2726,6 +2777,10 @@ declare const languageSchema: z.ZodObject<{
         grouping: z.ZodOptional<z.ZodEnum<{
             none: "none";
             "modality-length": "modality-length";
+        }>>;
+        packing: z.ZodOptional<z.ZodEnum<{
+            none: "none";
+            rows: "rows";
         }>>;
         prefetch: z.ZodOptional<z.ZodInt>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
@@ -2830,6 +2885,7 @@ declare const languageSchema: z.ZodObject<{
             pixelLimit: z.ZodOptional<z.ZodInt>;
             svg: z.ZodOptional<z.ZodBoolean>;
         }, z.core.$strict>>;
+        workers: z.ZodOptional<z.ZodInt>;
     }, z.core.$strict>;
     evaluation: z.ZodPrefault<z.ZodObject<{
         sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
@@ -2899,6 +2955,10 @@ declare const regionTextSchema: z.ZodObject<{
         grouping: z.ZodOptional<z.ZodEnum<{
             none: "none";
             "modality-length": "modality-length";
+        }>>;
+        packing: z.ZodOptional<z.ZodEnum<{
+            none: "none";
+            rows: "rows";
         }>>;
         prefetch: z.ZodOptional<z.ZodInt>;
         maxNorm: z.ZodDefault<z.ZodNumber>;
@@ -3010,6 +3070,7 @@ declare const regionTextSchema: z.ZodObject<{
             pixelLimit: z.ZodOptional<z.ZodInt>;
             svg: z.ZodOptional<z.ZodBoolean>;
         }, z.core.$strict>>;
+        workers: z.ZodOptional<z.ZodInt>;
     }, z.core.$strict>;
     evaluation: z.ZodPrefault<z.ZodObject<{
         sets: z.ZodOptional<z.ZodArray<z.ZodString>>;
@@ -3094,6 +3155,8 @@ declare function formatShape(shape: readonly number[]): string;
  */
 declare function bindShapes(where: string, specs: Readonly<Record<string, readonly [letters: string, shape: readonly number[]]>>): Readonly<Record<string, number>>;
 
+/** Bytes of a file: in memory, or in pieces as they are made, so that no more than one is in memory. */
+type FileContent = Uint8Array | AsyncIterable<Uint8Array>;
 /**
  * What the loop needs from the outside world: a folder on disk in Node, OPFS or memory in a browser.
  *
@@ -3116,8 +3179,11 @@ interface RunStore {
     list(folder: string): Promise<readonly string[]>;
     /** Removes a file, or a folder with all it holds. */
     remove(path: string): Promise<void>;
-    /** Writes all files under a temporary name with a hashed manifest, syncs, then renames to `folder`. */
-    writeFolder(folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+    /**
+     * Writes all files under a temporary name with a hashed manifest, syncs, then renames to `folder`. Where a file's pieces
+     * end in an error, nothing is written.
+     */
+    writeFolder(folder: string, files: Readonly<Record<string, FileContent>>): Promise<void>;
     /** Reads a folder of {@link writeFolder}; E_CHECKPOINT_CORRUPT where a hash differs or a file is missing. */
     readFolder(folder: string): Promise<Readonly<Record<string, Uint8Array>>>;
     /** Takes the run for this process; E_RUN_LOCKED where another holds it. Returns the release. */
@@ -3136,8 +3202,26 @@ interface TensorFile {
     readonly words?: ReadonlyMap<string, Int32Array>;
     readonly metadata: Readonly<Record<string, string>>;
 }
-/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. */
-declare function encodeTensors(file: TensorFile): Uint8Array;
+/** A tensor of a file whose values are asked for when its turn comes, once, and dropped after that. */
+interface LazyHostTensor {
+    readonly name: string;
+    readonly shape: readonly number[];
+    /** I32: packed values. */
+    readonly dtype: "F32" | "I32";
+    /** As the backend gives them: a later update may change them. */
+    readonly values: () => Promise<Float32Array | Int32Array>;
+}
+/** Tensors are gathered up to this size before they are written: far more than a page of a disk, little beside a model. */
+declare const PIECE_BYTES = 64000000;
+/**
+ * A safetensors file in pieces: its header, then the values of as many tensors at a time as fill a piece, which are read
+ * when the piece is asked for. Exact bytes, in the order given. At most two pieces and two tensors are in memory.
+ *
+ * @throws {@link BasicError} `E_SHAPE` where values do not fill their shape.
+ */
+declare function tensorPieces(tensors: readonly LazyHostTensor[], metadata: TensorFile["metadata"], pieceBytes?: number): AsyncGenerator<Uint8Array, void, undefined>;
+/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. {@link tensorPieces} needs less memory. */
+declare function encodeTensors({ tensors, words, metadata }: TensorFile): Uint8Array;
 /**
  * Reads a file of {@link encodeTensors}, or any safetensors file of float32 tensors and int32 vectors.
  *
@@ -3358,12 +3442,14 @@ interface Objective<Batch> {
     /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
     diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
 }
-/** What grouping looks at, for each sample. */
+/** What grouping and packing look at, for each sample. */
 interface SampleSizes {
     /** Rows at the language model's input. */
     readonly rows: ArrayLike<number>;
     /** 1 for a sample that shows images, else 0. */
     readonly visual: ArrayLike<number>;
+    /** Name of a sample, for messages. Default: its number. */
+    readonly id?: (index: number) => string;
 }
 /** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
 interface TrainingData<Batch> {
@@ -3372,7 +3458,7 @@ interface TrainingData<Batch> {
     batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
     /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
     readonly heaviest?: (count: number) => Int32Array;
-    /** Of all samples, for stages with `grouping`. Asked for once a stage. */
+    /** Of all samples, for stages with `grouping` or `packing`. The same each time it is asked for. */
     sizes?(): SampleSizes;
 }
 
@@ -3565,6 +3651,28 @@ interface SampleOrder {
  */
 declare function createOrder(options: OrderOptions): SampleOrder;
 
+/** What a step's micro-batches must keep to. */
+interface RowPacking {
+    /** Largest number of rows of a micro-batch. */
+    readonly budget: number;
+    /** Micro-batches are a multiple of this many, and so are samples: ranks take equal numbers of them. Default 1. */
+    readonly multiple?: number;
+}
+/**
+ * Divides the samples of a step into few micro-batches within a budget of rows: first fit, the longest samples first.
+ * Depends on the arguments alone. No order but that of micro-batches changes: one that holds all samples has them as
+ * they are.
+ *
+ * A sample that is longer than the budget gets a micro-batch to itself.
+ *
+ * @param samples - Indices of the step's samples.
+ * @param rowsOf - Rows of a sample, by its index.
+ * @returns Indices of each micro-batch, those with the most rows first: at most 11/9 of the fewest that could do, and one
+ *   (Dósa, "The tight bound of first fit decreasing bin-packing algorithm", 2007), and what `multiple` asks for.
+ * @throws {@link BasicError} `E_CONFIG` for samples that are no multiple of `multiple`.
+ */
+declare function packStep(samples: Int32Array, rowsOf: (index: number) => number, { budget, multiple }: RowPacking): readonly Int32Array[];
+
 /** A micro-batch of {@link createRegionTextObjective}: pictures, and which text of the bank each region shows. */
 interface RegionTextBatch {
     readonly pixels: ImageBatch;
@@ -3617,8 +3725,8 @@ interface RehearsalInput<Batch> {
 }
 /**
  * Bytes by which the backend's memory has grown after each of these stages, one after the other, without computing a
- * step: the first steps of each are gone through, with all its losses, and one of the largest samples where their rows
- * differ much (`heaviest`). Parameters are as before.
+ * step: the first steps of each are gone through, with all its losses, and those of the largest samples where rows differ
+ * much (`heaviest`) or are packed. Parameters are as before.
  *
  * @returns One number a stage; null where the current backend cannot tell.
  */
@@ -3799,4 +3907,4 @@ declare function projectBatch(features: VisualRows, { arrangement }: Pick<VlmBat
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearBackwardInput, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearGroupAttrs, type LinearGroupInput, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RunPosition, type RunStore, type SampleOrder, type SampleSizes, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBackward, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, linearPair, linearTriple, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packedEmbedding, packers, parameterShapes, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, valuesOf, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };
+export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, DROPOUT_STEPS, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutAttrs, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FileContent, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LazyHostTensor, type LazyMoment, type LazyOptimizerState, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearBackwardInput, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearGroupAttrs, type LinearGroupInput, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, PIECE_BYTES, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RowPacking, type RunPosition, type RunStore, type SampleOrder, type SampleSizes, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKernel, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBackward, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, linearPair, linearTriple, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packStep, packedEmbedding, packers, parameterShapes, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, randomWords, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, tensorPieces, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, valuesOf, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };

@@ -4,8 +4,8 @@ import { D as DecodeOptions, e as ImageSize, R as RgbImage, V as VisualStore, C 
 export { A as AnyresOptions, a as Channels, F as Filter, b as FittedPicture, c as FittedTiles, d as ImageShape, P as PIXEL_LIMIT, f as PictureTiles, g as Region, h as ResizeOptions, T as TileSettings, i as anyresRows, j as bestResolution, k as fitImage, l as fitPicture, m as fitTiles, r as resizeImage, s as squareProcessor, n as standardised, t as toImageBatch } from './visual-store-ChF9aEVJ.js';
 import { S as Sample, g as Template, j as TextTokenizer, l as TokenizerFiles } from './tokenizer-fold-hIFP5T6M.js';
 export { A as AddedToken, G as GridAfter, I as IMAGE_PLACEHOLDER, a as IMAGE_SLOT, L as LabelledAnswers, P as PackOptions, b as ParsedSamples, c as PictureRows, d as ProcessorOptions, e as Segment, f as SpecialTokens, T as TEMPLATES, h as TextDataOptions, i as TextPlace, k as TokenSample, m as TokenizerSideFiles, n as Turn, U as UnpackedSample, V as VlmDataOptions, o as answerEndToken, p as arrangementOf, q as conversationSegments, r as createTextData, s as createTokenizer, t as createVlmData, u as encodePrompt, v as encodeSample, w as encodeSegments, x as findTemplate, y as firstAnswerToken, z as foldTokenizerFiles, B as packSamples, C as parseImageProcessor, D as parseRecords, E as parseSamples, F as rowsAfter, H as unpackRows, J as usableTemplates, K as withoutPictures } from './tokenizer-fold-hIFP5T6M.js';
-import { a as ImageRoot } from './pixel-store-C0FuN5Rp.js';
-export { b as ImagePool, c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openPicture } from './pixel-store-C0FuN5Rp.js';
+import { a as ImageRoot, b as ImagePool } from './pixel-store-C0FuN5Rp.js';
+export { c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openPicture } from './pixel-store-C0FuN5Rp.js';
 
 /**
  * How a chat template gets what is said: `parts` as Hugging Face's processors, a list of texts and images; `text` as
@@ -61,7 +61,7 @@ declare function imagesOf(samples: readonly Sample[]): readonly string[];
 /** Decodes every image once and names those that fail, with the reason. */
 declare function brokenImages(imageRoot: ImageRoot, images: readonly string[], options?: DecodeOptions): Promise<ReadonlyMap<string, string>>;
 /**
- * Width and height of images as they are shown. Files are read whole, pixels are not decoded.
+ * Width and height of images as they are shown. Of files the heads are read; pixels are not decoded.
  *
  * @throws `BasicError` `E_IMAGE` naming the first that is missing or broken.
  */
@@ -116,6 +116,8 @@ interface FeatureCacheOptions {
     readonly onProgress?: (done: number, total: number, computed: number) => void;
     /** Stops the work between two batches of images. */
     readonly signal?: AbortSignal;
+    /** Threads that decode and resize. Default: the main thread does. */
+    readonly pool?: ImagePool;
 }
 /**
  * Computes the features of a frozen encoder once and keeps them on disk.
@@ -230,9 +232,10 @@ interface PreviewRecord {
 declare function previewSamples(source: SampleSource, options: PreviewOptions): Promise<readonly PreviewRecord[]>;
 
 /**
- * The preprocessor_config.json of a processor, as Hugging Face's classes read it.
+ * The preprocessor_config.json of a processor, as Hugging Face's classes read it; of one that cuts pictures into tiles, that of
+ * `LlavaNextImageProcessor`. How files are decoded has no place in it.
  *
- * @throws `BasicError` `E_CONFIG` for a processor that cuts pictures into tiles: LLaVA-1.6's is a model of another type.
+ * @throws `BasicError` `E_CONFIG` for tiles of another size than the processor's images.
  */
 declare function describeImageProcessor(processor: ImageProcessor): Readonly<Record<string, unknown>>;
 
@@ -380,4 +383,4 @@ interface DatasetReport {
  */
 declare function validateDataset(options: ValidateOptions): Promise<DatasetReport>;
 
-export { ChannelStatistics, type ChatForm, type Dataset, type DatasetOptions, type DatasetReport, DecodeOptions, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImageProcessor, ImageRoot, ImageSize, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, chatTemplateOf, checkVocabulary, countUnknownWords, decodeImage, describeImageProcessor, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readImageSize, readImageSizes, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };
+export { ChannelStatistics, type ChatForm, type Dataset, type DatasetOptions, type DatasetReport, DecodeOptions, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImagePool, ImageProcessor, ImageRoot, ImageSize, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, chatTemplateOf, checkVocabulary, countUnknownWords, decodeImage, describeImageProcessor, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readImageSize, readImageSizes, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };

@@ -96,6 +96,7 @@ declare const quickstart: {
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
         grouping?: "none" | "modality-length" | undefined;
+        packing?: "none" | "rows" | undefined;
         prefetch?: number | undefined;
     }>;
     features: {
@@ -137,6 +138,7 @@ declare const quickstart: {
             pixelLimit?: number | undefined;
             svg?: boolean | undefined;
         } | undefined;
+        workers?: number | undefined;
     };
     evaluation: {
         batchSize: number;
@@ -226,6 +228,7 @@ declare const smoke: {
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
         grouping?: "none" | "modality-length" | undefined;
+        packing?: "none" | "rows" | undefined;
         prefetch?: number | undefined;
     }>;
     features: {
@@ -267,6 +270,7 @@ declare const smoke: {
             pixelLimit?: number | undefined;
             svg?: boolean | undefined;
         } | undefined;
+        workers?: number | undefined;
     };
     evaluation: {
         batchSize: number;
@@ -361,6 +365,7 @@ declare const smollm2: {
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
         grouping?: "none" | "modality-length" | undefined;
+        packing?: "none" | "rows" | undefined;
         prefetch?: number | undefined;
     }>;
     features: {
@@ -402,6 +407,7 @@ declare const smollm2: {
             pixelLimit?: number | undefined;
             svg?: boolean | undefined;
         } | undefined;
+        workers?: number | undefined;
     };
     evaluation: {
         batchSize: number;
@@ -493,6 +499,7 @@ declare const tinyEncoder: {
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
         grouping?: "none" | "modality-length" | undefined;
+        packing?: "none" | "rows" | undefined;
         prefetch?: number | undefined;
     }>;
     contrastive: {
@@ -530,6 +537,7 @@ declare const tinyEncoder: {
             pixelLimit?: number | undefined;
             svg?: boolean | undefined;
         } | undefined;
+        workers?: number | undefined;
     };
     evaluation: {
         batchSize: number;
@@ -598,6 +606,7 @@ declare const tinyLm: {
         data?: string | undefined;
         moments?: "float32" | "bfloat16" | "int8" | undefined;
         grouping?: "none" | "modality-length" | undefined;
+        packing?: "none" | "rows" | undefined;
         prefetch?: number | undefined;
     }>;
     name: string;
@@ -628,6 +637,7 @@ declare const tinyLm: {
             pixelLimit?: number | undefined;
             svg?: boolean | undefined;
         } | undefined;
+        workers?: number | undefined;
     };
     evaluation: {
         batchSize: number;

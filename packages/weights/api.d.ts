@@ -56,6 +56,11 @@ declare class GgufFile {
     entry(name: string): GgufEntry;
     /** The bytes of a tensor as they are stored. */
     bytes(name: string): Uint8Array;
+    /** The bytes of some of a matrix's rows as they are stored. */
+    rows(name: string, { firstRow, rows }: {
+        readonly firstRow: number;
+        readonly rows: number;
+    }): Uint8Array;
     /** Values of a tensor in float32, row-major. */
     floats(name: string): Float32Array;
     /** Closes the file. */
@@ -72,7 +77,7 @@ declare class GgufFile {
 declare function openGguf(source: string | Uint8Array): Promise<GgufFile>;
 
 /** Values of `general.architecture` that we read. Mistral and SmolLM2 are `llama`. */
-type GgufArchitecture = "llama" | "qwen2" | "qwen3" | "gemma" | "gemma2";
+type GgufArchitecture = "llama" | "qwen2" | "qwen3" | "gemma" | "gemma2" | "phi3";
 /** A decoder as a GGUF file describes it. */
 interface GgufConfig {
     readonly architecture: GgufArchitecture;
@@ -144,8 +149,8 @@ interface DecoderContentsOptions {
     readonly lora?: Lora;
 }
 /**
- * A language model as llama.cpp reads it: architectures llama (Mistral, SmolLM2, Vicuna and Phi 3 too), qwen2, qwen3,
- * gemma and gemma2.
+ * A language model as llama.cpp reads it: architectures llama (Mistral, SmolLM2 and Vicuna too), qwen2, qwen3, gemma,
+ * gemma2 and phi3.
  *
  * @throws `BasicError` `E_CONFIG` for a model whose maths none of these has, naming the field.
  */
@@ -205,7 +210,7 @@ interface GgufOptions {
 }
 /**
  * Loads a language model and its tokenizer from a GGUF file of llama.cpp: architectures llama (with Mistral and
- * SmolLM2), qwen2, qwen3, gemma and gemma2. One tensor at a time is read and decoded.
+ * SmolLM2), qwen2, qwen3, gemma, gemma2 and phi3. One tensor at a time is read and decoded.
  *
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` for a damaged file, other shapes or tensors that the
  *   model has no place for; `E_CONFIG` for a model that we cannot follow, `E_TOKENIZER`.
@@ -269,12 +274,19 @@ type HuggingFaceModel = LlavaModel | {
     readonly kind: "vision";
     readonly vision: Vit;
 };
+/** What a folder in Hugging Face layout holds. */
+type ModelKind = HuggingFaceModel["kind"];
 /** Options of {@link loadHuggingFace}. */
 interface LoadOptions {
     /** Of a vision tower: which hidden state its features are. Default −2. A LLaVA's config says its own. */
     readonly layer?: number;
     /** How the matrices of the vision tower and the language model are kept. Default `f32`. Projectors are float32. */
     readonly storage?: WeightStorage;
+}
+/** Options of {@link loadHuggingFace} for folders that must hold some kinds of models. */
+interface LoadKindOptions<K extends ModelKind> extends LoadOptions {
+    /** Another kind is refused before any weight is read. Default: all kinds. */
+    readonly kinds?: readonly K[];
 }
 /**
  * Loads a folder with `config.json` and `model.safetensors` (or shards with an index): LLaVA, a language model,
@@ -283,10 +295,12 @@ interface LoadOptions {
  * Memory: the model in its storage, and once more its largest tensor. What is missing or has another shape is found
  * before a value is read.
  *
- * @throws `BasicError` `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
+ * @throws `BasicError` `E_CONFIG` for a config that we cannot follow, and another kind of model; `E_WEIGHTS_MISSING`;
  *   `E_WEIGHTS_FORMAT` for damaged files, other shapes, or weights that the model has no place for.
  */
-declare function loadHuggingFace(folder: string, options?: LoadOptions): Promise<HuggingFaceModel>;
+declare function loadHuggingFace<K extends ModelKind = ModelKind>(folder: string, options?: LoadKindOptions<K>): Promise<Extract<HuggingFaceModel, {
+    kind: K;
+}>>;
 /**
  * {@link loadHuggingFace} for a folder that must hold LLaVA.
  *
@@ -446,8 +460,8 @@ interface LlavaParts {
     readonly layer?: number;
 }
 /**
- * Puts a LLaVA together from a projector's file and the models that it was trained between. The projector's kind is read
- * off its tensors: `linear` or `mlpNx_gelu`.
+ * Puts a LLaVA together from a projector's file and the models that it was trained between. A file of ours says which
+ * projector it holds; of LLaVA's, the kind is read off the tensors: `linear` or `mlpNx_gelu`.
  *
  * @throws `BasicError` `E_CONFIG`, `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` where the sizes of the three do not fit.
  */
@@ -481,10 +495,11 @@ interface TransformersOptions {
     readonly chatTemplate: string | null;
 }
 /**
- * Writes a folder that transformers opens with `LlavaForConditionalGeneration.from_pretrained` and `AutoProcessor`. Table
- * and head grow where the image token lies behind their last row.
+ * Writes a folder that transformers opens with `LlavaForConditionalGeneration.from_pretrained` and `AutoProcessor`; a model
+ * whose config has `gridPinpoints` with `LlavaNextForConditionalGeneration`. Table and head grow where the image token
+ * lies behind their last row.
  *
- * @throws `BasicError` `E_CONFIG` for parts that this class does not have, `E_DISK_FULL`.
+ * @throws `BasicError` `E_CONFIG` for parts that these classes do not have, `E_DISK_FULL`.
  */
 declare function saveForTransformers(folder: string, model: LlavaModel, options: TransformersOptions): Promise<void>;
 
@@ -503,6 +518,14 @@ interface LoadPeftOptions {
  *   `E_WEIGHTS_FORMAT` for tensors that the model has no place for, or of other shapes.
  */
 declare function loadPeft(folder: string, model: AdaptableModel, options?: LoadPeftOptions): Lora;
+/**
+ * Puts the values of a saved adapter into one that is attached already, for some of its products.
+ *
+ * @param folder - Of {@link savePeft}.
+ * @param products - Some of `lora.targets`.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` for an absent file or tensor, `E_WEIGHTS_FORMAT` for other products or shapes.
+ */
+declare function restorePeft(folder: string, lora: Lora, products: readonly string[]): void;
 /** Options of {@link savePeft}. */
 interface SavePeftOptions {
     /** Name or folder of the base model, for people and for PEFT. Default: none. */
@@ -520,7 +543,8 @@ declare function savePeft(folder: string, lora: Lora, model: AdaptableModel, { b
 declare const PROJECTOR_FILE = "mm_projector.safetensors";
 /**
  * Writes the weights of a projector alone. A projector of ours has the names of LLaVA's mm_projector.bin
- * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own.
+ * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own. Name and
+ * options of one of ours are in the file's metadata.
  *
  * @throws `BasicError` `E_DISK_FULL`.
  */
@@ -533,7 +557,8 @@ declare function saveProjector(path: string, projector: Projector): Promise<void
  * projector's own then stays too.
  *
  * @returns Names of the parameters that stay as they are.
- * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes,
+ *   or another `outputNorm`.
  */
 declare function loadProjector(path: string, projector: Projector): readonly string[];
 
@@ -577,4 +602,4 @@ declare class TorchFile implements TensorFile {
  */
 declare function readTorchFile(path: string): TorchFile;
 
-export { ByteSource, type DecoderContentsOptions, type DownloadOptions, type DownloadProgress, FloatDType, type GgufArchitecture, type GgufConfig, type GgufContents, type GgufEntry, type GgufFieldValues, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufTensor, GgufType, type GgufValue, type HuggingFaceModel, type JsonObject, LlavaConfig, type LlavaModel, type LlavaParts, type LoadOptions, type LoadPeftOptions, type OriginalConfig, type OriginalLlava, PROJECTOR_FILE, type Pieces, type PretrainedModel, type ProjectorContentsOptions, Safetensors, SafetensorsOptions, type SaveOptions, type SavePeftOptions, type ShardOptions, type SpecialIds, TensorFile, TensorInfo, type TokenizerFieldsOptions, type TokenizerFiles, type TokenizerSettings, type TokenizerSource, TorchFile, type TransformersOptions, type WeightStorage, WritableTensor, type WrittenType, assembleLlava, createDiskStore, decoderContents, downloadPretrained, isOriginalLlava, isRemote, loadGguf, loadHuggingFace, loadLlava, loadOriginalLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, openWeights, projectorContents, readGgufConfig, readGgufTokenizer, readTorchFile, saveForTransformers, saveHuggingFace, savePeft, saveProjector, tokenizerFields, weightStorages, writeAtomically, writeGguf, writeSafetensors, writeShards, writtenTypes };
+export { ByteSource, type DecoderContentsOptions, type DownloadOptions, type DownloadProgress, FloatDType, type GgufArchitecture, type GgufConfig, type GgufContents, type GgufEntry, type GgufFieldValues, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufTensor, GgufType, type GgufValue, type HuggingFaceModel, type JsonObject, LlavaConfig, type LlavaModel, type LlavaParts, type LoadKindOptions, type LoadOptions, type LoadPeftOptions, type ModelKind, type OriginalConfig, type OriginalLlava, PROJECTOR_FILE, type Pieces, type PretrainedModel, type ProjectorContentsOptions, Safetensors, SafetensorsOptions, type SaveOptions, type SavePeftOptions, type ShardOptions, type SpecialIds, TensorFile, TensorInfo, type TokenizerFieldsOptions, type TokenizerFiles, type TokenizerSettings, type TokenizerSource, TorchFile, type TransformersOptions, type WeightStorage, WritableTensor, type WrittenType, assembleLlava, createDiskStore, decoderContents, downloadPretrained, isOriginalLlava, isRemote, loadGguf, loadHuggingFace, loadLlava, loadOriginalLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, openWeights, projectorContents, readGgufConfig, readGgufTokenizer, readTorchFile, restorePeft, saveForTransformers, saveHuggingFace, savePeft, saveProjector, tokenizerFields, weightStorages, writeAtomically, writeGguf, writeSafetensors, writeShards, writtenTypes };

@@ -5,6 +5,7 @@ Each picture is given twice: as its file, which llama.cpp resizes itself, and fi
 
 import ctypes
 import json
+import os
 import struct
 import sys
 from pathlib import Path
@@ -58,9 +59,17 @@ class Tools:
     """A language model and its mmproj file."""
 
     def __init__(self, language: Path, projector: Path):
-        self.llama = llama_cpp.Llama(str(language), n_ctx=CONTEXT, n_batch=CONTEXT, flash_attn=False, verbose=False)
-        self.model = self.llama.model
-        self.context = self.llama.ctx
+        # Weights stay as they lie in the file: where the system withholds AMX, llama.cpp's layout for it crashes.
+        options = llama_cpp.llama_model_default_params()
+        options.use_extra_bufts = False
+        self.model = llama_cpp.llama_model_load_from_file(str(language).encode(), options)
+        if self.model is None:
+            raise SystemExit(f"llama.cpp does not open {language}")
+        context = llama_cpp.llama_context_default_params()
+        context.n_ctx = context.n_batch = CONTEXT
+        context.flash_attn_type = llama_cpp.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        context.n_threads = context.n_threads_batch = os.cpu_count()
+        self.context = llama_cpp.llama_init_from_model(self.model, context)
         self.vocab = llama_cpp.llama_model_get_vocab(self.model)
         self.size = llama_cpp.llama_vocab_n_tokens(self.vocab)
         params = mtmd_cpp.mtmd_context_params_default()
@@ -102,10 +111,9 @@ class Tools:
         mtmd_cpp.mtmd_input_chunks_free(chunks)
         first = self.logits()
         answer = self.greedy(first)
-        text = self.llama.detokenize(answer).decode("utf-8", "replace")
         return {
             "same": answer == case["answerIds"],
-            "answer": text,
+            "answer": self.text(answer),
             "visual": visual,
             "logit": float(np.abs(first - tensors["logits"][-1]).max()),
         }, ids
@@ -141,6 +149,12 @@ class Tools:
     def logits(self) -> np.ndarray:
         values = llama_cpp.llama_get_logits_ith(self.context, -1)
         return np.ctypeslib.as_array(values, (self.size,)).copy()
+
+    def text(self, ids: list) -> str:
+        room = ctypes.create_string_buffer(64 * MAX_TOKENS)
+        tokens = (llama_cpp.llama_token * len(ids))(*ids)
+        size = llama_cpp.llama_detokenize(self.vocab, tokens, len(ids), room, len(room), False, False)
+        return room.raw[: max(size, 0)].decode("utf-8", "replace")
 
     def greedy(self, logits: np.ndarray) -> list:
         answer = []

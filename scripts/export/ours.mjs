@@ -1,19 +1,21 @@
 // node ours.mjs RUN HF OUT [PICTURE...]: what our side makes of pictures, for check-hf.sh and check-llama-cpp.sh.
 // HF: the run as `convert` wrote it for transformers. Writes OUT/cases.json, and OUT/N.safetensors per picture: input_ids,
-// pixel_values [1, 3, H, W], fitted [H, W, 3] (levels after resizing), visual [N, D] and logits [R, V].
+// pixel_values [1, 3, H, W] (in tiles: [1, T, 3, H, W] and image_sizes [1, 2]), fitted [H, W, 3] (levels of the first image after
+// resizing), visual [N, D] and logits [R, V].
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { startBackend } from "@basic-mllm/core";
+import { projectBatch, startBackend } from "@basic-mllm/core";
 import {
   answerEndToken,
-  decodeImage,
+  arrangementOf,
   encodePrompt,
   findTemplate,
-  fitImage,
+  openPicture,
   packSamples,
   parseImageProcessor,
   readTokenizer,
+  rowsAfter,
   toImageBatch,
 } from "@basic-mllm/data";
 import { generateText } from "@basic-mllm/evaluate";
@@ -32,13 +34,18 @@ const json = (path) => JSON.parse(readFileSync(path, "utf8"));
 const recipe = json(join(run, "recipe.json"));
 const model = await loadLlava(join(run, "model"));
 const tokenizer = await readTokenizer(join(run, "model"));
-const processor = parseImageProcessor(json(join(hf, "preprocessor_config.json")));
+const { decode } = recipe.data;
+const processor = {
+  ...parseImageProcessor(json(join(hf, "preprocessor_config.json"))),
+  ...(decode && { decode }),
+};
 const imageToken = json(join(hf, "config.json")).image_token_index;
 const template = findTemplate(Object.values(recipe.stages).at(-1).template, tokenizer);
 const cases = [];
 for (const [i, picture] of pictures().entries()) {
   const question = QUESTIONS[i % QUESTIONS.length];
-  cases.push({ picture, question, ...(await caseOf(i, picture, question)) });
+  const background = decode?.background ?? null;
+  cases.push({ picture, question, background, ...(await caseOf(i, picture, question)) });
 }
 writeFileSync(join(out, "cases.json"), JSON.stringify(cases, null, 2));
 
@@ -52,15 +59,15 @@ function pictures() {
 }
 
 async function caseOf(index, picture, question) {
-  const fitted = fitImage(await decodeImage(readFileSync(picture), picture), processor);
-  const batch = toImageBatch([fitted], processor);
+  const { images, tiles } = await openPicture(picture, processor);
+  const batch = toImageBatch(images, processor);
   const sample = {
     id: picture,
     images: [picture],
     conversations: [{ from: "human", value: `<image>\n${question}` }],
     metadata: {},
   };
-  const visual = embed(batch);
+  const visual = embed(batch, tiles);
   const tokens = encodePrompt(template, tokenizer, sample);
   const packed = packSamples([tokens], [[visual.shape[0]]], { requireLabels: false });
   const logits = logitsOf(packed, visual);
@@ -74,9 +81,13 @@ async function caseOf(index, picture, question) {
       decode: (list) => tokenizer.decode(list),
     },
   );
+  const [fitted] = images;
+  const pixels = channelsFirst(batch);
+  const size = tiles && Int32Array.of(tiles.original.height, tiles.original.width);
   await writeSafetensors(join(out, `${index}.safetensors`), [
     { name: "input_ids", shape: [1, ids.length], values: Int32Array.from(ids) },
-    { name: "pixel_values", ...channelsFirst(batch) },
+    { name: "pixel_values", ...pixels, shape: tiles ? [1, ...pixels.shape] : pixels.shape },
+    ...(size ? [{ name: "image_sizes", shape: [1, 2], values: size }] : []),
     { name: "fitted", shape: [fitted.height, fitted.width, 3], values: Int32Array.from(fitted.pixels) },
     { name: "visual", shape: visual.shape, values: visual.dataSync() },
     { name: "logits", shape: logits.shape, values: logits.dataSync() },
@@ -91,8 +102,14 @@ async function caseOf(index, picture, question) {
   return { prompt, answer: text, answerIds: [...answer] };
 }
 
-function embed({ pixels, shape }) {
-  return tf.tidy(() => model.projector.project(model.vision.encode(tf.tensor4d(pixels, shape))).rows);
+function embed({ pixels, shape }, tiles) {
+  const { vision, projector } = model;
+  return tf.tidy(() => {
+    const features = vision.encode(tf.tensor4d(pixels, shape));
+    const seen = { rows: features.offsets[1], grid: features.grids[0], tiles };
+    const rows = rowsAfter(seen, (...own) => projector.gridAfter(...own));
+    return projectBatch(features, { arrangement: arrangementOf([rows]) ?? undefined }, projector).rows;
+  });
 }
 
 function logitsOf(packed, visual) {
@@ -105,10 +122,12 @@ function logitsOf(packed, visual) {
 }
 
 function channelsFirst({ pixels, shape: [count, height, width, channels] }) {
+  const area = height * width;
   const values = new Float32Array(pixels.length);
   for (let i = 0; i < pixels.length; i++) {
-    const channel = i % channels;
-    values[channel * height * width + Math.floor(i / channels)] = pixels[i];
+    const place = Math.floor(i / channels);
+    const image = Math.floor(place / area);
+    values[(image * channels + (i % channels)) * area + (place % area)] = pixels[i];
   }
   return { shape: [count, channels, height, width], values };
 }

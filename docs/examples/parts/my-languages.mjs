@@ -24,7 +24,7 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
     },
     forward: ({ packed, visual, cache }, observe) => {
       cache?.see(packed.offsets);
-      return tf.tidy(() => {
+      const { blocks, ...rest } = tf.tidy(() => {
         // Visual row n is the id -1 - n: it stands behind the rows of the table here.
         const rows = visual === null ? table.value : tf.concat([table.value, visual]);
         const places = packed.ids.map((id) => (id < 0 ? vocabularySize - 1 - id : id));
@@ -32,6 +32,8 @@ export const createPairs = ({ random, options: { vocabularySize = 1000, width = 
         const hidden = tf.add(x, tf.relu(tf.matMul(x, weight.value)));
         return { hidden, ...observed([x, hidden], packed, observe) };
       });
+      // tidy keeps tensors of a list, not those of a Map.
+      return { ...rest, blocks: new Map(blocks) };
     },
     createCache,
   };
@@ -58,9 +60,9 @@ function createCache(samples = 1) {
 /** The visual rows before and after the block. */
 function observed(states, { images }, observe) {
   const places = images.flatMap(({ start, length }) => Array.from({ length }, (_, i) => start + i));
-  if (observe === undefined || places.length === 0) return { blocks: new Map() };
+  if (observe === undefined || places.length === 0) return { blocks: [] };
   const at = (block) => tf.gather(states[block], tf.tensor1d(places, "int32"));
-  const blocks = new Map((observe.blocks ?? []).map((block) => [block, at(block)]));
+  const blocks = (observe.blocks ?? []).map((block) => [block, at(block)]);
   const [first = 0] = observe.layerWeights;
   const refined = tf.mul(at(1), first);
   return {

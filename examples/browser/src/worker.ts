@@ -1,5 +1,5 @@
 import { BasicError, trainedParts } from "@basic-mllm/core";
-import { projectorTensors, safetensorsPieces } from "@basic-mllm/weights";
+import { projectorPieces } from "@basic-mllm/weights";
 
 import type { Message, Picture, Request, StagePlan } from "./protocol.js";
 import { loseDevice, startChosen } from "./worker/backends.js";
@@ -78,7 +78,7 @@ async function exportProjector(): Promise<void> {
   const { session } = started();
   const pieces: BlobPart[] = [];
   await turns.do(async () => {
-    for await (const piece of safetensorsPieces(projectorTensors(session.projector))) {
+    for await (const piece of projectorPieces(session.projector)) {
       pieces.push(piece.slice());
     }
   });

@@ -1,26 +1,25 @@
 // What the build scripts share: when to build, and cargo with words for its failures.
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { hashOf, isCurrent, recordBuild } from "./build-record.mjs";
 import { neededRust, rustProblem } from "./rust-version.mjs";
 
 export const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 export const native = path.join(root, "native");
 
-function newest(entry) {
-  const stat = statSync(entry);
-  if (!stat.isDirectory()) return stat.mtimeMs;
-  return Math.max(...readdirSync(entry).map((name) => newest(path.join(entry, name))), 0);
-}
-
-/** Whether `target` exists and no Rust source, nor any of `others`, changed after it was made. */
-export function isNewer(target, others = []) {
-  const built = statSync(target, { throwIfNoEntry: false });
-  if (built === undefined) return false;
-  const sources = ["src", "build.rs", "Cargo.toml", "Cargo.lock"].map((name) => path.join(native, name));
-  return [...sources, ...others].every((source) => newest(source) <= built.mtimeMs);
+/** Runs `build` unless `target` is what it made of the Rust sources, and of `others`, as they are now. */
+export async function buildUnlessCurrent(target, others, build) {
+  const rust = ["src", "build.rs", "Cargo.toml", "Cargo.lock"].map((name) => path.join(native, name));
+  const sources = [...rust, ...others];
+  const records = path.join(native, "target");
+  if (isCurrent(target, sources, records)) return;
+  // Before the build: what changes during it is built the next time.
+  const built = hashOf(sources);
+  await build();
+  recordBuild(target, built, records);
 }
 
 /** Runs a command to its end, its output on this terminal. */

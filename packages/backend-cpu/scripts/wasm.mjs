@@ -4,15 +4,20 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { build } from "esbuild";
 
-import { addTarget, cargoBuild, isNewer, native, root } from "./cargo.mjs";
+import { addTarget, buildUnlessCurrent, cargoBuild, native, root } from "./cargo.mjs";
 
 const TARGET = "wasm32-wasip1-threads";
 
-/** Builds wasm/, unless it is newer than its sources; gives the folder. */
+/** Builds wasm/, unless it is that of its sources; gives the folder. */
 export async function buildWasm(args = []) {
   const folder = path.join(root, "wasm");
   const library = path.join(folder, "basic-mllm-cpu.wasm");
-  if (isNewer(library, [path.join(root, "src", "wasm"), import.meta.filename])) return folder;
+  const sources = [path.join(root, "src", "wasm"), import.meta.filename];
+  await buildUnlessCurrent(library, sources, () => buildInto(folder, library, args));
+  return folder;
+}
+
+async function buildInto(folder, library, args) {
   addTarget(TARGET);
   cargoBuild(["--target", TARGET, ...args], {
     EMNAPI_LINK_DIR: emnapiArchives(),
@@ -21,7 +26,6 @@ export async function buildWasm(args = []) {
   mkdirSync(folder, { recursive: true });
   await bundle(folder);
   copyFileSync(path.join(native, "target", TARGET, "release", "basic_mllm_cpu.wasm"), library);
-  return folder;
 }
 
 /** Folder of the archive that connects Node-API calls with JavaScript. */

@@ -3,7 +3,7 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BufferPool } from "./device/buffer-pool.js";
-import { deviceLost, Failure, mebibytes } from "./device/failure.js";
+import { deviceLost, Failure, mebibytes, refusedCommand } from "./device/failure.js";
 import { HostData } from "./device/host-data.js";
 import type { OpenedDevice } from "./device/open.js";
 import { PipelineCache } from "./device/pipelines.js";
@@ -73,6 +73,10 @@ export class WebGpuBackend extends WebGPUBackend {
     this.bufferManager = this.pool as unknown as WebGPUBackend["bufferManager"];
     this.#constants = this.#hostData(STORAGE);
     this.#uniforms = this.#hostData(UNIFORM);
+    device.addEventListener("uncapturederror", (event) => {
+      event.preventDefault();
+      this.failure.reportConsequence(refusedCommand((event as GPUUncapturedErrorEvent).error));
+    });
     void device.lost.then((lost) => {
       if (!this.#closed) this.failure.report(deviceLost(name, lost));
     });
@@ -81,6 +85,11 @@ export class WebGpuBackend extends WebGPUBackend {
   /** Dispatches of our own kernels so far. */
   get dispatches(): number {
     return this.#dispatches;
+  }
+
+  /** Buffers that are kept for values from the host, such as offsets and uniforms: at most 1024 of each. */
+  get hostBuffers(): number {
+    return this.#uniforms.size + this.#constants.size;
   }
 
   get #commands(): StockCommands {
@@ -99,11 +108,13 @@ export class WebGpuBackend extends WebGPUBackend {
     return dataId;
   }
 
+  /** Takes values over from another backend. */
   override move(dataId: DataId, values: Values, shape: number[], dtype: tf.DataType, refCount: number): void {
     super.move(dataId, values, shape, dtype, refCount);
     this.#upload(dataId, values, dtype);
   }
 
+  /** Gives a tensor its buffer, with its values where it has some. */
   override uploadToGPU(dataId: DataId): void {
     const record = this.tensorMap.get(dataId);
     if (record.resource !== undefined && record.resource !== null) return;

@@ -20,8 +20,8 @@ export interface Program<
   /** Arrays that it writes, and may read: outputs, and inputs that change in place. */
   readonly writes: Readonly<Record<Write, ElementType>>;
   readonly uniforms: Readonly<Record<Uniform, UniformType>>;
-  /** WGSL with `fn main`, without the declarations. */
-  readonly code: string;
+  /** WGSL with `fn main`, without the declarations. A function is called only when the program is compiled. */
+  readonly code: string | (() => string);
   /** Such as `f16` or `subgroups`: the caller makes sure that the device has them. */
   readonly enable?: readonly string[];
 }
@@ -52,7 +52,7 @@ export function wgslOf({ reads, writes, uniforms, code, enable = [] }: Program):
           `struct Uniforms {\n${fields.join("\n")}\n}`,
           `@group(0) @binding(${arrays.length}) var<uniform> uniforms : Uniforms;`,
         ]),
-    code.trim(),
+    (typeof code === "string" ? code : code()).trim(),
     "",
   ].join("\n");
 }

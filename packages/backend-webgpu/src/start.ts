@@ -4,6 +4,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import { BACKEND_NAME, WebGpuBackend } from "./backend.js";
 import { type DeviceOptions, openDevice } from "./device/open.js";
 import { registerContractKernels } from "./kernels/index.js";
+import { registerOperations } from "./operations/index.js";
 
 /** How to start the WebGPU backend. */
 export interface StartOptions extends DeviceOptions {
@@ -13,8 +14,13 @@ export interface StartOptions extends DeviceOptions {
   readonly idleBytes?: number;
 }
 
-/** With what the device came from, which Dawn frees, device and all, when nothing refers to it any more. */
-let running: { readonly backend: WebGpuBackend; readonly gpu: GPU | undefined } | undefined;
+/**
+ * Factor on every tolerance of the conformance suite and the recorded values: WGSL allows exp 3 + 2|x| units in the last
+ * place, a division 2.5 and an inverse square root 2.
+ */
+export const toleranceFactor = 4;
+
+let running: WebGpuBackend | undefined;
 
 /** Opens a device and makes this backend the current one of tfjs, unless it runs already; gives its tfjs name. */
 export async function startOn(
@@ -25,9 +31,8 @@ export async function startOn(
     const found = gpu ?? (await findGpu());
     const opened = await openDevice(found, options);
     const pool = idleBytes === undefined ? {} : { idleBytes };
-    const backend = withNavigator(found, () => new WebGpuBackend(opened, pool));
-    running = { backend, gpu: found };
-    register(backend);
+    running = withNavigator(found, () => new WebGpuBackend(opened, pool));
+    register(running);
   }
   if (!(await tf.setBackend(BACKEND_NAME))) {
     throw new BasicError(
@@ -36,6 +41,14 @@ export async function startOn(
     );
   }
   return BACKEND_NAME;
+}
+
+/** Opens a device, which says whether the backend would start, and ends it; gives the adapter's name. */
+export async function probeOn(findGpu: () => Promise<GPU | undefined>): Promise<string> {
+  if (running !== undefined) return running.deviceName;
+  const { device, name } = await openDevice(await findGpu());
+  device.destroy();
+  return name;
 }
 
 /**
@@ -53,7 +66,7 @@ export function describe(): string {
  * @throws BasicError `E_BACKEND_START` before `start`.
  */
 export function startedBackend(): WebGpuBackend {
-  if (running !== undefined) return running.backend;
+  if (running !== undefined) return running;
   throw new BasicError("E_BACKEND_START", "The WebGPU backend has not been started. Call start() first.");
 }
 
@@ -68,6 +81,7 @@ function register(backend: WebGpuBackend): void {
   tf.registerBackend(BACKEND_NAME, () => backend, 0);
   if (findKernel("Add", BACKEND_NAME) !== undefined) return;
   tf.copyRegisteredKernels("webgpu", BACKEND_NAME);
+  registerOperations();
   registerContractKernels();
 }
 

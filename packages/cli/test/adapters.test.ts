@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { VlmRecipe } from "@basic-mllm/core";
-import { openSafetensors } from "@basic-mllm/weights";
+import { createDecoder, createVit, type VlmRecipe } from "@basic-mllm/core";
+import { openSafetensors, parseHuggingFaceConfig, saveHuggingFace } from "@basic-mllm/weights";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
 import { loadRecipe } from "../src/session/load-recipe.js";
@@ -11,10 +11,25 @@ import { restoreRun } from "../src/session/open-run.js";
 import { prepare } from "../src/session/train-run.js";
 import { openVlm } from "../src/session/vlm.js";
 import { createTerminal } from "../src/terminal.js";
-import { LANGUAGE, VISION, writeMiniTask } from "./mini.js";
+import { javascriptCalls } from "./javascript-calls.js";
+import { LANGUAGE, VISION, WORD_COUNT, writeMiniTask } from "./mini.js";
 import { cli } from "./run-cli.js";
 
 const LORA = { rank: 2, alpha: 4, dropout: 0.2, targets: ["q_proj", "*.mlp.*"] };
+
+/** A model of random weights in a folder. */
+async function writeModel(path: string, config: Readonly<Record<string, unknown>>, seed = 1): Promise<void> {
+  const parsed = parseHuggingFaceConfig(config, "config");
+  if (parsed.kind === "vision") {
+    const vision = createVit(parsed.config, { seed });
+    await saveHuggingFace(path, { kind: "vision", vision });
+    vision.parameters.dispose();
+  } else if (parsed.kind === "language") {
+    const language = createDecoder(parsed.config, { seed });
+    await saveHuggingFace(path, { kind: "language", language });
+    language.parameters.dispose();
+  }
+}
 
 /** LLaVA's finetune_lora in small: adapters and projector, each at its own rate. */
 function stages(steps: number) {
@@ -119,16 +134,16 @@ describe("a run with adapters", () => {
         return (values[i] as number) + 2 * update;
       });
     };
-    const [groups, statistics] = [session.objective.groups, session.statistics ?? null];
+    const { recipe, lora = null, statistics = null } = session;
+    const { groups } = session.objective;
     const before = weightsOf();
-    const { recipe } = session;
-    expect(await restoreRun(out(), { recipe, groups, statistics })).toMatchObject({ globalStep: 7 });
+    expect(await restoreRun(out(), { recipe, groups, lora, statistics })).toMatchObject({ globalStep: 7 });
     const trained = weightsOf();
     expect(trained).not.toEqual(before);
     const copy = join(folder, "copy");
     await cp(out(), copy, { recursive: true });
     await rm(join(copy, "checkpoints"), { recursive: true });
-    expect(await restoreRun(copy, { recipe, groups, statistics })).toEqual({
+    expect(await restoreRun(copy, { recipe, groups, lora, statistics })).toEqual({
       from: "model",
       globalStep: null,
     });
@@ -141,6 +156,66 @@ describe("a run with adapters", () => {
     expect(second?.["vqa"]).toBe(first?.["vqa"]);
     // A merged weight is rounded once to float32.
     expect(second?.["nll"]).toBeCloseTo(first?.["nll"] ?? Number.NaN, 5);
+  });
+
+  describe.each(["bf16", "q8_0"])("on a base in %s", (storage) => {
+    const packedOut = () => join(folder, `run-${storage}`);
+    const copyOut = () => join(folder, `copy-${storage}`);
+
+    beforeAll(async () => {
+      const parts = { vision: VISION, language: { ...LANGUAGE, vocab_size: WORD_COUNT } };
+      for (const [part, config] of Object.entries(parts)) await writeModel(join(folder, part), config);
+      const path = await write(`lora-${storage}`, {
+        model: model(join(folder, "tokenizer"), {
+          vision: { name: join(folder, "vision"), options: { storage } },
+          language: { name: join(folder, "language"), options: { storage } },
+          lora: LORA,
+        }),
+        features: { cache: false, standardise: false },
+        stages: stages(5),
+      });
+      const { code, err } = await cli(["train", path, "--out", packedOut(), "--no-report"]);
+      expect(code, err).toBe(0);
+      await cp(packedOut(), copyOut(), { recursive: true });
+      await rm(join(copyOut(), "checkpoints"), { recursive: true });
+    }, 60_000);
+
+    const evaluated = async (run: string) => {
+      const printed = await cli(["eval", run, "--json"]);
+      expect(printed.code, printed.err).toBe(0);
+      return printed.json<{ weights: string; evaluations: readonly unknown[] }>();
+    };
+
+    it("opens its saved model without a checkpoint, and computes the same", async () => {
+      const [whole, alone] = [await evaluated(packedOut()), await evaluated(copyOut())];
+      expect([whole.weights, alone.weights]).toEqual(["checkpoints/step-00000007", "model"]);
+      expect(alone.evaluations).toEqual(whole.evaluations);
+    });
+
+    it("talks without a checkpoint", async () => {
+      const image = join(folder, "pictures/red.png");
+      const {
+        code,
+        err,
+        out: printed,
+      } = await cli(["chat", copyOut(), "--image", image, "--question", "what color is this ?"]);
+      expect(code, printed + err).toBe(0);
+    });
+
+    it("says where its base is another, or its adapter is not there", async () => {
+      const problemOf = async () => {
+        const { code, err, out: printed } = await cli(["eval", copyOut()]);
+        expect(code).toBe(1);
+        return `${printed}${err}`.replaceAll(folder, "FOLDER");
+      };
+      await rename(join(copyOut(), "model/adapter"), join(copyOut(), "moved"));
+      expect(await problemOf()).toContain("adapter_model.safetensors cannot be opened");
+      await rename(join(copyOut(), "moved"), join(copyOut(), "model/adapter"));
+      await writeModel(join(folder, "language"), { ...LANGUAGE, vocab_size: WORD_COUNT }, 9);
+      const problem = await problemOf();
+      expect(problem).toContain(`The ${storage} weights of "language" are not those that FOLDER/copy-`);
+      expect(problem).toContain("put back the files that the run was trained with");
+    });
   });
 
   it("gives its projector and adapter to another recipe as their start", async () => {
@@ -207,6 +282,10 @@ describe("a run with adapters", () => {
     expect(memory.map(({ parameters }) => parameters)).toEqual([all, all]);
     const trained = (sizes["projector"] ?? 0) + (sizes["lora"] ?? 0);
     expect(memory.map(({ state }) => state)).toEqual([12 * (sizes["projector"] ?? 0), 12 * trained]);
+  });
+
+  it("leaves no tensor-sized work to JavaScript, dropout included", () => {
+    expect(javascriptCalls()).toEqual({});
   });
 
   it("refuses to go on where the base model has changed", async () => {

@@ -24,10 +24,10 @@ describe("a backend that cannot start ends the command, and no other one takes i
   });
 
   it("where it is not released yet", async () => {
-    expect(await train("--backend", "webgpu")).toMatchInlineSnapshot(`
+    expect(await train("--backend", "cuda")).toMatchInlineSnapshot(`
       [
         1,
-        "error startBackend: the backend "webgpu" is not released yet. Use the backend "cpu". [E_BACKEND_MISSING]",
+        "error startBackend: the backend "cuda" is not released yet. Use the backend "cpu". [E_BACKEND_MISSING]",
       ]
     `);
   });

@@ -2,6 +2,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import {
+  clipConfig,
   createDecoder,
   createProjector,
   createVit,
@@ -132,6 +133,34 @@ describe("convert", () => {
     const file = await openGguf(join(out, `mmproj-tiny-${seen}.gguf`));
     expect(file.metadata.get("clip.vision.image_size")).toBe(16);
     file.close();
+  });
+
+  it("says what llama.cpp makes of CLIP, and nothing of SigLIP", async () => {
+    const clip = join(scratch, "clip");
+    const config = clipConfig({ imageSize: 16, patchSize: 8, width: 8, depth: 2, heads: 2, inner: 12 });
+    const vision = createVit(config, { seed: 4 });
+    await cp(folder, clip, { recursive: true });
+    await saveHuggingFace(clip, { ...model, vision, config: { ...model.config, vision: config } });
+    vision.parameters.dispose();
+    const caveat = "llama.cpp (seen in llama-cpp-python 0.3.36) puts CLIP's class token behind the patches";
+    const convert = (from: string, to: string) =>
+      cli(["convert", from, join(scratch, `caveat-${to}`), "--to", to, "--force"]);
+    expect((await convert(clip, "gguf")).out).toContain(caveat);
+    expect((await convert(folder, "gguf")).out).not.toContain("class token");
+    expect((await convert(clip, "hf")).out).not.toContain("class token");
+  });
+
+  it("says that llama.cpp does not follow the windows of a phi3", async () => {
+    const phi3 = join(scratch, "phi3");
+    await cp(folder, phi3, { recursive: true });
+    const before = model.config.language;
+    const language = decoderConfig({ ...before, fusedProducts: true, windows: [before.positions - 1] });
+    const windowed = createDecoder(language, { seed: 3 });
+    await saveHuggingFace(phi3, { ...model, language: windowed, config: { ...model.config, language } });
+    windowed.parameters.dispose();
+    const { code, out } = await cli(["convert", phi3, join(scratch, "phi3-gguf"), "--to", "gguf"]);
+    expect(code, out).toBe(0);
+    expect(out).toContain(`does not follow the window of a phi3, ${before.positions - 1} tokens: `);
   });
 
   it("names files after a folder, dots and all", async () => {

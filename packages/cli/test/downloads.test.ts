@@ -94,6 +94,6 @@ describe("parts of a recipe that lie elsewhere", () => {
   it("of another kind is refused", async () => {
     const { code, out } = await cli(["check", await own({ vision: "hub:owner/name" })]);
     expect(code).not.toBe(0);
-    expect(out).toContain("describes a language model, expected a vision model");
+    expect(out).toContain("holds a language model, expected a vision or llava model. Name another folder.");
   });
 });

@@ -286,6 +286,39 @@ describe("a recipe from its first step to its comparison", () => {
     expect(tight.code).toBe(1);
     expect(JSON.parse(tight.out)).toMatchObject({ stages: { finetune: { rowBudget: 20 } } });
     expect(tight.err).toContain("a batch of the 3 longest samples has 48 rows, and rowBudget is 20.");
+    const packed = ["--set", "stages.finetune.rowBudget=40", "--set", "stages.finetune.packing=rows"];
+    const fits = await cli(["check", recipe, ...packed, "--json"]);
+    expect(fits.json()).toMatchObject({ problems: [], stages: [{}, { batchRows: 32, rowBudget: 40 }] });
+  });
+
+  it("packs a step into rows: the losses are those of the whole batch, and a sample that is too long is named", async () => {
+    const lossesOf = async (name: string, more: readonly string[]): Promise<readonly number[]> => {
+      const out = join(folder, name);
+      const options = ["--set", "evaluation.blind=false", "--no-report"];
+      const { code, err } = await cli(["train", recipe, "--out", out, ...options, ...more, "--json"]);
+      if (code !== 0) throw new Error(err);
+      const text = await readFile(join(out, "metrics.jsonl"), "utf8");
+      const lines = text
+        .trimEnd()
+        .split("\n")
+        .map((line) => JSON.parse(line));
+      return lines.flatMap((line) => (line.kind === "train" ? [line.loss as number] : []));
+    };
+    const packing = (rows: number) => [
+      "--set",
+      "stages.finetune.packing=rows",
+      "--set",
+      `stages.finetune.rowBudget=${rows}`,
+    ];
+    const whole = await lossesOf("whole", []);
+    expect(await lossesOf("fits", packing(48))).toEqual(whole);
+    const packed = await lossesOf("packed", packing(40));
+    for (const [step, loss] of whole.entries()) expect(packed[step]).toBeCloseTo(loss, 4);
+    const tooLong = await cli(["train", recipe, "--out", join(folder, "long"), ...packing(10)]);
+    expect(tooLong.code).toBe(1);
+    expect(tooLong.out).toContain(
+      'stage "finetune": sample "red" has 16 rows, the longest of 3 that are too long, and a micro-batch holds at most 10 (rowBudget).',
+    );
   });
 
   it("predicts the memory of each stage, and stops before the first step where that is over the limit", async () => {

@@ -26,8 +26,8 @@ describe("tensor-sized work in JavaScript", () => {
     await rm(folder, { recursive: true, force: true });
   });
 
-  async function train(recipe: string, changes: readonly string[]): Promise<string> {
-    const out = join(folder, recipe);
+  async function train(recipe: string, changes: readonly string[], name = recipe): Promise<string> {
+    const out = join(folder, name);
     const sets = changes.flatMap((change) => ["--set", change]);
     const { code, out: text } = await cli([
       "train",
@@ -46,6 +46,13 @@ describe("tensor-sized work in JavaScript", () => {
   it.each(Object.keys(recipes))("is not there in %s", async (recipe) => {
     // A process computes in one precision, and recipes ask for different ones.
     await train(recipe, ["precision=f32", ...(recipes[recipe]?.task === "vlm" ? [...SMALL, ...BASIC] : [])]);
+    expect(javascriptCalls()).toEqual({});
+  });
+
+  it("is not there in steps of adapters with dropout", async () => {
+    const lora = { rank: 4, alpha: 8, dropout: 0.3 };
+    const adapters = [`model.lora=${JSON.stringify(lora)}`, 'stages.finetune.train=["projector","lora"]'];
+    await train("quickstart", ["precision=f32", ...SMALL, ...BASIC, ...adapters], "quickstart-lora");
     expect(javascriptCalls()).toEqual({});
   });
 

@@ -52,7 +52,7 @@ interface BackendModule {
 }
 
 /** Backends that a recipe may name already, and that nobody can install yet. */
-const PLANNED: readonly string[] = ["webgpu", "cuda"];
+const PLANNED: readonly string[] = ["cuda"];
 
 /** tfjs has one backend at a time, and tensors stay on the one that made them. */
 let current:

@@ -71,6 +71,7 @@ export {
   direction,
   directionBackward,
 } from "./kernels/direction.js";
+export { DROPOUT_STEPS, type DropoutAttrs, dropoutKernel } from "./kernels/dropout.js";
 export { type EmbeddingAttrs, embedding } from "./kernels/embedding.js";
 export {
   type FrozenLinearAttrs,
@@ -256,6 +257,8 @@ export {
   createOptimizer,
   type Health,
   type HostMoment,
+  type LazyMoment,
+  type LazyOptimizerState,
   type Optimizer,
   type OptimizerOptions,
   type OptimizerState,
@@ -271,7 +274,7 @@ export {
   type Warmup,
 } from "./optim/schedule.js";
 export { type PackedValues, Parameter, ParameterSet } from "./parameters.js";
-export { createRandom, philox, type Random, type Words4 } from "./random.js";
+export { createRandom, philox, type Random, randomWords, type Words4 } from "./random.js";
 export {
   defineRecipe,
   type LanguageRecipe,
@@ -362,13 +365,14 @@ export type {
 } from "./train/objective.js";
 export { RECIPE_FILE } from "./train/open-run.js";
 export { createOrder, type OrderOptions, type SampleOrder } from "./train/order.js";
+export { packStep, type RowPacking } from "./train/pack-rows.js";
 export {
   createRegionTextObjective,
   type RegionTextBatch,
   type RegionTextOptions,
 } from "./train/region-text-objective.js";
 export { type RehearsalInput, type RehearsingBackend, rehearseStages } from "./train/rehearse.js";
-export type { RunStore } from "./train/run-store.js";
+export type { FileContent, RunStore } from "./train/run-store.js";
 export {
   frozenParts,
   type Selected,
@@ -377,7 +381,15 @@ export {
   trainedParts,
   trainedShare,
 } from "./train/selection.js";
-export { decodeTensors, encodeTensors, type HostTensor, type TensorFile } from "./train/state.js";
+export {
+  decodeTensors,
+  encodeTensors,
+  type HostTensor,
+  type LazyHostTensor,
+  PIECE_BYTES,
+  type TensorFile,
+  tensorPieces,
+} from "./train/state.js";
 export {
   disposeStep,
   type LossReduction,

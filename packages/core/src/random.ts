@@ -73,8 +73,22 @@ export interface Random {
  * @param stream - What the numbers are for, for example `"order", "align", epoch`.
  */
 export function createRandom(seed: number, ...stream: readonly (string | number)[]): Random {
+  return randomFromWords(randomWords(seed, ...stream));
+}
+
+/**
+ * Seed and stream as four words: Philox's key, then the upper half of its counter. What kernels take that draw their own
+ * numbers.
+ */
+export function randomWords(seed: number, ...stream: readonly (string | number)[]): Int32Array {
   const [high, low] = hashStream(stream);
-  const key = [seed >>> 0, Math.floor(seed / TWO_POW_32) >>> 0] as const;
+  return Int32Array.of(seed, Math.floor(seed / TWO_POW_32), low, high);
+}
+
+/** The sequence of {@link randomWords}. */
+export function randomFromWords(stream: Int32Array): Random {
+  const [keyLow = 0, keyHigh = 0, low = 0, high = 0] = Uint32Array.from(stream);
+  const key = [keyLow, keyHigh] as const;
   let block = 0;
   let words: Words4 = [0, 0, 0, 0];
   let used = 4;

@@ -41,6 +41,16 @@ const decode = z
   .optional()
   .describe("How picture files become pixels.");
 
+// Absent by default: recipes and runs from before it stay as they are.
+const workers = z
+  .int()
+  .nonnegative()
+  .max(64)
+  .optional()
+  .describe(
+    "Threads that decode and resize pictures; those of the kernels are so many fewer meanwhile. Results do not depend on it. Default: 0, the main thread does.",
+  );
+
 const data = z.strictObject({
   folder: z
     .string()
@@ -58,6 +68,7 @@ const data = z.strictObject({
     .default("error")
     .describe("What a missing or broken picture does."),
   decode,
+  workers,
 });
 
 const features = z.strictObject({

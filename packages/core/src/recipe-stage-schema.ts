@@ -51,6 +51,13 @@ const grouping = z
     "modality-length: a step holds samples with images or text alone, dealt out so that its micro-batches have like numbers of rows. Default: none.",
   );
 
+const packing = z
+  .enum(["none", "rows"])
+  .optional()
+  .describe(
+    "rows: the batchSize × accumulate samples of a step are packed into micro-batches of up to rowBudget rows; the step's loss is the same. Default: none, which is accumulate micro-batches of batchSize samples.",
+  );
+
 const prefetch = z
   .int()
   .nonnegative()
@@ -102,6 +109,7 @@ export const stageOf = (mainLoss: string) =>
       .default(true)
       .describe("Order of the samples: a new permutation each epoch, or as they are."),
     grouping,
+    packing,
     prefetch,
     maxNorm: z.number().nonnegative().default(1).describe("Gradients are clipped to this norm. 0: never."),
     losses: z

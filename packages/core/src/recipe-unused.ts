@@ -27,6 +27,7 @@ export function unusedFields(recipe: Recipe): readonly UnusedField[] {
     "data.folder": data.folder !== undefined,
     "data.onImageError": data.onImageError !== "error",
     "data.decode": data.decode !== undefined,
+    "data.workers": data.workers !== undefined,
   };
   const mainLoss = recipe.task === "language" ? "language" : "contrastive";
   return [
@@ -39,7 +40,7 @@ export function unusedFields(recipe: Recipe): readonly UnusedField[] {
 
 function stageFields(
   path: string,
-  { template, rowBudget, losses }: Recipe["stages"][string],
+  { template, rowBudget, packing, losses }: Recipe["stages"][string],
   mainLoss: string,
 ): readonly UnusedField[] {
   const weighed = Object.entries(losses).filter(([name, { weight, start, ramp, options }]) => {
@@ -48,7 +49,7 @@ function stageFields(
   });
   return [
     ...(template === "plain" ? [] : [{ path: `${path}.template`, reason: MULTIMODAL }]),
-    ...(rowBudget === 4096 ? [] : [{ path: `${path}.rowBudget`, reason: MULTIMODAL }]),
+    ...(rowBudget === 4096 || packing === "rows" ? [] : [{ path: `${path}.rowBudget`, reason: MULTIMODAL }]),
     ...weighed.map(([name]) => ({
       path: `${path}.losses.${name}`,
       reason: `This task has one loss, "${mainLoss}", of weight 1`,

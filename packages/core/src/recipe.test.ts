@@ -112,6 +112,17 @@ describe("a recipe of another task", () => {
     expect(() => parseRecipe(language)).not.toThrow();
   });
 
+  it("may set the rows of micro-batches that are packed, and no means of them", () => {
+    const packed = { ...language.stages.read, packing: "rows", rowBudget: 99 };
+    expect(() => parseRecipe({ ...language, stages: { read: packed } })).not.toThrow();
+    const wrong = { ...packed, lossReduction: "mean-of-means" };
+    expect(() => parseRecipe({ ...language, stages: { read: wrong } })).toThrowErrorMatchingInlineSnapshot(`
+      [BasicError: Recipe "lm" is not valid.
+      ✖ "rows" divides a step by rows, and lossReduction "mean-of-means" averages over what it is divided into: remove one of them.
+        → at stages.read.packing [E_RECIPE_INVALID]]
+    `);
+  });
+
   it("has no tokenizer where the data make the words", () => {
     const encoder = {
       task: "region-text",
@@ -134,7 +145,7 @@ describe("parseRecipe", () => {
       ✖ Unrecognized keys: "losss", "zebra"
         → at stages.align
         "losss": Did you mean "losses"?
-        "zebra": known are train, data, template, steps, batchSize, accumulate, rowBudget, learningRate, schedule, warmup, betas, epsilon, moments, weightDecay, shuffle, grouping, prefetch, maxNorm, losses, lossReduction, evaluateEvery, checkpointEvery, logEvery. [E_RECIPE_INVALID]]
+        "zebra": known are train, data, template, steps, batchSize, accumulate, rowBudget, learningRate, schedule, warmup, betas, epsilon, moments, weightDecay, shuffle, grouping, packing, prefetch, maxNorm, losses, lossReduction, evaluateEvery, checkpointEvery, logEvery. [E_RECIPE_INVALID]]
     `);
     expect(() => parseRecipe({ ...input, modle: {} })).toThrowErrorMatchingInlineSnapshot(`
       [BasicError: Recipe "tiny" is not valid.

@@ -206,8 +206,20 @@ function stageProblems(name: string, stage: RecipeStage, sets: readonly string[]
       const found = entryProblem(entry);
       return found === null ? [] : [problem(found, `stages.${name}.train`)];
     }),
+    ...packingProblems(stage, `stages.${name}.packing`),
     ...groupProblems(stage, "learningRate", `stages.${name}.learningRate`),
     ...groupProblems(stage, "weightDecay", `stages.${name}.weightDecay`),
+  ];
+}
+
+/** A mean per micro-batch would depend on how rows happen to divide a step. */
+function packingProblems({ packing, lossReduction }: RecipeStage, where: string): readonly string[] {
+  if (packing !== "rows" || lossReduction === "global") return [];
+  return [
+    problem(
+      `"${packing}" divides a step by rows, and lossReduction "${lossReduction}" averages over what it is divided into: remove one of them.`,
+      where,
+    ),
   ];
 }
 

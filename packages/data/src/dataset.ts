@@ -1,6 +1,6 @@
 import { BasicError } from "@basic-mllm/core";
 
-import { decodeImage, readImageSize } from "./decode.js";
+import { decodeImage, readFileSize, readImageSize } from "./decode.js";
 import type { DecodeOptions } from "./image-format.js";
 import type { Sample } from "./samples.js";
 import { type ImageRoot, imageSourceOf } from "./sources/image-source.js";
@@ -91,7 +91,7 @@ export async function brokenImages(
 }
 
 /**
- * Width and height of images as they are shown. Files are read whole, pixels are not decoded.
+ * Width and height of images as they are shown. Of files the heads are read; pixels are not decoded.
  *
  * @throws `BasicError` `E_IMAGE` naming the first that is missing or broken.
  */
@@ -103,7 +103,13 @@ export async function readImageSizes(
   const sizes = new Map<string, ImageSize>();
   const source = imageSourceOf(imageRoot);
   await inGroups(images, async (image) => {
-    sizes.set(image, await readImageSize(await source.bytes(image), source.locate(image), options));
+    const name = source.locate(image);
+    const path = source.file(image);
+    const size =
+      path === null
+        ? await readImageSize(await source.bytes(image), name, options)
+        : await readFileSize(path, name, options);
+    sizes.set(image, size);
   });
   return sizes;
 }

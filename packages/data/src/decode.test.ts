@@ -1,12 +1,16 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 
 import sharp from "sharp";
 import { describe, expect, it } from "vitest";
 
 import { readDecodeGolden, recordedFile } from "../test/decode-golden.js";
 import { rejection } from "../test/rejection.js";
-import { decodeImage, encodeThumbnail } from "./decode.js";
+import { decodeImage, encodeThumbnail, readFileSize, readImageSize } from "./decode.js";
 import { imageFormat } from "./image-format.js";
 import { cmykToRgb, onWhite } from "./pillow-rgb.js";
 
@@ -18,6 +22,43 @@ function distance(found: Uint8Array, expected: Uint8Array): number {
   expect(found).toHaveLength(expected.length);
   return found.reduce((most, level, i) => Math.max(most, Math.abs(level - (expected[i] as number))), 0);
 }
+
+describe("readFileSize", () => {
+  it.each(recorded.cases)("reads the size of $name as it is shown", async ({ name, size }) => {
+    const { width, height } = await readFileSize(fileURLToPath(recordedFile(name)), name);
+    expect([width, height]).toEqual(size);
+  });
+
+  it.each(["png", "jpeg", "webp", "gif", "tiff", "avif"] as const)(
+    "sees that a file has changed: %s",
+    async (format) => {
+      const folder = await mkdtemp(join(tmpdir(), "basic-mllm-data-"));
+      const path = join(folder, `a.${format}`);
+      const background = { r: 1, g: 2, b: 3 };
+      for (const width of [8, 24]) {
+        const picture = sharp({ create: { width, height: 5, channels: 3, background } });
+        await writeFile(path, await picture.toFormat(format).toBuffer());
+        expect(await readFileSize(path, path)).toEqual({ width, height: 5 });
+      }
+      await rm(folder, { recursive: true });
+    },
+  );
+
+  it("fails as the reading of bytes does", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "basic-mllm-data-"));
+    const path = join(folder, "a.png");
+    for (const bytes of [file("gray16.png").subarray(0, 20), new Uint8Array(2000), new Uint8Array()]) {
+      await writeFile(path, bytes);
+      expect(await rejection(() => readFileSize(path, "a"))).toBe(
+        await rejection(() => readImageSize(bytes, "a")),
+      );
+    }
+    await writeFile(path, file("gray16.png"));
+    expect(await rejection(() => readFileSize(path, "a", { pixelLimit: 1 }))).toMatch(/at most 1 pixels/);
+    await rm(folder, { recursive: true });
+    expect(await rejection(() => readFileSize(path, "a"))).toMatch(/there is no such file/);
+  });
+});
 
 describe("decodeImage", () => {
   it.each(recorded.cases)("gives Pillow's pixels of $name", async ({ name, size, rgb }) => {

@@ -1,4 +1,4 @@
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 
 import { BasicError } from "@basic-mllm/core";
 import sharp, { type Sharp } from "sharp";
@@ -13,6 +13,9 @@ import {
 import { cmykToRgb, fillOpen, gifGround, gray16ToRgba, onWhite, withoutAlpha } from "./pillow-rgb.js";
 import type { RgbImage } from "./resample.js";
 import type { ImageSize } from "./tiles.js";
+
+/** Bytes from which a format is told. */
+const HEAD_BYTES = 1024;
 
 /**
  * Decodes an image file to what Pillow's `convert("RGB")` gives: rotation of the camera applied, the first frame of a
@@ -77,6 +80,36 @@ export async function readImageSize(
   } catch (cause) {
     throw cause instanceof BasicError ? cause : undecodable(bytes, name, cause);
   }
+}
+
+/**
+ * {@link readImageSize} of a file, of which no more than its head is read; WebP files are read whole.
+ *
+ * @throws `BasicError` `E_IMAGE` as {@link readImageSize}, also for a file that is missing.
+ */
+export async function readFileSize(
+  path: string,
+  name: string,
+  options: DecodeOptions = {},
+): Promise<ImageSize> {
+  const size = await sizeOfHead(path, name, options).catch(() => null);
+  // Also for the message, which tells the length of what cannot be read.
+  return size ?? readImageSize(await readImageBytes(path), name, options);
+}
+
+async function sizeOfHead(path: string, name: string, options: DecodeOptions): Promise<ImageSize | null> {
+  const file = await open(path);
+  try {
+    const { buffer, bytesRead } = await file.read(new Uint8Array(HEAD_BYTES), 0, HEAD_BYTES, 0);
+    const format = readableFormat(buffer.subarray(0, bytesRead), name, options);
+    // libvips remembers WebP files by name: of one that changed it would give the old size.
+    if (format === "webp") return null;
+  } finally {
+    await file.close();
+  }
+  const { autoOrient } = await sharp(path, { ignoreIcc: true, limitInputPixels: false }).metadata();
+  checkPixels(autoOrient, name, options);
+  return { height: autoOrient.height, width: autoOrient.width };
 }
 
 /** Gray of 16 bits that Pillow keeps as such: with an alpha channel it takes the upper bytes, as for colours. */

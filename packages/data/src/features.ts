@@ -15,6 +15,7 @@ import {
   writeShard,
 } from "./feature-shards.js";
 import { createFeatureTable, type FeatureTable } from "./feature-table.js";
+import type { ImagePool } from "./image-pool.js";
 import { type ImageProcessor, toImageBatch } from "./image-processor.js";
 import { openContent } from "./pixel-store.js";
 import type { RgbImage } from "./resample.js";
@@ -38,6 +39,8 @@ export interface FeatureCacheOptions {
   readonly onProgress?: (done: number, total: number, computed: number) => void;
   /** Stops the work between two batches of images. */
   readonly signal?: AbortSignal;
+  /** Threads that decode and resize. Default: the main thread does. */
+  readonly pool?: ImagePool;
 }
 
 /** Counts up where the same file and processor would give other features: decoding changed with 2. */
@@ -112,7 +115,7 @@ interface ShardWork {
 async function computeShard(options: FeatureCacheOptions, work: ShardWork): Promise<StoredHeader> {
   const images: ShardImage[] = [];
   const blocks: Uint8Array[] = [];
-  for await (const group of fittedGroups(work, options.processor)) {
+  for await (const group of fittedGroups(work, options)) {
     failEarly(group, options.onImageError);
     const seen = group.flatMap((picture) => ("broken" in picture ? [] : picture.images));
     const encoded = await encodeImages(options, seen);
@@ -160,14 +163,13 @@ async function encodeImages(
 /** Pictures in groups. The next group is decoded while the encoder works on one. */
 async function* fittedGroups(
   { names, contents }: ShardWork,
-  processor: ImageProcessor,
+  { processor, pool }: FeatureCacheOptions,
 ): AsyncGenerator<readonly OpenPicture[]> {
+  const open = pool === undefined ? openContent : pool.open;
   const decode = (start: number): Promise<readonly OpenPicture[]> => {
     const group = contents.slice(start, start + BATCH);
     const opened = group.map((content, i) =>
-      "broken" in content
-        ? content
-        : orReason(openContent({ name: names[start + i] ?? "", content, processor })),
+      "broken" in content ? content : orReason(open({ name: names[start + i] ?? "", content, processor })),
     );
     return Promise.all(opened);
   };

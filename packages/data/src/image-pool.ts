@@ -55,7 +55,7 @@ export function createImagePool(options: ImagePoolOptions = {}): ImagePool {
     open: async (task) => {
       try {
         if (closed) throw new Error("it was closed");
-        return pictureOf((await pool.run(task)) as ImageAnswer);
+        return pictureOf((await pool.run({ ...task, content: alone(task.content) })) as ImageAnswer);
       } catch (cause) {
         throw cause instanceof BasicError ? cause : poolError(task.name, closed, cause);
       }
@@ -65,6 +65,12 @@ export function createImagePool(options: ImagePoolOptions = {}): ImagePool {
       await pool.destroy();
     },
   };
+}
+
+/** A message carries the whole buffer behind a view: an archive's, for one of its members. */
+function alone(content: ImageTask["content"]): ImageTask["content"] {
+  if (typeof content === "string" || content.byteLength === content.buffer.byteLength) return content;
+  return new Uint8Array(content);
 }
 
 function pictureOf(answer: ImageAnswer): FittedPicture {

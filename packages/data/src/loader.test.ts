@@ -55,9 +55,11 @@ describe("createVlmData", () => {
 
   it("tells the rows of each sample, and which show images", async () => {
     const data = createVlmData(options);
-    const { rows, visual } = data.sizes?.() ?? { rows: [], visual: [] };
+    const { rows, visual, id } = data.sizes?.() ?? { rows: [], visual: [] };
+    expect([0, 1, 2].map((index) => id?.(index))).toEqual(["a", "b", "c"]);
     expect(Array.from(rows)).toEqual([11 + 4, 11, 11 + 4]);
     expect(Array.from(visual)).toEqual([1, 0, 1]);
+    expect(data.sizes?.().rows).toBe(rows);
     const { packed } = await data.batch(Int32Array.of(0, 1, 2), position);
     expect(packed.ids.length).toBe(15 + 11 + 15);
   });

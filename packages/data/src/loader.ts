@@ -2,6 +2,7 @@ import {
   type BatchWords,
   type Grid,
   meaningfulWords,
+  type SampleSizes,
   type TrainingData,
   type VlmBatch,
 } from "@basic-mllm/core";
@@ -52,17 +53,23 @@ export function createVlmData(options: VlmDataOptions): TrainingData<VlmBatch> {
   };
   const shapesOf = ({ images }: TokenSample) =>
     store === null ? [] : images.map((image) => rowsAfter(store.shape(image), gridAfter));
+  const measure = (): SampleSizes => ({
+    rows: Int32Array.from(samples, (_, index) => {
+      const { ids, images } = encode(index);
+      const words = ids.reduce((sum, id) => sum + (id === IMAGE_SLOT ? 0 : 1), 0);
+      return words + visualRows(store, images, gridAfter);
+    }),
+    visual: Uint8Array.from(samples, ({ images }) => (images.length > 0 ? 1 : 0)),
+    id: (index) => (samples[index] as Sample).id,
+  });
+  let sizes: SampleSizes | undefined;
   return {
     size: samples.length,
     ...(store !== null && isCut(samples, store) && { heaviest: heaviestOf(samples, store, gridAfter) }),
-    sizes: () => ({
-      rows: Int32Array.from(samples, (_, index) => {
-        const { ids, images } = encode(index);
-        const words = ids.reduce((sum, id) => sum + (id === IMAGE_SLOT ? 0 : 1), 0);
-        return words + visualRows(store, images, gridAfter);
-      }),
-      visual: Uint8Array.from(samples, ({ images }) => (images.length > 0 ? 1 : 0)),
-    }),
+    sizes: () => {
+      sizes ??= measure();
+      return sizes;
+    },
     batch: async (indices) => {
       const chosen = Array.from(indices, encode);
       const images = store === null ? [] : chosen.flatMap((sample) => sample.images);

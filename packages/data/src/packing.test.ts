@@ -94,7 +94,7 @@ describe("packSamples", () => {
     expect(
       await rejection(() => packSamples([second, second, second], [[], [], []], { rowBudget: 5 })),
     ).toMatchInlineSnapshot(
-      `"pack: expected at most 5 rows (the row budget), got 6 from 3 samples. Use a smaller batchSize with more accumulate, or raise rowBudget. [E_ROW_BUDGET]"`,
+      `"pack: expected at most 5 rows (the row budget), got 6 from 3 samples. Use a smaller batchSize with more accumulate, raise rowBudget, or set packing to "rows". [E_ROW_BUDGET]"`,
     );
   });
 

@@ -175,7 +175,7 @@ function checkBudget(
     throw new BasicError(
       "E_ROW_BUDGET",
       `pack: expected at most ${budget} rows (the row budget), got ${used} from ${samples.length} samples. ` +
-        "Use a smaller batchSize with more accumulate, or raise rowBudget.",
+        'Use a smaller batchSize with more accumulate, raise rowBudget, or set packing to "rows".',
     );
   }
 }

@@ -59,15 +59,21 @@ export function testLanguageModel({ name, create, start = startStockCpu }: Langu
 
     testCache(create);
 
-    it("reports the visual rows that supervision asks for", () => {
+    it("reports the visual rows that supervision asks for", async () => {
+      const before = tf.memory();
       const model = create();
       const visual = visualRows(model);
       const observe = { layerWeights: [1], patchWeights: false, stopGradient: true, blocks: [0, 1] };
-      const { hidden, refined, blocks } = model.forward({ packed: packed(BATCH), visual }, observe);
+      const seen = model.forward({ packed: packed(BATCH), visual }, observe);
+      const { hidden, refined, patchWeights, blocks } = seen;
       expect(refined?.shape).toEqual([2, model.width]);
       expect([...(blocks.get(1)?.shape ?? [])]).toEqual([2, model.width]);
-      tf.dispose([hidden, refined ?? [], [...blocks.values()], visual]);
+      // tf.tidy disposes tensors that only a Map holds.
+      expect([...blocks.values()].map(({ isDisposed }) => isDisposed)).toEqual([false, false]);
+      expect(worstDifference((await blocks.get(0)?.data()) ?? [], visual.dataSync(), SAME)).toBeUndefined();
+      tf.dispose([hidden, refined ?? [], patchWeights ?? [], [...blocks.values()], visual]);
       model.parameters.dispose();
+      expect(leakSince(before)).toBeUndefined();
     });
 
     testPart<LanguageModel>({

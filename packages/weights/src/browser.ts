@@ -13,7 +13,7 @@ export {
 } from "./hf-config.js";
 export { type HttpOptions, openHttpBytes } from "./hub/http-bytes.js";
 export { tensorsOf } from "./parameter-tensors.js";
-export { projectorTensors } from "./projector-tensors.js";
+export { projectorPieces } from "./projector-pieces.js";
 export { type ByteSource, bytesInMemory, Safetensors, type TensorFile } from "./safetensors.js";
 export type { TensorEntry, TensorInfo } from "./safetensors-header.js";
 export {

@@ -132,7 +132,7 @@ const PLACE_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /** LLaVA's two products, or what {@link writeLlavaConfig} stored about another projector. */
-function readProjector(fields: ConfigFields): ProjectorConfig {
+export function readProjector(fields: ConfigFields): ProjectorConfig {
   const bias = fields.flag("multimodal_projector_bias", true);
   const ours = fields.object("basic_projector");
   if (ours === null) return { name: "mlp2x_gelu", options: { bias } };

@@ -51,12 +51,21 @@ export type HuggingFaceModel =
   | { readonly kind: "language"; readonly language: Decoder }
   | { readonly kind: "vision"; readonly vision: Vit };
 
+/** What a folder in Hugging Face layout holds. */
+export type ModelKind = HuggingFaceModel["kind"];
+
 /** Options of {@link loadHuggingFace}. */
 export interface LoadOptions {
   /** Of a vision tower: which hidden state its features are. Default −2. A LLaVA's config says its own. */
   readonly layer?: number;
   /** How the matrices of the vision tower and the language model are kept. Default `f32`. Projectors are float32. */
   readonly storage?: WeightStorage;
+}
+
+/** Options of {@link loadHuggingFace} for folders that must hold some kinds of models. */
+export interface LoadKindOptions<K extends ModelKind> extends LoadOptions {
+  /** Another kind is refused before any weight is read. Default: all kinds. */
+  readonly kinds?: readonly K[];
 }
 
 /**
@@ -66,15 +75,25 @@ export interface LoadOptions {
  * Memory: the model in its storage, and once more its largest tensor. What is missing or has another shape is found
  * before a value is read.
  *
- * @throws `BasicError` `E_CONFIG` for a config that we cannot follow, `E_WEIGHTS_MISSING`,
+ * @throws `BasicError` `E_CONFIG` for a config that we cannot follow, and another kind of model; `E_WEIGHTS_MISSING`;
  *   `E_WEIGHTS_FORMAT` for damaged files, other shapes, or weights that the model has no place for.
  */
-export async function loadHuggingFace(folder: string, options: LoadOptions = {}): Promise<HuggingFaceModel> {
+export async function loadHuggingFace<K extends ModelKind = ModelKind>(
+  folder: string,
+  options: LoadKindOptions<K> = {},
+): Promise<Extract<HuggingFaceModel, { kind: K }>> {
   const path = join(folder, "config.json");
   const parsed = parseHuggingFaceConfig(readJson(path), path);
+  const { kinds } = options;
+  if (kinds !== undefined && !(kinds as readonly ModelKind[]).includes(parsed.kind)) {
+    throw new BasicError(
+      "E_CONFIG",
+      `${folder} holds a ${parsed.kind} model, expected a ${kinds.join(" or ")} model. Name another folder.`,
+    );
+  }
   const weights = new WeightFolder(folder);
   try {
-    return build(parsed, weights, options);
+    return build(parsed, weights, options) as Extract<HuggingFaceModel, { kind: K }>;
   } finally {
     weights.close();
   }
@@ -89,9 +108,7 @@ export async function loadLlava(
   folder: string,
   options: Pick<LoadOptions, "storage"> = {},
 ): Promise<LlavaModel> {
-  const model = await loadHuggingFace(folder, options);
-  if (model.kind === "llava") return model;
-  throw new BasicError("E_CONFIG", `${folder} holds a ${model.kind} model, expected model_type "llava".`);
+  return loadHuggingFace(folder, { ...options, kinds: ["llava"] });
 }
 
 function build(parsed: ModelConfig, weights: WeightFolder, options: LoadOptions): HuggingFaceModel {

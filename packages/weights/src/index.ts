@@ -35,9 +35,11 @@ export { isRemote } from "./hub/source.js";
 export {
   type HuggingFaceModel,
   type LlavaModel,
+  type LoadKindOptions,
   type LoadOptions,
   loadHuggingFace,
   loadLlava,
+  type ModelKind,
   type SaveOptions,
   saveHuggingFace,
 } from "./hugging-face.js";
@@ -50,9 +52,9 @@ export {
 export { isOriginalLlava, type OriginalConfig } from "./llava/original-config.js";
 export { type SpecialIds, saveForTransformers, type TransformersOptions } from "./llava/save-transformers.js";
 export { tensorsOf } from "./parameter-tensors.js";
-export { type LoadPeftOptions, loadPeft, type SavePeftOptions, savePeft } from "./peft.js";
+export { type LoadPeftOptions, loadPeft, restorePeft, type SavePeftOptions, savePeft } from "./peft.js";
 export { loadProjector, PROJECTOR_FILE, saveProjector } from "./projector-file.js";
-export { projectorTensors } from "./projector-tensors.js";
+export { projectorPieces } from "./projector-pieces.js";
 export { createDiskStore } from "./run-store.js";
 export { type ByteSource, bytesInMemory, Safetensors, type TensorFile } from "./safetensors.js";
 export type { TensorEntry, TensorInfo } from "./safetensors-header.js";

@@ -9,19 +9,24 @@ import { type BasicError, type BuiltInProjector, IMAGE_NEWLINE, MlpProjector } f
 export type Inexpressible = (what: string, expected: string, given: string, possible?: string) => BasicError;
 
 /**
- * The projector of LLaVA 1.5, which is the one that other programs know.
+ * Checks that pictures are one image each.
  *
- * @param inTiles - Whether the model's config cuts pictures.
- * @throws What `inexpressible` makes of another one, or of pictures in tiles.
+ * @throws What `inexpressible` makes of a projector of pictures in tiles.
+ */
+export function refuseTiles({ parameters }: BuiltInProjector, inexpressible: Inexpressible): void {
+  if (!parameters.has(IMAGE_NEWLINE)) return;
+  throw inexpressible("a picture", "one image", "tiles (anyres)", "model.imageAspectRatio pad or square");
+}
+
+/**
+ * The projector of LLaVA, which is the one that other programs know.
+ *
+ * @throws What `inexpressible` makes of another one.
  */
 export function requireLlavaProjector(
   projector: BuiltInProjector,
   inexpressible: Inexpressible,
-  inTiles = false,
 ): MlpProjector {
-  if (inTiles || projector.parameters.has(IMAGE_NEWLINE)) {
-    throw inexpressible("a picture", "one image", "tiles (anyres)", "model.imageAspectRatio pad or square");
-  }
   const refuse = (given: string): BasicError => inexpressible("the projector", "mlp2x_gelu", given);
   if (!(projector instanceof MlpProjector)) throw refuse(projector.name);
   const { layers, factor, outputNorm } = projector;

@@ -1,13 +1,7 @@
 import { join } from "node:path";
 
-import {
-  type AdaptableModel,
-  attachLora,
-  BasicError,
-  formatShape,
-  type Lora,
-  type ValueSource,
-} from "@basic-mllm/core";
+import { type AdaptableModel, attachLora, BasicError, formatShape, type Lora } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
 
 import { openSafetensors, writeSafetensors } from "./files.js";
 import { readJson, writeJson } from "./json-file.js";
@@ -39,7 +33,7 @@ export function loadPeft(folder: string, model: AdaptableModel, options: LoadPef
   const config = readPeftConfig(readJson(join(folder, CONFIG_FILE)), join(folder, CONFIG_FILE));
   const file = openSafetensors(join(folder, TENSOR_FILE));
   try {
-    const tensors = placesOf(file, model);
+    const tensors = placesOf(file, model.linears);
     const targets = [...new Set([...tensors.keys()].map((name) => name.replace(/\.lora_[AB]\.weight$/, "")))];
     return attachLora(model, {
       ...config,
@@ -52,14 +46,39 @@ export function loadPeft(folder: string, model: AdaptableModel, options: LoadPef
   }
 }
 
+/**
+ * Puts the values of a saved adapter into one that is attached already, for some of its products.
+ *
+ * @param folder - Of {@link savePeft}.
+ * @param products - Some of `lora.targets`.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` for an absent file or tensor, `E_WEIGHTS_FORMAT` for other products or shapes.
+ */
+export function restorePeft(folder: string, lora: Lora, products: readonly string[]): void {
+  const file = openSafetensors(join(folder, TENSOR_FILE));
+  try {
+    const places = placesOf(file, new Map(lora.targets.map((target) => [target, null])));
+    const values = valuesFrom(file, places, lora.options);
+    for (const name of products.flatMap((one) => [`${one}.lora_A.weight`, `${one}.lora_B.weight`])) {
+      const parameter = lora.parameters.get(name);
+      const { shape } = parameter;
+      parameter.assign(tf.tensor(values(name, shape), [...shape], "float32"));
+    }
+  } finally {
+    file.close();
+  }
+}
+
 /** Our names of the tensors, and theirs in the file. */
-function placesOf(file: Safetensors, model: AdaptableModel): ReadonlyMap<string, string> {
+function placesOf(
+  file: Safetensors,
+  products: Pick<ReadonlyMap<string, unknown>, "has" | "keys">,
+): ReadonlyMap<string, string> {
   const places = new Map<string, string>();
   for (const name of file.names) {
     const [, product, which] = tensorPattern.exec(name) ?? [];
     const ours = product === undefined ? undefined : ourName(product);
-    if (ours === undefined || !model.linears.has(ours)) {
-      const [first = "(none)"] = model.linears.keys();
+    if (ours === undefined || !products.has(ours)) {
+      const [first = "(none)"] = products.keys();
       throw new BasicError(
         "E_WEIGHTS_FORMAT",
         `${file.location}: the model has no product for the tensor "${name}"; its first one would be ` +
@@ -83,8 +102,8 @@ function ourName(product: string): string {
 function valuesFrom(
   file: Safetensors,
   places: ReadonlyMap<string, string>,
-  { rank }: PeftConfig,
-): ValueSource {
+  { rank }: Pick<PeftConfig, "rank">,
+): (name: string, shape: readonly number[]) => Float32Array {
   return (name, shape) => {
     const stored = places.get(name);
     if (stored === undefined) {

@@ -17,19 +17,19 @@ export interface Place {
 export type PlaceOf = (name: string, shape: readonly number[]) => Place;
 
 /** Places of whole tensors by their names. */
-function whole(namesOf: (name: string) => readonly string[]): PlaceOf {
+export function wholePlaces(namesOf: (name: string) => readonly string[]): PlaceOf {
   return (name, shape) => ({ names: namesOf(name), shape, firstRow: 0, rows: shape[0] ?? 1 });
 }
 
 /** Places of a vision tower: alone, in a CLIP, in a LLaVA. */
-export const visionPlace: PlaceOf = whole(visionNames);
+export const visionPlace: PlaceOf = wholePlaces(visionNames);
 
 /** Places of a LLaVA's projector. */
-export const projectorPlace: PlaceOf = whole(projectorNames);
+export const projectorPlace: PlaceOf = wholePlaces(projectorNames);
 
 /** Places of a language model: alone or in a LLaVA. */
 export function languagePlace(config: DecoderConfig): PlaceOf {
-  const place = whole(languageNames);
+  const place = wholePlaces(languageNames);
   return config.fusedProducts ? fusedPlaces(place, config) : place;
 }
 

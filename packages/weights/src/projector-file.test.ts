@@ -76,6 +76,32 @@ describe("image_newline", () => {
   });
 });
 
+describe("a projector with a norm after its products", () => {
+  const withNorm = (seed: number, rms: number) =>
+    createProjector("linear", { features: 4, width: 3, seed, outputNorm: { rms } });
+
+  it("comes back, and into nothing else", async () => {
+    const [trained, fresh] = [withNorm(1, 0.5), withNorm(2, 0.5)];
+    await saveProjector(path, trained);
+    loadProjector(path, fresh);
+    expect(valuesOf(fresh)).toEqual(valuesOf(trained));
+    const messages = [make("linear", 3), withNorm(3, 0.25)].map((other) => {
+      try {
+        loadProjector(path, other);
+      } catch (error) {
+        return error instanceof Error ? error.message.replaceAll(scratch, "") : "";
+      }
+      return "nothing was thrown";
+    });
+    expect(messages).toMatchInlineSnapshot(`
+      [
+        "/mm_projector.safetensors holds a projector that was trained with \`outputNorm\` {"rms":0.5}, but the one given has "none". Give it the same option. [E_WEIGHTS_FORMAT]",
+        "/mm_projector.safetensors holds a projector that was trained with \`outputNorm\` {"rms":0.5}, but the one given has {"rms":0.25}. Give it the same option. [E_WEIGHTS_FORMAT]",
+      ]
+    `);
+  });
+});
+
 describe("loadProjector", () => {
   const messageOf = (projector: BuiltInProjector): string => {
     const before = valuesOf(projector);

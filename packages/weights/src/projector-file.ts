@@ -1,8 +1,9 @@
 import { BasicError, formatShape, IMAGE_NEWLINE, type Projector } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
-import { openSafetensors, writeSafetensors } from "./files.js";
-import { projectorFileNames, projectorTensors } from "./projector-tensors.js";
+import { openSafetensors, writeAtomically } from "./files.js";
+import { checkOutputNorm } from "./projector-description.js";
+import { projectorFileNames, projectorPieces } from "./projector-pieces.js";
 import type { TensorFile } from "./safetensors.js";
 import { readTorchFile } from "./torch/torch-file.js";
 
@@ -14,12 +15,13 @@ const projectorPattern =
 
 /**
  * Writes the weights of a projector alone. A projector of ours has the names of LLaVA's mm_projector.bin
- * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own.
+ * (`model.mm_projector.0.weight`) or of one that its authors trained with LLaVA's code, another one its own. Name and
+ * options of one of ours are in the file's metadata.
  *
  * @throws `BasicError` `E_DISK_FULL`.
  */
 export async function saveProjector(path: string, projector: Projector): Promise<void> {
-  await writeSafetensors(path, projectorTensors(projector));
+  await writeAtomically(path, projectorPieces(projector));
 }
 
 /**
@@ -30,11 +32,13 @@ export async function saveProjector(path: string, projector: Projector): Promise
  * projector's own then stays too.
  *
  * @returns Names of the parameters that stay as they are.
- * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` where the file or a tensor is absent, `E_WEIGHTS_FORMAT` for other shapes,
+ *   or another `outputNorm`.
  */
 export function loadProjector(path: string, projector: Projector): readonly string[] {
   const file = openTensors(path);
   try {
+    checkOutputNorm(file, projector);
     const kept: string[] = [];
     const found = [...projector.parameters].flatMap((parameter) => {
       const names = projectorFileNames(projector, parameter.name);

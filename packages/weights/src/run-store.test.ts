@@ -91,6 +91,25 @@ describe("folders of a disk store", () => {
     expect(await readdir(join(folder, "checkpoints"))).toEqual(["step-1"]);
   });
 
+  it("take the pieces of a file as they come, and keep nothing where these end in an error", async () => {
+    const asked: string[] = [];
+    async function* pieces(last: "c" | "error") {
+      for (const piece of ["ab", last]) {
+        asked.push(piece);
+        if (piece === "error") throw new Error("read error");
+        yield bytes(piece);
+      }
+    }
+    await store.writeFolder("checkpoints/step-1", { "a.bin": pieces("c"), "b.json": bytes("{}") });
+    expect(text((await store.readFolder("checkpoints/step-1"))["a.bin"])).toBe("abc");
+    await expect(store.writeFolder("checkpoints/step-1", { "a.bin": pieces("error") })).rejects.toThrow(
+      "read error",
+    );
+    expect(asked).toEqual(["ab", "c", "ab", "error"]);
+    expect(text((await store.readFolder("checkpoints/step-1"))["a.bin"])).toBe("abc");
+    expect(await readdir(join(folder, "checkpoints"))).toEqual(["step-1"]);
+  });
+
   it.each([
     [
       "a changed byte",

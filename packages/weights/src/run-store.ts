@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 
-import { BasicError, explainDiskFull, type RunStore } from "@basic-mllm/core";
+import { BasicError, explainDiskFull, type FileContent, type RunStore } from "@basic-mllm/core";
 
 import { replaceFile, syncFolder, writeSynced } from "./files.js";
 import { takeLock } from "./run-lock.js";
@@ -11,10 +11,15 @@ const MANIFEST = "manifest.json";
 /** Names that a kill may leave behind: never listed, removed when the run is next locked. */
 const TEMPORARY = ".tmp-";
 
+interface ManifestEntry {
+  readonly sha256: string;
+  readonly bytes: number;
+}
+
 /** What is in a folder of `writeFolder`. */
 interface Manifest {
   readonly version: 1;
-  readonly files: Readonly<Record<string, { readonly sha256: string; readonly bytes: number }>>;
+  readonly files: Readonly<Record<string, ManifestEntry>>;
 }
 
 /**
@@ -95,13 +100,18 @@ async function truncateLines(path: string, lines: number): Promise<void> {
   if (end < text.length) await writeWhole(path, text.subarray(0, end));
 }
 
-async function writeFolder(path: string, files: Readonly<Record<string, Uint8Array>>): Promise<void> {
+async function writeFolder(path: string, files: Readonly<Record<string, FileContent>>): Promise<void> {
   const temporary = temporaryName(path);
   await rm(temporary, { recursive: true, force: true });
   await mkdir(temporary, { recursive: true });
   try {
-    for (const [name, bytes] of Object.entries(files)) await writeSynced(join(temporary, name), [bytes]);
-    await writeSynced(join(temporary, MANIFEST), [manifestOf(files)]);
+    const written: Record<string, ManifestEntry> = {};
+    for (const [name, content] of Object.entries(files)) {
+      const pieces = hashed(content);
+      await writeSynced(join(temporary, name), pieces);
+      written[name] = pieces.entry();
+    }
+    await writeSynced(join(temporary, MANIFEST), [encodeManifest(written)]);
     await syncFolder(temporary);
     await moveAside(path);
     await rename(temporary, path);
@@ -113,6 +123,22 @@ async function writeFolder(path: string, files: Readonly<Record<string, Uint8Arr
   await rm(`${temporary}.old`, { recursive: true, force: true });
 }
 
+/** The pieces of a file, hashed as they pass. */
+function hashed(content: FileContent): AsyncIterable<Uint8Array> & { entry(): ManifestEntry } {
+  const hash = createHash("sha256");
+  let bytes = 0;
+  return {
+    async *[Symbol.asyncIterator]() {
+      for await (const piece of content instanceof Uint8Array ? [content] : content) {
+        hash.update(piece);
+        bytes += piece.length;
+        yield piece;
+      }
+    },
+    entry: () => ({ sha256: hash.digest("hex"), bytes }),
+  };
+}
+
 /** A folder cannot be renamed onto another one. */
 async function moveAside(path: string): Promise<void> {
   const old = `${temporaryName(path)}.old`;
@@ -120,11 +146,8 @@ async function moveAside(path: string): Promise<void> {
   if (await exists(path)) await rename(path, old);
 }
 
-function manifestOf(files: Readonly<Record<string, Uint8Array>>): Uint8Array {
-  const entries = Object.entries(files).map(
-    ([name, bytes]) => [name, { sha256: sha256(bytes), bytes: bytes.length }] as const,
-  );
-  const manifest: Manifest = { version: 1, files: Object.fromEntries(entries) };
+function encodeManifest(files: Manifest["files"]): Uint8Array {
+  const manifest: Manifest = { version: 1, files };
   return new TextEncoder().encode(`${JSON.stringify(manifest, null, 2)}\n`);
 }
 

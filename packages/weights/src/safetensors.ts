@@ -19,6 +19,8 @@ export interface TensorFile {
   readonly location: string;
   /** In the order of the file. */
   readonly names: readonly string[];
+  /** Free text that the writer stored, where the format has room for it. */
+  readonly metadata?: Readonly<Record<string, string>>;
   /** Whether the file holds a tensor of that name. */
   has(name: string): boolean;
   /** @throws `BasicError` `E_WEIGHTS_MISSING`. */

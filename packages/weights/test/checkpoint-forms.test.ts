@@ -1,6 +1,6 @@
 // Checkpoints of the golden models in every form that we write, and in every storage that we load into.
 import "@tensorflow/tfjs-backend-cpu";
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { copyFile, mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -13,6 +13,7 @@ import {
   type HuggingFaceModel,
   type LoadOptions,
   loadHuggingFace,
+  loadLlava,
   openSafetensors,
   openWeights,
   type SaveOptions,
@@ -200,4 +201,21 @@ describe("the storage of a model", () => {
     expect(storages.map((set) => [...set].sort())).toEqual([["bf16", "f32"], ["f32"], ["bf16", "f32"]]);
     for (const set of partsOf(model)) set.dispose();
   });
+});
+
+it("refuses another kind of model by its config, before its weights are looked for", async () => {
+  const folder = await mkdtemp(join(scratch, "kind-"));
+  await copyFile(join(golden, "models", "siglip", "config.json"), join(folder, "config.json"));
+  const refusal = (work: Promise<unknown>): Promise<string> =>
+    work.then(
+      () => "",
+      (error: Error) => error.message.replaceAll(folder, "…"),
+    );
+  expect(await refusal(loadHuggingFace(folder, { kinds: ["language", "llava"] }))).toMatchInlineSnapshot(
+    `"… holds a vision model, expected a language or llava model. Name another folder. [E_CONFIG]"`,
+  );
+  expect(await refusal(loadLlava(folder))).toMatchInlineSnapshot(
+    `"… holds a vision model, expected a llava model. Name another folder. [E_CONFIG]"`,
+  );
+  expect(await refusal(loadHuggingFace(folder, { kinds: ["vision"] }))).toContain("E_WEIGHTS_MISSING");
 });

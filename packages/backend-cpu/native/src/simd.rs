@@ -205,6 +205,30 @@ pub fn sum(x: &[f32]) -> f32 {
     fold_lanes(lanes, |a, b| a + b)
 }
 
+/// Sum of `x` in 64 bits, in a fixed order. Call it from a [`multiversion!`](crate::multiversion) body.
+#[inline(always)]
+pub fn sum_wide(x: &[f32]) -> f64 {
+    const WIDE: usize = LANES / 2;
+    let mut lanes = [0.0f64; WIDE];
+    let (blocks, rest) = x.as_chunks::<WIDE>();
+    for block in blocks {
+        for i in 0..WIDE {
+            lanes[i] += f64::from(block[i]);
+        }
+    }
+    for (lane, &value) in lanes.iter_mut().zip(rest) {
+        *lane += f64::from(value);
+    }
+    let mut width = WIDE / 2;
+    while width > 0 {
+        for i in 0..width {
+            lanes[i] += lanes[i + width];
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
 /// Dot product in a fixed order. Call it from a [`multiversion!`](crate::multiversion) body.
 #[inline(always)]
 pub fn dot<const FMA: bool>(x: &[f32], y: &[f32]) -> f32 {

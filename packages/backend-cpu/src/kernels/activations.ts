@@ -1,8 +1,15 @@
-import { activation, activationBackward, gatedActivation, gatedActivationBackward } from "@basic-mllm/core";
+import {
+  activation,
+  activationBackward,
+  DROPOUT_STEPS,
+  dropoutKernel,
+  gatedActivation,
+  gatedActivationBackward,
+} from "@basic-mllm/core";
 
 import { implement } from "./implement.js";
 
-/** BasicActivation, BasicGatedActivation and their backward kernels. */
+/** BasicActivation, BasicGatedActivation and their backward kernels, BasicDropout. */
 export function registerActivations(): void {
   implement(activation, ({ native, attrs, floats, out }) => {
     native.activation(attrs.kind, floats("x"), out(0));
@@ -15,5 +22,11 @@ export function registerActivations(): void {
   });
   implement(gatedActivationBackward, ({ native, attrs, floats, out }) => {
     native.gatedActivationBackward(attrs.kind, floats("dy"), floats("gate"), floats("up"), out(0), out(1));
+  });
+  implement(dropoutKernel, ({ native, attrs, floats, out }) => {
+    const words = Array.from(attrs.stream, (word) => word >>> 0);
+    const [keyLow = 0, keyHigh = 0, streamLow = 0, streamHigh = 0] = words;
+    const threshold = attrs.probability * DROPOUT_STEPS;
+    native.dropout(threshold, keyLow, keyHigh, streamLow, streamHigh, floats("x"), out(0));
   });
 }

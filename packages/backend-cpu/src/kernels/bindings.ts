@@ -30,6 +30,16 @@ interface ElementBindings {
     dgate: Floats,
     dup: Floats,
   ): void;
+  /** `threshold` of 65536 values are dropped. Words are unsigned. */
+  dropout(
+    threshold: number,
+    keyLow: number,
+    keyHigh: number,
+    streamLow: number,
+    streamHigh: number,
+    x: Floats,
+    y: Floats,
+  ): void;
   /** Adds to `sum[0]`, tensor by tensor. */
   squaredNorm(count: number, x: Numbered<Floats>, sum: Floats): void;
   /** Changes `parameter`, `m` and `v`. */

@@ -259,6 +259,12 @@ export const CALLS: Readonly<Record<Exclude<keyof NativeBindings, (typeof NOT_FU
     const [x, y, z] = [a * rows * width, b * width * columns, a * rows * columns];
     return [floats(x), floats(y), out(z), a, b, ...sizes, pick(2) === 0, pick(2) === 0];
   },
+  dropout: ({ rows, width, pick }) => [
+    pick(1 << 16),
+    ...[pick(1 << 30), pick(1 << 30), pick(1 << 30), pick(1 << 30)],
+    floats(rows * width),
+    out(rows * width),
+  ],
   activation: (s) => [kind(s), floats(s.rows * s.width), out(s.rows * s.width)],
   activationBackward: (s) => [
     kind(s),

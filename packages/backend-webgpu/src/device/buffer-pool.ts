@@ -1,5 +1,3 @@
-import type { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
-
 import { type Failure, outOfMemory } from "./failure.js";
 
 /** Free buffers that are kept, unless told otherwise. */
@@ -10,18 +8,6 @@ const WATCHED_BYTES = 2 ** 20;
 
 /** No buffer is smaller, so that every tensor, also one without elements, can be bound. */
 const SMALLEST = 256;
-
-/** What tfjs's backend asks of its buffer manager. */
-type StockManager = Pick<
-  WebGPUBackend["bufferManager"],
-  | "acquireBuffer"
-  | "releaseBuffer"
-  | "getNumUsedBuffers"
-  | "getNumFreeBuffers"
-  | "dispose"
-  | "numBytesUsed"
-  | "numBytesAllocated"
->;
 
 /** Where the pool makes buffers, and how many bytes of free ones it keeps. */
 export interface PoolOptions {
@@ -36,7 +22,8 @@ export interface PoolOptions {
  * Sizes are rounded up to one of eight classes between powers of two, so that batches of like row counts share
  * buffers. Free buffers beyond a limit are destroyed, those first that were free for longest.
  */
-export class BufferPool implements StockManager {
+export class BufferPool {
+  /** Bytes of the buffers that are in use, and of all. */
   numBytesUsed = 0;
   numBytesAllocated = 0;
   /** Largest `numBytesAllocated` so far. */
@@ -88,10 +75,12 @@ export class BufferPool implements StockManager {
     this.#trim(this.#idleBytes);
   }
 
+  /** Buffers in use. */
   getNumUsedBuffers(): number {
     return this.#used.size;
   }
 
+  /** Free buffers. */
   getNumFreeBuffers(): number {
     return this.#free.size;
   }
@@ -107,6 +96,7 @@ export class BufferPool implements StockManager {
     }
   }
 
+  /** Destroys every buffer. */
   dispose(): void {
     this.#trim(0);
     for (const buffer of this.#used) this.#destroy(buffer);

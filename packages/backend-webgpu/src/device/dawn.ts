@@ -2,6 +2,9 @@ import { BasicError } from "@basic-mllm/core";
 
 import { reasonOf } from "./open.js";
 
+/** One for the process, for good: Dawn ends with the process's devices, used or not, when nothing refers to it. */
+let opened: GPU | undefined;
+
 /**
  * WebGPU in Node: Dawn, out of the package `webgpu`. Defines the global names of WebGPU, such as `GPUBuffer`, which
  * tfjs's backend looks at.
@@ -9,12 +12,14 @@ import { reasonOf } from "./open.js";
  * @throws BasicError `E_BACKEND_START` where the package is not installed or has nothing for this platform.
  */
 export async function openDawn(): Promise<GPU> {
+  if (opened !== undefined) return opened;
   try {
     const { create, globals } = await import("webgpu");
     for (const [name, value] of Object.entries(globals)) {
       if (!(name in globalThis)) Reflect.set(globalThis, name, value);
     }
-    return create([]) as unknown as GPU;
+    opened = create([]) as unknown as GPU;
+    return opened;
   } catch (cause) {
     throw new BasicError(
       "E_BACKEND_START",

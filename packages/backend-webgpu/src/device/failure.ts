@@ -13,6 +13,13 @@ export class Failure {
     this.#error ??= error;
   }
 
+  /** As {@link report}, unless a check that is under way finds the cause. */
+  reportConsequence(error: BasicError): void {
+    const checked: Promise<void> = Promise.all(this.#pending).then(() => this.report(error));
+    this.#pending.add(checked);
+    void checked.finally(() => this.#pending.delete(checked));
+  }
+
   /** @throws BasicError what was reported. */
   check(): void {
     if (this.#error !== undefined) throw this.#error;
@@ -50,6 +57,15 @@ export class Failure {
     this.#pending.add(checked);
     return result;
   }
+}
+
+/** A command that the device refused, outside of any scope. */
+export function refusedCommand({ message }: GPUError): BasicError {
+  return new BasicError(
+    "E_KERNEL_FAILED",
+    `The WebGPU device refused a command: ${message.trim().replace(/\.$/, "")}. Check the shapes that the last kernels were ` +
+      "given; where they are right, report this with the name of the adapter.",
+  );
 }
 
 /** The device is gone: nothing on it can be read any more. */

@@ -28,6 +28,11 @@ export class HostData {
     this.#buffers = buffers;
   }
 
+  /** Number of buffers that are kept. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
   /** A buffer with these bytes. It is never written again. */
   get(bytes: Uint8Array): GPUBuffer {
     const key = keyOf(bytes);

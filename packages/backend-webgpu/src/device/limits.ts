@@ -1,7 +1,17 @@
 import { BasicError } from "@basic-mllm/core";
 
-/** Limits that the kernels count on, and how much they need of each. All but the last two are WebGPU's guaranteed ones. */
-const NEEDED = {
+/** A limit that matters to the kernels. */
+export type LimitName =
+  | "maxStorageBuffersPerShaderStage"
+  | "maxComputeWorkgroupStorageSize"
+  | "maxComputeInvocationsPerWorkgroup"
+  | "maxComputeWorkgroupSizeX"
+  | "maxComputeWorkgroupsPerDimension"
+  | "maxStorageBufferBindingSize"
+  | "maxBufferSize";
+
+/** Limits that the kernels count on, and how much they need of each: no more than WebGPU guarantees. */
+const NEEDED: Readonly<Record<LimitName, number>> = {
   maxStorageBuffersPerShaderStage: 8,
   maxComputeWorkgroupStorageSize: 16_384,
   maxComputeInvocationsPerWorkgroup: 256,
@@ -9,19 +19,18 @@ const NEEDED = {
   maxComputeWorkgroupsPerDimension: 65_535,
   maxStorageBufferBindingSize: 128 * 2 ** 20,
   maxBufferSize: 128 * 2 ** 20,
-} as const;
-
-/** A limit of {@link NEEDED}. */
-export type LimitName = keyof typeof NEEDED;
+};
 
 const names = Object.keys(NEEDED) as readonly LimitName[];
 
-/** Where a machine has less, what would still fit. */
+/** What would fit in less memory. */
+const SMALLER =
+  "Take a recipe with fewer rows in a micro-batch (`rowBudget`, `batchSize`) and a smaller vocabulary, on another adapter or " +
+  'on the backend "cpu": the kernels do not start below this';
+
 const FIXES: Readonly<Partial<Record<LimitName, string>>> = {
-  maxStorageBufferBindingSize:
-    "A recipe with a smaller model, a smaller vocabulary or fewer rows in a micro-batch would need less, but the kernels are not tested below this",
-  maxBufferSize:
-    "A recipe with a smaller model, a smaller vocabulary or fewer rows in a micro-batch would need less, but the kernels are not tested below this",
+  maxStorageBufferBindingSize: SMALLER,
+  maxBufferSize: SMALLER,
 };
 
 /** Limits of an adapter or device, by name. */

@@ -2,26 +2,28 @@ import type * as tf from "@tensorflow/tfjs-core";
 
 import type { WebGpuBackend } from "../backend.js";
 import { spread } from "./implement.js";
+import { mainOfGroups } from "./main.wgsl.js";
+import { sizeOf } from "./parts.js";
 
-/** Elements of one workgroup: 64 invocations, 4 elements each. */
-const PER_GROUP = 256;
+const THREADS = 64;
+/** Elements of one workgroup: 4 a thread. */
+const PER_GROUP = 4 * THREADS;
 
 /** `main` of a shader that calls its function `element(i)` for every i below `uniforms.count`. */
 export const forEachElement = /* wgsl */ `
-@compute @workgroup_size(64)
-fn main(
-  @builtin(workgroup_id) group : vec3<u32>,
-  @builtin(num_workgroups) groups : vec3<u32>,
-  @builtin(local_invocation_index) lane : u32,
-) {
-  let first = (group.x + group.y * groups.x) * 256u + lane;
-  for (var i = first; i < min(first + 256u, uniforms.count); i += 64u) {
+${mainOfGroups(THREADS)}
+  let first = number * ${PER_GROUP}u + lane;
+  for (var i = first; i < min(first + ${PER_GROUP}u, uniforms.count); i += ${THREADS}u) {
     element(i);
   }
 }`;
 
 /** Uniforms and workgroups for {@link forEachElement} over the elements of a tensor. */
 export function overElements({ shape }: tf.TensorInfo, backend: WebGpuBackend) {
-  const count = shape.reduce((product, size) => product * size, 1);
+  return overCount(sizeOf(shape), backend);
+}
+
+/** As {@link overElements}, for so many elements. */
+export function overCount(count: number, backend: WebGpuBackend) {
   return { uniforms: { count }, workgroups: spread(Math.ceil(count / PER_GROUP), backend) };
 }

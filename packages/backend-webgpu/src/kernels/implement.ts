@@ -51,6 +51,31 @@ export function implement<Name extends string, Attrs extends Attributes>(
 }
 
 /**
+ * Registers a body that changes inputs in place and returns those: the outputs share their memory.
+ *
+ * @public
+ */
+export function implementInPlace<Name extends string, Attrs extends Attributes>(
+  contract: KernelContract<Name, Attrs>,
+  body: (call: InPlaceCall<Name, Attrs>) => readonly tf.TensorInfo[],
+): void {
+  implementKernel<Name, Attrs, WebGpuBackend>({
+    contract,
+    backend: BACKEND_NAME,
+    run: ({ inputs, attrs, backend }) =>
+      withTensors(backend, (_, scratch) =>
+        body({ backend, inputs, attrs, scratch }).map((tensor) => backend.alias(tensor)),
+      ),
+  });
+}
+
+/** What a body that writes in place works with. */
+export type InPlaceCall<Name extends string, Attrs extends Attributes> = Pick<
+  Call<Name, Attrs>,
+  "backend" | "inputs" | "attrs" | "scratch"
+>;
+
+/**
  * Runs `body` with functions that make the tensors it returns, and those that it needs in between. When it throws, all
  * are released.
  */

@@ -60,6 +60,7 @@ export const convert = defineCliCommand({
     for (const file of files) {
       terminal.line(`  ${file}  ${(statSync(file).size / 1e6).toFixed(2)} MB`);
     }
+    for (const caveat of TARGETS[target].caveats?.(source) ?? []) terminal.warn(caveat);
     terminal.result({ from: args.from, to: target, dtype: dtype.toLowerCase(), out: args.out, files });
     return 0;
   },

@@ -37,6 +37,7 @@ export const evaluate = defineCliCommand({
       const weights = await restoreRun(args.run, {
         recipe,
         groups: session.objective.groups,
+        lora: session.lora ?? null,
         statistics: session.statistics ?? null,
       });
       const globalStep = weights.globalStep ?? 0;

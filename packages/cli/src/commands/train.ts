@@ -31,7 +31,7 @@ export const train = defineCliCommand({
       type: "string",
       valueHint: "name",
       description:
-        "Device: cpu, or what a plugin adds; webgpu and cuda are not released yet. Never falls back to another.",
+        "Device: cpu, webgpu, or what a plugin adds; cuda is not released yet. Never falls back to another.",
     },
     seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
     steps: {
@@ -54,6 +54,12 @@ export const train = defineCliCommand({
       type: "string",
       valueHint: "n",
       description: "Threads of the cpu backend. Default: all processors.",
+    },
+    workers: {
+      type: "string",
+      valueHint: "n",
+      description:
+        "Threads that open pictures, taken from those of the cpu backend unless --threads is given. Default: the recipe's, else 0.",
     },
     "memory-limit": {
       type: "string",
@@ -86,8 +92,7 @@ export const train = defineCliCommand({
   run: async ({ args, repeated, terminal }) => {
     const resume = checkpointOf(args);
     const recipe = withOptions(await loadRecipe(args.recipe, repeated("set")), args);
-    const threads = wholeNumber("train", "threads", args.threads);
-    const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
+    const resources = resourcesOf(args, recipe);
     const out = args.out ?? defaultRunFolder(recipe);
     const blind = args.blind === true;
     if (args.dry !== true) checkRunFolder(blind ? join(out, "blind") : out, args.resume === true);
@@ -100,8 +105,7 @@ export const train = defineCliCommand({
       signal: interrupt.signal,
       onPhase: interrupt.enter,
       report: args.report !== false,
-      ...(threads !== undefined && { threads }),
-      ...(memoryLimit !== undefined && { memoryLimit }),
+      ...resources,
       ...(resume !== undefined && { resume }),
       ...besideCommand(args.recipe, recipeOptions(args, repeated("set"))),
     };
@@ -125,6 +129,23 @@ export const train = defineCliCommand({
 function besideCommand(recipe: string, options: readonly string[]): Pick<TrainRunOptions, "besideCommand"> {
   const program = ownProgram();
   return program === undefined ? {} : { besideCommand: { program, command: ["train", recipe, ...options] } };
+}
+
+/** What the run may use of the computer. */
+function resourcesOf(
+  args: Readonly<Record<"threads" | "workers" | "memory-limit", string | undefined>>,
+  recipe: Recipe,
+): Pick<TrainRunOptions, "threads" | "workers" | "memoryLimit"> {
+  const threads = wholeNumber("train", "threads", args.threads);
+  const workers = wholeNumber("train", "workers", args.workers, 0);
+  // Refused where the recipe could not say it: too many, or a task without pictures.
+  if (workers !== undefined) applyOverrides(recipe, [`data.workers=${workers}`]);
+  const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
+  return {
+    ...(threads !== undefined && { threads }),
+    ...(workers !== undefined && { workers }),
+    ...(memoryLimit !== undefined && { memoryLimit }),
+  };
 }
 
 /** Which checkpoint to go on from; undefined: from the start. */
@@ -155,7 +176,7 @@ function withOptions(recipe: Recipe, { backend, seed, steps }: RecipeOptions): R
 /** Options that make a recipe, together with `--set`. */
 const RECIPE_OPTIONS = ["backend", "seed", "steps"] as const;
 /** Options that a resumed run is given again. */
-const KEPT = [...RECIPE_OPTIONS, "threads", "memory-limit"] as const;
+const KEPT = [...RECIPE_OPTIONS, "threads", "workers", "memory-limit"] as const;
 
 /** The options that make a recipe, to be given to another process. */
 function recipeOptions(args: RecipeOptions, sets: readonly string[]): readonly string[] {

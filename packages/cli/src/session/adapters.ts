@@ -16,7 +16,7 @@ import type { ChannelStatistics } from "@basic-mllm/data";
 import { loadPeft, loadProjector, PROJECTOR_FILE } from "@basic-mllm/weights";
 
 import { canFold, unfoldStatistics } from "./fold-statistics.js";
-import { copyParameters } from "./open-run.js";
+import { copyParameters } from "./restore-model.js";
 
 /**
  * Puts the adapters of `model.lora` on the language model; null where the recipe has none.

@@ -23,8 +23,7 @@ export async function backendStatus(): Promise<readonly BackendStatus[]> {
     BACKENDS.map(async ({ name, describe }) => {
       if (!installed(name)) return { name, description: describe, works: false, reason: missing(name) };
       try {
-        const { device } = await startBackend(name);
-        return { name, description: device, works: true, reason: "" };
+        return { name, description: await deviceOf(name), works: true, reason: "" };
       } catch (error) {
         const reason = error instanceof BasicError ? error.message : String(error);
         return { name, description: describe, works: false, reason };
@@ -33,11 +32,18 @@ export async function backendStatus(): Promise<readonly BackendStatus[]> {
   );
 }
 
+/** What a backend computes with. A process has one backend, so those but the CPU's are not started, only asked. */
+async function deviceOf(name: string): Promise<string> {
+  if (name === "cpu") return (await startBackend(name)).device;
+  const { probe } = (await import(`@basic-mllm/backend-${name}`)) as { probe: () => Promise<string> };
+  return probe();
+}
+
 /** Why a backend is not here, and what to do. */
 function missing(name: string): string {
-  return name === "cpu"
-    ? "@basic-mllm/backend-cpu is not installed: npm install @basic-mllm/backend-cpu"
-    : "not released yet: use cpu";
+  return name === "cuda"
+    ? "not released yet: use cpu"
+    : `@basic-mllm/backend-${name} is not installed: npm install @basic-mllm/backend-${name}`;
 }
 
 function installed(name: string): boolean {

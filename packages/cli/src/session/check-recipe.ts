@@ -1,4 +1,11 @@
-import { BasicError, type Recipe, type RecipeStage, resolveSteps, type VlmRecipe } from "@basic-mllm/core";
+import {
+  BasicError,
+  packStep,
+  type Recipe,
+  type RecipeStage,
+  resolveSteps,
+  type VlmRecipe,
+} from "@basic-mllm/core";
 import {
   encodeSample,
   findTemplate,
@@ -26,7 +33,7 @@ export interface StageCheck {
   readonly samples: number;
   readonly imageRows: number;
   readonly rows: { readonly min: number; readonly max: number };
-  /** Rows of a batch of the longest samples. */
+  /** Rows of a micro-batch of the longest samples. */
   readonly batchRows: number;
   readonly rowBudget: number;
   /** Share of tokens without a label. */
@@ -149,7 +156,7 @@ function checkStage(
   const found: StageCheck = {
     stage: name,
     ...seen,
-    batchRows: fill(longest, stage.batchSize),
+    batchRows: stage.packing === "rows" ? packedRows(longest, stage) : fill(longest, stage.batchSize),
     rowBudget: stage.rowBudget,
   };
   return { found, problems: [...checked.problems, ...budgetProblems(found, stage)] };
@@ -215,6 +222,14 @@ function fill(longest: readonly number[], batchSize: number): number {
   );
 }
 
+/** Rows of the fullest micro-batch that the longest samples are packed into. */
+function packedRows(longest: readonly number[], { batchSize, accumulate, rowBudget }: RecipeStage): number {
+  const samples = batchSize * accumulate;
+  const repeated = Int32Array.from({ length: samples }, (_, i) => longest[i % longest.length] ?? 0);
+  const [fullest = Int32Array.of()] = packStep(repeated, (rows) => rows, { budget: rowBudget });
+  return fullest.reduce((sum, rows) => sum + rows, 0);
+}
+
 function budgetProblems(found: StageCheck, { batchSize }: RecipeStage): readonly string[] {
   const { stage, rows, batchRows, rowBudget } = found;
   if (rows.max > rowBudget) {
@@ -224,6 +239,6 @@ function budgetProblems(found: StageCheck, { batchSize }: RecipeStage): readonly
   }
   if (batchRows <= rowBudget) return [];
   return [
-    `stage ${stage}: a batch of the ${batchSize} longest samples has ${batchRows} rows, and rowBudget is ${rowBudget}. Lower batchSize, or raise rowBudget.`,
+    `stage ${stage}: a batch of the ${batchSize} longest samples has ${batchRows} rows, and rowBudget is ${rowBudget}. Lower batchSize, raise rowBudget, or set packing to "rows".`,
   ];
 }

@@ -1,10 +1,9 @@
 import { setTimeout } from "node:timers/promises";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import {
   BasicError,
   momentBytes,
   type Objective,
+  PIECE_BYTES,
   type Recipe,
   type RecipeStage,
   type RehearsalInput,
@@ -14,10 +13,11 @@ import {
 } from "@basic-mllm/core";
 
 import { bytes, table } from "../terminal.js";
+import { collectGarbage } from "./garbage.js";
 import type { TaskSession } from "./task.js";
 
 /** Garbage that V8 keeps before it collects, and kernels' scratch memory: measured in runs of the quickstart. */
-const GARBAGE_BYTES = 28e6;
+const GARBAGE_BYTES = 31e6;
 
 /** Memory that a stage is known to take before any step, in bytes. */
 export interface StageState {
@@ -27,7 +27,7 @@ export interface StageState {
   readonly parameters: number;
   /** A gradient and AdamW's two moments of every parameter that trains. */
   readonly state: number;
-  /** A checkpoint: values and moments copied to the host, and the file made of them. */
+  /** A checkpoint: its tensors go to the host and to the disk in pieces. */
   readonly saving: number;
 }
 
@@ -41,7 +41,7 @@ export interface StageMemory extends StageState {
 
 /** Bytes of a parameter's value and of its gradient. */
 const VALUE_BYTES = 4;
-/** A checkpoint is held twice while it is written: as copies, and as a file. */
+/** Tensors are held twice while they are written: as the backend gives them, and gathered in a piece of the file. */
 const CHECKPOINT_COPIES = 2;
 
 /** What each stage is known to take, from sizes alone: activations come on top. */
@@ -76,7 +76,7 @@ export async function estimateMemory<Batch>(
   }
   const growth = await rehearseStages(inputs);
   // Afterwards: the code and the heap that training needs are there.
-  const resident = (await settledResident()) + GARBAGE_BYTES;
+  const resident = await settledResident();
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
   // Packed moments lie outside of the backend's memory.
   const packed = Object.values(recipe.stages).map((stage) =>
@@ -85,17 +85,25 @@ export async function estimateMemory<Batch>(
   return states.map((stage, i) => {
     const grown = growth?.[i];
     const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
-    const peak = training === null ? null : Math.max(resident + training + stage.saving, peakSoFar);
+    // Garbage is collected before a checkpoint is written.
+    const more = Math.max(GARBAGE_BYTES, stage.saving);
+    const peak = training === null ? null : Math.max(resident + training + more, peakSoFar);
     return { ...stage, training, resident: peak };
   });
 }
 
-/** What has trained so far, and the moments of the last of these stages. */
+/** What has trained so far, or a piece of it with its largest tensor. */
 function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, stages: readonly string[]) {
   const trained = stages.map((name) => recipe.stages[name]).filter((stage) => stage !== undefined);
   const last = trained.at(-1);
   const moments = last === undefined ? 0 : momentsOf(last, objective);
-  return CHECKPOINT_COPIES * (VALUE_BYTES * sizeOf(trained, objective) + moments);
+  const all = VALUE_BYTES * sizeOf(trained, objective) + moments;
+  // A moment is never larger than its parameter.
+  const sizes = Object.values(trainedParts(trained, objective.groups)).flatMap((set) =>
+    [...set].map(({ size }) => size),
+  );
+  const largest = VALUE_BYTES * sizes.reduce((most, size) => Math.max(most, size), 0);
+  return CHECKPOINT_COPIES * Math.min(all, largest + PIECE_BYTES);
 }
 
 /** A gradient and both moments of what a stage trains. */
@@ -118,10 +126,8 @@ function sizeOf<Batch>(stages: readonly RecipeStage[], { groups }: Objective<Bat
 
 /** Resident bytes of this process without its garbage. */
 async function settledResident(): Promise<number> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
   for (let i = 0; i < 3; i++) {
-    collect();
+    collectGarbage();
     // Array buffers go back in the background.
     await setTimeout(100);
   }
@@ -158,7 +164,8 @@ export function memoryTable(stages: readonly StageMemory[]): string {
   );
 }
 
-const SMALLER = "Lower batchSize (and raise accumulate), train fewer parts, or raise the limit.";
+const SMALLER =
+  "Lower batchSize (and raise accumulate), or rowBudget where samples are packed, train fewer parts, or raise the limit.";
 
 /**
  * Stops a run that would take more memory than it may. No limit: anything goes.

@@ -112,6 +112,7 @@ async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> 
   await restoreRun(folder, {
     recipe,
     groups: session.objective.groups,
+    lora: session.lora ?? null,
     statistics: session.statistics ?? null,
   });
   return session;

@@ -6,8 +6,8 @@ import {
   checkSameFrozen,
   frozenFingerprints,
   type Groups,
+  type Lora,
   loadCheckpoint,
-  type ParameterSet,
   parseRecipe,
   RECIPE_FILE,
   type Recipe,
@@ -15,12 +15,11 @@ import {
   trainedParts,
 } from "@basic-mllm/core";
 import type { ChannelStatistics } from "@basic-mllm/data";
-import { createDiskStore, loadHuggingFace } from "@basic-mllm/weights";
-import * as tf from "@tensorflow/tfjs-core";
+import { createDiskStore } from "@basic-mllm/weights";
 
-import { unfoldStatistics } from "./fold-statistics.js";
 import { readRunJson } from "./json-file.js";
 import { lookForPluginsIn } from "./plugins.js";
+import { holdsModel, restoreAdapters, restoreModel } from "./restore-model.js";
 import { holdsParts, restoreParts } from "./vlm-save.js";
 
 /** What to do about a run whose recipe cannot be read. */
@@ -66,6 +65,8 @@ export function withoutTraining<R extends Recipe>(recipe: R, use: { readonly eva
 export interface OpenedModel {
   readonly recipe: Recipe;
   readonly groups: Groups;
+  /** Adapters of the language model, where it has some. */
+  readonly lora: Lora | null;
   /** Of the standardised features, where the recipe standardises. */
   readonly statistics?: ChannelStatistics | null;
 }
@@ -73,11 +74,12 @@ export interface OpenedModel {
 /**
  * Puts the trained weights of a run into its opened model: those of the last checkpoint, else of `model/`.
  *
- * @throws `BasicError` `E_CHECKPOINT_MISSING` where the run has neither, `E_RESUME_CHANGED` where its base is another.
+ * @throws `BasicError` `E_CHECKPOINT_MISSING` where the run has neither, `E_RESUME_CHANGED` where its base is another,
+ *   `E_WEIGHTS_MISSING`.
  */
 export async function restoreRun(
   folder: string,
-  { recipe, groups, statistics = null }: OpenedModel,
+  { recipe, groups, lora, statistics = null }: OpenedModel,
 ): Promise<RestoredWeights> {
   const checkpoint = await loadCheckpoint(createDiskStore(folder), "last");
   if (checkpoint !== null) {
@@ -85,19 +87,20 @@ export async function restoreRun(
     return { from: checkpoint.folder, globalStep: checkpoint.position.globalStep };
   }
   const model = join(folder, "model");
+  const parts = { groups, lora };
   if (holdsParts(model)) {
-    restoreParts(model, groups);
-    silenceAdapters(groups);
+    restoreAdapters(model, parts);
+    await restoreParts(model, parts);
     return { from: "model", globalStep: null };
   }
-  if (!existsSync(join(model, "config.json"))) {
+  if (!holdsModel(model)) {
     throw new BasicError(
       "E_CHECKPOINT_MISSING",
       `The run in ${folder} has no trained weights: neither a checkpoint nor ${model}. Train it first, or resume it.`,
     );
   }
-  await restoreModel(model, groups, statistics);
-  silenceAdapters(groups);
+  restoreAdapters(model, parts);
+  await restoreModel(model, parts, statistics);
   return { from: "model", globalStep: null };
 }
 
@@ -108,38 +111,4 @@ async function restoreCheckpoint(checkpoint: Checkpoint, recipe: Recipe, groups:
   const stages = reached.flatMap((name) => recipe.stages[name] ?? []);
   restoreParameters(checkpoint, groups, trainedParts(stages, groups));
   checkSameFrozen(checkpoint, await frozenFingerprints(stages, groups));
-}
-
-/** A saved model has the updates of its adapters in its weights. */
-function silenceAdapters({ lora }: Groups): void {
-  for (const parameter of lora ?? []) {
-    if (parameter.name.endsWith(".lora_B.weight")) parameter.assign(tf.zerosLike(parameter.value));
-  }
-}
-
-/** A saved model standardises features in its projector; here they come standardised. */
-async function restoreModel(
-  folder: string,
-  groups: Groups,
-  statistics: ChannelStatistics | null,
-): Promise<void> {
-  const saved = await loadHuggingFace(folder);
-  const unfold = saved.kind === "llava" && statistics !== null;
-  const loaded = unfold
-    ? { ...saved, projector: await unfoldStatistics(saved.projector, statistics) }
-    : saved;
-  if (unfold) saved.projector.parameters.dispose();
-  const parts = Object.entries(loaded).flatMap(([name, part]) =>
-    typeof part === "object" && "parameters" in part ? [[name, part.parameters] as const] : [],
-  );
-  for (const [name, parameters] of parts) {
-    const group = groups[name];
-    if (group !== undefined) copyParameters(parameters, group);
-    parameters.dispose();
-  }
-}
-
-/** Copies every value of a set to the parameter of the same name. */
-export function copyParameters(from: ParameterSet, to: ParameterSet): void {
-  for (const parameter of from) to.get(parameter.name).assign(tf.clone(parameter.value));
 }

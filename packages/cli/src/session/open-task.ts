@@ -13,14 +13,21 @@ export interface OpenOptions {
   readonly cache: string;
   /** Stops the building of data and features. */
   readonly signal?: AbortSignal;
+  /** Threads that open pictures. Default: the recipe's. */
+  readonly workers?: number;
 }
 
 /** Opens a recipe's task. The batch type stays inside of the session. */
 export async function openTask(
-  { recipe, terminal, cache, signal }: OpenOptions,
+  { recipe, terminal, cache, signal, workers }: OpenOptions,
   blind: boolean,
 ): Promise<TaskSession<never>> {
-  const around = { terminal, cache, ...(signal !== undefined && { signal }) };
+  const around = {
+    terminal,
+    cache,
+    ...(signal !== undefined && { signal }),
+    ...(workers !== undefined && { workers }),
+  };
   switch (recipe.task) {
     case "vlm":
       return (await openVlm({ recipe, ...around }, { blind })) as unknown as TaskSession<never>;

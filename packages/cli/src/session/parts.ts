@@ -83,6 +83,7 @@ const languageFolder = z.strictObject({ storage });
 export async function encoderFromFolder(folder: string, options: Readonly<Record<string, unknown>>) {
   const { layer, storage } = parseFolder(encoderFolder, folder, options);
   const model = await loadHuggingFace(folder, {
+    kinds: ["vision", "llava"],
     ...(layer !== undefined && { layer }),
     ...(storage !== undefined && { storage }),
   });
@@ -95,19 +96,19 @@ export async function encoderFromFolder(folder: string, options: Readonly<Record
       `${folder} holds a LLaVA whose features are of layer ${featureLayer}, but model.visionLayer is ${layer}. Set it to ${featureLayer}.`,
     );
   }
-  if (model.kind !== "vision") throw wrongKind(folder, "vision", model.kind);
   return model.vision;
 }
 
 /** A language model with weights, also that of a LLaVA. `options.storage` says how its matrices are kept; only float32 ones can train. */
 export async function languageFromFolder(folder: string, options: Readonly<Record<string, unknown>> = {}) {
   const { storage } = parseFolder(languageFolder, folder, options);
-  const model = await loadHuggingFace(folder, storage === undefined ? {} : { storage });
+  const model = await loadHuggingFace(folder, {
+    kinds: ["language", "llava"],
+    ...(storage !== undefined && { storage }),
+  });
   if (model.kind === "llava") {
     for (const { parameters } of [model.projector, model.vision]) parameters.dispose();
-    return model.language;
   }
-  if (model.kind !== "language") throw wrongKind(folder, "language", model.kind);
   return model.language;
 }
 

@@ -35,6 +35,15 @@ describe("printStartTable", () => {
     `);
   });
 
+  it("shows what a step is divided into, where that is rows", () => {
+    const [stage] = Object.values(tinyEncoder.stages);
+    const packed = { ...stage, packing: "rows", accumulate: 2, rowBudget: 2048 };
+    const recipe = { ...tinyEncoder, stages: { contrast: packed } } as typeof tinyEncoder;
+    expect(printed({ recipe, parts })).toContain(
+      "steps of batch 128 packed into at most 2048 rows at a time,",
+    );
+  });
+
   it("shows a weight of the language loss that is not 1", () => {
     const { quickstart } = recipes;
     if (quickstart === undefined) throw new Error("the quickstart is gone");

@@ -66,9 +66,13 @@ export async function printStart<Batch>(
 }
 
 function describeStage(stage: Recipe["stages"][string]): string {
-  const { steps, batchSize, accumulate, learningRate } = stage;
+  const { steps, batchSize, accumulate, rowBudget, learningRate } = stage;
   const length = typeof steps === "number" ? `${steps} steps` : `${steps.epochs} epochs`;
-  const batch = accumulate > 1 ? `${batchSize} × ${accumulate}` : `${batchSize}`;
+  const divided = accumulate > 1 ? `${batchSize} × ${accumulate}` : `${batchSize}`;
+  const batch =
+    stage.packing === "rows"
+      ? `${batchSize * accumulate} packed into at most ${rowBudget} rows at a time`
+      : divided;
   const losses = Object.entries(stage.losses).map(([loss, { weight }]) => `${weight} ${loss}`);
   const total = losses.join(" + ");
   return `${length} of batch ${batch}, learning rate ${JSON.stringify(learningRate)}, loss = ${total}`;

@@ -1,6 +1,7 @@
 import {
   type EvaluationMoment,
   type EvaluationResult,
+  type Lora,
   type Objective,
   type Recipe,
   type TrainingData,
@@ -25,6 +26,8 @@ export interface TaskSession<Batch> {
   readonly objective: Objective<Batch>;
   /** Of the standardised features, where the recipe standardises. */
   readonly statistics?: ChannelStatistics | null;
+  /** Adapters of the language model, where it has some. */
+  readonly lora?: Lora | null;
   data(stage: string): Promise<TrainingData<Batch>>;
   /** Measures the model as it is now. */
   evaluate(moment: EvaluationMoment): Promise<readonly EvaluationResult[]>;
@@ -53,6 +56,8 @@ export interface TaskContext<R extends Recipe = Recipe> {
   readonly cache: string;
   /** Stops the building of data and features. */
   readonly signal?: AbortSignal;
+  /** Threads that open pictures. Default: the recipe's. */
+  readonly workers?: number;
 }
 
 /**

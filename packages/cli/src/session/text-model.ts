@@ -54,14 +54,7 @@ async function openFile(path: string): Promise<Opened> {
 async function openFolder(path: string): Promise<Opened> {
   const read = await readTokenizerFiles(join(path, "tokenizer.json"));
   const files = { tokenizer: read["tokenizer.json"], config: read["tokenizer_config.json"] };
-  const model = await loadHuggingFace(path);
-  if (model.kind === "vision") {
-    model.vision.parameters.dispose();
-    throw new BasicError(
-      "E_CONFIG",
-      `${path} describes a vision model, which writes no text. Name a language model, or a run of basic-mllm train.`,
-    );
-  }
+  const model = await loadHuggingFace(path, { kinds: ["language", "llava"] });
   if (model.kind === "llava") {
     model.vision.parameters.dispose();
     model.projector.parameters.dispose();

@@ -23,6 +23,7 @@ import { createDiskStore } from "@basic-mllm/weights";
 import type { Terminal } from "../terminal.js";
 import { blindRecipe, blindResume, EVALUATION_FILE, hasBlindStages } from "./blind-baseline.js";
 import { withBlindBeside } from "./blind-process.js";
+import { withoutGarbage } from "./garbage.js";
 import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
 import { checkMemoryLimit, estimateMemory, memoryTable } from "./memory.js";
@@ -52,6 +53,8 @@ export interface TrainRunOptions {
   readonly onPhase?: (phase: RunPhase) => void;
   readonly report: boolean;
   readonly threads?: number;
+  /** Threads that open pictures. Default: the recipe's. */
+  readonly workers?: number;
   /** Bytes of resident memory that the run may take; it does not start where it would take more. */
   readonly memoryLimit?: number;
   readonly resume?: CheckpointChoice;
@@ -190,7 +193,7 @@ async function trainSession<Batch>(
         if (session.statistics) await writeStatistics(out, session.statistics);
         return session.data(stage);
       },
-      store,
+      store: withoutGarbage(store),
       signal,
       evaluate: (moment) => session.evaluate(moment),
       onEvent: (event) => {

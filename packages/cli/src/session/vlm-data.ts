@@ -27,9 +27,10 @@ import type { QuestionItem, QuestionType } from "@basic-mllm/evaluate";
 import { templateWords } from "@basic-mllm/scenes";
 
 import type { Terminal } from "../terminal.js";
+import { openPictureThreads } from "./picture-threads.js";
 import { openScenes } from "./scenes.js";
 import type { TaskContext } from "./task.js";
-import { type NamedData, type OpenStore, openStores, type StoreOptions } from "./vlm-stores.js";
+import { type NamedData, type OpenStore, openStores, readsPixels, type StoreOptions } from "./vlm-stores.js";
 
 /** A named set of samples with the pictures they show. */
 export interface VlmSet {
@@ -45,6 +46,8 @@ export interface VlmSets {
   readonly statistics: ChannelStatistics | null;
   readonly train: ReadonlyMap<string, VlmSet>;
   readonly evaluation: ReadonlyMap<string, VlmSet>;
+  /** Ends the threads that open pictures. */
+  close(): void;
 }
 
 /**
@@ -54,7 +57,7 @@ export interface VlmSets {
  */
 export async function openVlmSets(
   context: TaskContext<VlmRecipe>,
-  { blind, ...options }: StoreOptions & { readonly blind: boolean },
+  { blind, ...options }: Omit<StoreOptions, "pool"> & { readonly blind: boolean },
 ): Promise<VlmSets> {
   const { recipe } = context;
   const needed = Object.keys({ ...recipe.data.train, ...recipe.data.evaluation }).length > 0;
@@ -68,16 +71,26 @@ export async function openVlmSets(
     );
   const train = await read(recipe.data.train);
   const evaluation = await read(recipe.data.evaluation);
-  const { stores, statistics } = await openStores(context, options, [...train, ...evaluation]);
-  // The baseline has the same data: it would only repeat what was said.
-  const warn = blind ? () => undefined : context.terminal.warn;
-  const open = (named: NamedData): VlmSet => {
-    const set = setWith(named, stores(named.data.imageRoot), warn);
-    return blind ? { ...set, samples: set.samples.map(withoutPictures) } : set;
-  };
-  const bySet = (sets: typeof train): ReadonlyMap<string, VlmSet> =>
-    new Map(sets.map((named) => [named.name, open(named)]));
-  return { train: bySet(train), evaluation: bySet(evaluation), statistics };
+  const threads = blind || !needed ? null : await openPictureThreads(context);
+  const close = (): void => threads?.close();
+  try {
+    const pool = threads?.pool ?? null;
+    const { stores, statistics } = await openStores(context, { ...options, pool }, [...train, ...evaluation]);
+    // Features are ready now; pixels are read while the model trains.
+    if (!readsPixels(recipe, options.encoder)) close();
+    // The baseline has the same data: it would only repeat what was said.
+    const warn = blind ? () => undefined : context.terminal.warn;
+    const open = (named: NamedData): VlmSet => {
+      const set = setWith(named, stores(named.data.imageRoot), warn);
+      return blind ? { ...set, samples: set.samples.map(withoutPictures) } : set;
+    };
+    const bySet = (sets: typeof train): ReadonlyMap<string, VlmSet> =>
+      new Map(sets.map((named) => [named.name, open(named)]));
+    return { train: bySet(train), evaluation: bySet(evaluation), statistics, close };
+  } catch (error) {
+    close();
+    throw error;
+  }
 }
 
 /** Where the sets lie, after the recipe's builder has made them. */

@@ -5,10 +5,10 @@ import {
   BuiltInProjector,
   Decoder,
   type FeatureSource,
-  type Groups,
   type LanguageModel,
   type Lora,
-  type ParameterSet,
+  Parameter,
+  ParameterSet,
   type Projector,
   type VisionEncoder,
   Vit,
@@ -24,12 +24,12 @@ import {
   tensorsOf,
   writeSafetensors,
 } from "@basic-mllm/weights";
-import * as tf from "@tensorflow/tfjs-core";
 
 import type { Terminal } from "../terminal.js";
 import { canFold, foldStatistics } from "./fold-statistics.js";
 import { writeJson } from "./json-file.js";
 import type { TokenizerSource } from "./models.js";
+import { ADAPTER_FOLDER, type RestoredParts, restoreGroup } from "./restore-model.js";
 import type { Provenance } from "./task.js";
 
 /** A trained multimodal model and what its files say. */
@@ -57,7 +57,7 @@ export async function saveVlm(folder: string, model: TrainedVlm, provenance: Pro
     terminal.line(`  ${partsNote(folder, model)}`);
   }
   if (model.lora !== null && language instanceof Decoder) {
-    await savePeft(join(folder, "adapter"), model.lora, language, {
+    await savePeft(join(folder, ADAPTER_FOLDER), model.lora, language, {
       baseModel: model.recipe.model.language.name,
     });
   }
@@ -100,10 +100,7 @@ async function saveLlava(
   } finally {
     if (whole !== projector) whole.parameters.dispose();
   }
-  // A processor that cuts pictures into tiles has no such file.
-  if (processor.tiles === undefined) {
-    await writeJson(join(folder, "preprocessor_config.json"), describeImageProcessor(processor));
-  }
+  await writeJson(join(folder, "preprocessor_config.json"), describeImageProcessor(processor));
 }
 
 /** Where the weights of a part lie: those of ours in a folder of the Hugging Face layout. */
@@ -160,16 +157,24 @@ export function holdsParts(folder: string): boolean {
 /**
  * Puts the parts that {@link saveVlm} wrote one by one into an opened model.
  *
- * @throws `BasicError` `E_WEIGHTS_MISSING` where a part or one of its tensors is absent.
+ * @throws `BasicError` `E_WEIGHTS_MISSING` where a part or one of its tensors is absent, `E_RESUME_CHANGED` where packed
+ *   weights are others.
  */
-export function restoreParts(folder: string, groups: Groups): void {
-  for (const part of ["vision", "projector", "language"]) {
-    const group = groups[part];
-    if (group !== undefined) restorePart(folder, part, group);
+export async function restoreParts(folder: string, parts: RestoredParts): Promise<void> {
+  for (const name of ["vision", "projector", "language"]) {
+    const group = parts.groups[name];
+    if (group === undefined) continue;
+    const saved = readPart(folder, name, group);
+    try {
+      await restoreGroup(folder, name, { saved, parts });
+    } finally {
+      saved.dispose();
+    }
   }
 }
 
-function restorePart(folder: string, part: string, parameters: ParameterSet): void {
+/** The values that a saved part has for the parameters of an opened one. */
+function readPart(folder: string, part: string, parameters: ParameterSet): ParameterSet {
   const path = [folderOf(folder, part), fileOf(folder, part)].find(existsSync);
   if (path === undefined) {
     throw new BasicError(
@@ -178,11 +183,15 @@ function restorePart(folder: string, part: string, parameters: ParameterSet): vo
     );
   }
   const file = openWeights(path);
+  const saved = new ParameterSet();
   try {
-    for (const parameter of parameters) {
-      const { shape } = file.entry(parameter.name);
-      parameter.assign(tf.tensor(file.floats(parameter.name), [...shape], "float32"));
+    for (const { name } of parameters) {
+      saved.add(new Parameter(name, file.floats(name), file.entry(name).shape));
     }
+    return saved;
+  } catch (error) {
+    saved.dispose();
+    throw error;
   } finally {
     file.close();
   }

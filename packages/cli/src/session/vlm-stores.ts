@@ -13,6 +13,7 @@ import {
   createPixelStore,
   type Dataset,
   type FeatureTable,
+  type ImagePool,
   type ImageProcessor,
   type ImageRoot,
   imagesOf,
@@ -35,6 +36,8 @@ export interface StoreOptions {
   readonly processor: ImageProcessor;
   /** Of a trained run; default: those of the first training set. */
   readonly statistics: ChannelStatistics | null;
+  /** Threads that open pictures; null: the main thread does. */
+  readonly pool: ImagePool | null;
 }
 
 /** Pictures of one folder as the model sees them, and those that it cannot. */
@@ -79,18 +82,26 @@ async function statisticsOf(data: Dataset, { store, broken }: OpenStore): Promis
   return (store as FeatureTable).statistics(imagesOf(withoutImages(data, broken).samples));
 }
 
+/** Whether pictures are opened again in every step, and not once for their features. */
+export function readsPixels(recipe: VlmRecipe, encoder: VisionEncoder | FeatureSource): boolean {
+  return "encode" in encoder && (trainsVision(recipe) || !recipe.features.cache);
+}
+
+function trainsVision({ stages }: VlmRecipe): boolean {
+  return Object.values(stages).some((stage) => trainedShare(stage, "vision") !== "none");
+}
+
 /** The encoder as a source of features, where no stage trains it. */
 async function featureSource(
   recipe: VlmRecipe,
   encoder: VisionEncoder | FeatureSource,
 ): Promise<FeatureSource | null> {
   if (!("encode" in encoder)) return encoder;
-  const trains = Object.values(recipe.stages).some((stage) => trainedShare(stage, "vision") !== "none");
-  const pixels = trains || !recipe.features.cache;
+  const pixels = readsPixels(recipe, encoder);
   if (pixels && recipe.features.standardise) {
     throw new BasicError(
       "E_RECIPE_INVALID",
-      `Recipe "${recipe.name}" standardises features, but ${trains ? "a stage trains the encoder" : "features.cache is false"}: ` +
+      `Recipe "${recipe.name}" standardises features, but ${trainsVision(recipe) ? "a stage trains the encoder" : "features.cache is false"}: ` +
         "statistics need cached features of a frozen encoder. Set features.standardise to false.",
     );
   }
@@ -99,9 +110,10 @@ async function featureSource(
 
 async function openStore(
   { terminal, cache, recipe, signal }: TaskContext<VlmRecipe>,
-  { encoder, processor }: StoreOptions,
+  { encoder, processor, pool: threads }: StoreOptions,
   { source, root, images }: { source: FeatureSource | null; root: ImageRoot; images: readonly string[] },
 ): Promise<OpenStore> {
+  const pool = threads === null ? {} : { pool: threads };
   if (source === null) {
     const { imageSize } = encoder as VisionEncoder;
     const shape = await shapeOf(encoder as VisionEncoder, imageSize);
@@ -111,7 +123,7 @@ async function openStore(
     const broken = look ? await lookAtPictures({ terminal, signal }, pictures) : new Map<string, string>();
     const whole = images.filter((image) => !broken.has(image));
     const sizes = processor.tiles && (await readImageSizes(root, whole, processor.decode));
-    const store = createPixelStore({ imageRoot: root, processor, shape, ...(sizes && { sizes }) });
+    const store = createPixelStore({ imageRoot: root, processor, shape, ...(sizes && { sizes }), ...pool });
     return { store, broken };
   }
   const progress = featureProgress(terminal);
@@ -124,6 +136,7 @@ async function openStore(
     onImageError: recipe.data.onImageError,
     onProgress: progress.update,
     ...(signal !== undefined && { signal }),
+    ...pool,
   });
   progress.stop();
   return { store: table, broken: table.broken };

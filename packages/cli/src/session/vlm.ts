@@ -95,13 +95,18 @@ export async function openVlm(
   const lora = openLora(recipe, language);
   const processor = openProcessor(recipe, encoder);
   const sets = await openVlmSets(context, { encoder, processor, blind, statistics: kept });
-  const projector = await openProjector(recipe, { encoder, processor, language, sets }, context.terminal);
-  const { tokenizer } = source;
-  const objective = objectiveOf(recipe, { encoder, language, lora, projector, tokenizer });
-  const { statistics } = sets;
-  const { terminal } = context;
-  const parts = { recipe, encoder, processor, language, lora, projector, source, statistics, terminal };
-  return session({ ...parts, sets, objective });
+  try {
+    const projector = await openProjector(recipe, { encoder, processor, language, sets }, context.terminal);
+    const { tokenizer } = source;
+    const objective = objectiveOf(recipe, { encoder, language, lora, projector, tokenizer });
+    const { statistics } = sets;
+    const { terminal } = context;
+    const parts = { recipe, encoder, processor, language, lora, projector, source, statistics, terminal };
+    return session({ ...parts, sets, objective });
+  } catch (error) {
+    sets.close();
+    throw error;
+  }
 }
 
 /** The projector as it was before training, for comparison; the caller disposes it. */
@@ -244,6 +249,7 @@ function session(opened: Opened): VlmSession {
     tokenizer,
     sets,
     statistics: opened.statistics,
+    lora: opened.lora,
     template,
     objective,
     parts: summarise(partSets(encoder, objective)),
@@ -253,6 +259,7 @@ function session(opened: Opened): VlmSession {
     evaluate: (moment) => evaluate(own, moment),
     save: (folder, provenance) => saveVlm(folder, opened, provenance),
     dispose: () => {
+      sets.close();
       for (const group of groups) group.dispose();
     },
   };

@@ -6,6 +6,7 @@ import { cachedAttention } from "./cached-attention.js";
 import type { KernelContract } from "./contract.js";
 import { decoderBlock } from "./decoder-block.js";
 import { direction, directionBackward } from "./direction.js";
+import { dropoutKernel } from "./dropout.js";
 import { embedding } from "./embedding.js";
 import { frozenLinear, frozenLinearBackward, frozenLinearBias } from "./frozen-linear.js";
 import { gatedActivation, gatedActivationBackward } from "./gated-activation.js";
@@ -39,6 +40,7 @@ export const allContracts: readonly KernelContract[] = [
   activationBackward,
   gatedActivation,
   gatedActivationBackward,
+  dropoutKernel,
   rmsNorm,
   rmsNormBackward,
   layerNorm,

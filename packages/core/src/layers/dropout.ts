@@ -1,6 +1,8 @@
-import * as tf from "@tensorflow/tfjs-core";
+import type * as tf from "@tensorflow/tfjs-core";
 
-import { createRandom } from "../random.js";
+import { DROPOUT_STEPS, dropoutKernel } from "../kernels/dropout.js";
+import { runKernel } from "../kernels/run.js";
+import { randomWords } from "../random.js";
 
 /** Which micro-batch is trained: with a seed and a layer's name it decides every dropped value. */
 export interface DropoutKey {
@@ -42,24 +44,14 @@ export interface DropoutOptions {
  * `x · mask / (1 − p)` while a micro-batch is trained ({@link withDropout}), else `x` itself.
  *
  * The mask is a function of seed, name, stage, step and micro-batch: a step needs no history, and a block that is run
- * again for its gradient drops the same values. Its gradient keeps the mask (one byte a value) and not x.
+ * again for its gradient drops the same values. Nothing is kept for the gradient, which draws the mask again.
  *
  * @param x - `[R, I]`.
  */
 export function dropout(x: tf.Tensor2D, { probability, seed, name }: DropoutOptions): tf.Tensor2D {
   if (current === null || probability === 0) return x;
   const { stage, step, microBatch } = current;
-  const random = createRandom(seed, "dropout", name, stage, step, microBatch);
-  const kept = random.fillMask(new Uint8Array(x.size), probability);
-  const factor = 1 / (1 - Math.round(probability * 0x10000) / 0x10000);
-  const masked = (values: tf.Tensor): tf.Tensor2D => {
-    const mask = new Float32Array(kept.length);
-    for (let i = 0; i < mask.length; i++) mask[i] = (kept[i] as number) * factor;
-    return tf.tidy(() => tf.mul<tf.Tensor2D>(values, tf.tensor(mask, x.shape)));
-  };
-  const op = tf.customGrad((...[input]: (tf.Tensor | tf.GradSaveFunc)[]) => ({
-    value: masked(input as tf.Tensor),
-    gradFunc: (dy: tf.Tensor) => masked(dy),
-  }));
-  return op(x) as tf.Tensor2D;
+  const stream = randomWords(seed, "dropout", name, stage, step, microBatch);
+  const rounded = Math.round(probability * DROPOUT_STEPS) / DROPOUT_STEPS;
+  return runKernel(dropoutKernel, { x }, { probability: rounded, stream })[0] as tf.Tensor2D;
 }

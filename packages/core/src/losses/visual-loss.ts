@@ -19,7 +19,10 @@ export interface Needs {
   readonly hidden?: boolean;
   /** Block (1-based) whose visual rows are wanted, from the depth of the LLM. */
   readonly block?: (depth: number) => number;
-  /** Frozen encoder features at the visual rows. */
+  /**
+   * Frozen encoder features at the visual rows. Where pictures are cut into tiles, the view then has the rows that come from
+   * a feature alone: those of `image_newline` are left out of all its fields.
+   */
   readonly features?: boolean;
 }
 

@@ -55,6 +55,24 @@ export interface OptimizerState {
   readonly moments?: MomentStorage;
 }
 
+/** A moment of one parameter, read from the device when it is asked for. */
+export interface LazyMoment {
+  /** `group/parameter`. */
+  readonly key: string;
+  readonly which: "first" | "second";
+  /** Number of values, or of words. */
+  readonly size: number;
+  readonly isPacked: boolean;
+  /** Its values on the host. A later update may change them. */
+  read(): Promise<HostMoment>;
+}
+
+/** {@link OptimizerState} whose moments are still on the device. No update may come between two reads. */
+export interface LazyOptimizerState extends Pick<OptimizerState, "step" | "health" | "moments"> {
+  /** All first moments, then all second ones. */
+  readonly tensors: readonly LazyMoment[];
+}
+
 /** What an update reports. The tensor stays on the device and is the caller's to dispose. */
 export interface UpdateResult {
   /** Norm of all gradients before clipping, scalar `[]`. */
@@ -88,6 +106,8 @@ export interface Optimizer {
   health(): Promise<Health>;
   /** Moments and step, as exact bytes. */
   exportState(): Promise<OptimizerState>;
+  /** {@link exportState} for a writer that has few moments in memory at a time. */
+  openState(): Promise<LazyOptimizerState>;
   /**
    * @throws {@link BasicError} `E_CHECKPOINT_CORRUPT` where a moment is missing or has another size,
    * `E_RESUME_CHANGED` where moments are stored in another way.
@@ -227,15 +247,23 @@ class AdamW implements Optimizer {
   }
 
   async exportState(): Promise<OptimizerState> {
-    const first = new Map<string, HostMoment>();
-    const second = new Map<string, HostMoment>();
-    for (const slot of this.slots) {
-      first.set(slot.key, (await slot.first.data()).slice() as HostMoment);
-      second.set(slot.key, (await slot.second.data()).slice() as HostMoment);
-    }
+    const { tensors, ...state } = await this.openState();
+    const moments = { first: new Map<string, HostMoment>(), second: new Map<string, HostMoment>() };
+    for (const { key, which, read } of tensors) moments[which].set(key, (await read()).slice());
+    return { ...state, ...moments };
+  }
+
+  async openState(): Promise<LazyOptimizerState> {
     const { moments } = this.#options;
     const health = await copyToHost(this.#health);
-    return { step: this.step, health, first, second, ...(moments !== "float32" && { moments }) };
+    const tensors = (["first", "second"] as const).flatMap((which) =>
+      this.slots.map((slot): LazyMoment => {
+        const { size, dtype } = slot[which];
+        const read = async () => (await slot[which].data()) as HostMoment;
+        return { key: slot.key, which, size, isPacked: dtype === "int32", read };
+      }),
+    );
+    return { step: this.step, health, tensors, ...(moments !== "float32" && { moments }) };
   }
 
   importState(state: OptimizerState): void {

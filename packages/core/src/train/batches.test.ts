@@ -3,9 +3,27 @@ import { describe, expect, it } from "vitest";
 import { regressionRecipe } from "../../test/regression.js";
 import type { RecipeStage } from "../recipe.js";
 import { createBatchSource } from "./batches.js";
-import { singleProcess } from "./collective.js";
+import { type Collective, singleProcess } from "./collective.js";
 
 const STEPS = 5;
+
+/** Micro-batches as lists of samples, whose rows are given, of the first step or of all. */
+async function packedSteps(rows: readonly number[], change: Partial<RecipeStage>, ranks = 1) {
+  const given = { packing: "rows" as const, batchSize: 4, accumulate: 2, rowBudget: 10, ...change };
+  const stage = { ...(regressionRecipe().stages["align"] as RecipeStage), ...given };
+  const data = {
+    size: rows.length,
+    sizes: () => ({ rows, visual: rows.map(() => 1), id: (index: number) => `picture-${index}` }),
+    batch: async (indices: Int32Array) => [...indices],
+  };
+  const sources = Array.from({ length: ranks }, (_, rank) => {
+    const collective: Collective = { ...singleProcess, rank, size: ranks };
+    return createBatchSource({ data, seed: 1, stageName: "align", stage, steps: STEPS, collective });
+  });
+  return Promise.all(
+    Array.from({ length: STEPS }, (_, step) => Promise.all(sources.map((source) => source.take(step)))),
+  );
+}
 
 /** A source whose batches are their steps; `asked`: the steps that the data was asked for, in order. */
 function open(change: Partial<RecipeStage>, badStep = STEPS) {
@@ -41,5 +59,45 @@ describe("createBatchSource", () => {
     await expect(source.take(2)).rejects.toThrow("step 2 is broken");
     await expect(source.take(2)).rejects.toThrow("step 2 is broken");
     expect(asked.filter((step) => step === 2)).toHaveLength(2);
+  });
+});
+
+describe("createBatchSource with packing", () => {
+  const rows = [3, 9, 1, 4, 4, 7, 2, 2, 10, 5, 6, 1];
+  const sum = (indices: readonly number[]): number =>
+    indices.reduce((total, index) => total + (rows[index] as number), 0);
+
+  it("divides the samples of a step, which are those of the same step without it", async () => {
+    const plain = await packedSteps(rows, { packing: "none" });
+    const packed = await packedSteps(rows, {});
+    for (const [step, [batches = []]] of packed.entries()) {
+      expect(batches.flat().sort()).toEqual(plain[step]?.flat(2).sort());
+      expect(Math.max(...batches.map(sum))).toBeLessThanOrEqual(10);
+    }
+    expect(new Set(packed.map(([batches = []]) => batches.length)).size).toBeGreaterThan(1);
+    expect(await packedSteps(rows, { batchSize: 8, accumulate: 1 })).toEqual(packed);
+  });
+
+  it("gives every rank as many micro-batches", async () => {
+    const packed = await packedSteps(rows, { batchSize: 2 }, 3);
+    for (const ranks of packed) {
+      expect(new Set(ranks.map((batches) => batches.length)).size).toBe(1);
+      expect(ranks.flat(2)).toHaveLength(12);
+      expect(Math.max(...ranks.flat().map(sum))).toBeLessThanOrEqual(10);
+    }
+  });
+
+  it("packs steps of one kind too", async () => {
+    const packed = await packedSteps(rows, { grouping: "modality-length" });
+    for (const [batches = []] of packed) expect(Math.max(...batches.map(sum))).toBeLessThanOrEqual(10);
+  });
+
+  it("names the longest of the samples that no micro-batch can hold, before any step", async () => {
+    await expect(packedSteps(rows, { rowBudget: 9 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: stage "align": sample "picture-8" has 10 rows, and a micro-batch holds at most 9 (rowBudget). Shorten or remove what is too long, or raise rowBudget to 10. [E_ROW_BUDGET]]`,
+    );
+    await expect(packedSteps(rows, { rowBudget: 6 })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: stage "align": sample "picture-8" has 10 rows, the longest of 3 that are too long, and a micro-batch holds at most 6 (rowBudget). Shorten or remove what is too long, or raise rowBudget to 10. [E_ROW_BUDGET]]`,
+    );
   });
 });

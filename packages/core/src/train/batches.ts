@@ -2,7 +2,8 @@ import { BasicError } from "../errors.js";
 import type { RecipeStage } from "../recipe.js";
 import type { Collective } from "./collective.js";
 import type { SampleSizes, StepPosition, TrainingData } from "./objective.js";
-import { createOrder } from "./order.js";
+import { createOrder, type SampleOrder } from "./order.js";
+import { packStep } from "./pack-rows.js";
 
 /** The micro-batches of this rank, step by step. */
 export interface BatchSource<Batch> {
@@ -24,7 +25,8 @@ export interface BatchSourceInput<Batch> {
 /**
  * Picks samples by (seed, stage, step) and loads the stage's `prefetch` steps ahead, while the device works.
  *
- * @throws {@link BasicError} `E_DATA_EMPTY`; `E_CONFIG` for a grouping that the data or the stage cannot have.
+ * @throws {@link BasicError} `E_DATA_EMPTY`; `E_CONFIG` for a grouping or packing that the data or the stage cannot have;
+ *   `E_ROW_BUDGET` for a sample that is too long to be packed.
  */
 export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchSource<Batch> {
   const { data, seed, stageName, stage, steps, collective } = input;
@@ -34,6 +36,7 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
       `The data of stage "${stageName}" has no samples. Check the file that the recipe names in \`data.train\`.`,
     );
   }
+  const sizes = sizesOf(input);
   const order = createOrder({
     seed,
     stage: stageName,
@@ -41,12 +44,14 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
     batchSize: stage.batchSize,
     microBatches: stage.accumulate * collective.size,
     shuffle: stage.shuffle,
-    sizes: sizesOf(input),
+    sizes: stage.grouping === "modality-length" ? sizes : null,
   });
-  const load = (step: number): Promise<readonly Batch[]> => {
+  const divide =
+    stage.packing === "rows" && sizes !== null ? packed(input, order, sizes) : fixed(input, order);
+  const load = async (step: number): Promise<readonly Batch[]> => {
     const position: StepPosition = { stage: stageName, step, steps };
-    const own = Array.from({ length: stage.accumulate }, (_, i) => i * collective.size + collective.rank);
-    return Promise.all(own.map((microBatch) => data.batch(order.indices(step, microBatch), position)));
+    const own = divide(step).filter((_, i) => i % collective.size === collective.rank);
+    return Promise.all(own.map((indices) => data.batch(indices, position)));
   };
   const { prefetch = 1 } = stage;
   const ahead = new Map<number, Promise<readonly Batch[]>>();
@@ -70,18 +75,54 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
   };
 }
 
+/** Sample indices of all micro-batches of a step, over all ranks. */
+type Division = (step: number) => readonly Int32Array[];
+
+function fixed<Batch>({ stage, collective }: BatchSourceInput<Batch>, order: SampleOrder): Division {
+  const length = stage.accumulate * collective.size;
+  return (step) => Array.from({ length }, (_, microBatch) => order.indices(step, microBatch));
+}
+
+function packed<Batch>(input: BatchSourceInput<Batch>, order: SampleOrder, sizes: SampleSizes): Division {
+  const { stage, collective } = input;
+  checkRows(input, sizes);
+  const whole = fixed(input, order);
+  const packing = { budget: stage.rowBudget, multiple: collective.size };
+  const rowsOf = (index: number): number => sizes.rows[index] ?? 0;
+  return (step) => packStep(Int32Array.from(whole(step).flatMap((own) => [...own])), rowsOf, packing);
+}
+
+/** Before any step: a sample that no micro-batch can hold may not be met for hours. */
+function checkRows<Batch>({ stage, stageName }: BatchSourceInput<Batch>, { rows, id }: SampleSizes): void {
+  const { rowBudget } = stage;
+  const tooLong = Array.from(rows)
+    .map((count, index) => ({ count, index }))
+    .filter(({ count }) => count > rowBudget);
+  if (tooLong.length === 0) return;
+  const { count, index } = tooLong.reduce((most, one) => (one.count > most.count ? one : most));
+  const others = tooLong.length === 1 ? "" : `, the longest of ${tooLong.length} that are too long`;
+  throw new BasicError(
+    "E_ROW_BUDGET",
+    `stage "${stageName}": sample "${id?.(index) ?? index}" has ${count} rows${others}, and a micro-batch holds at most ` +
+      `${rowBudget} (rowBudget). Shorten or remove what is too long, or raise rowBudget to ${count}.`,
+  );
+}
+
 function sizesOf<Batch>({ data, stage, stageName }: BatchSourceInput<Batch>): SampleSizes | null {
-  if (stage.grouping !== "modality-length") return null;
-  if (!stage.shuffle) {
+  const { grouping, packing, shuffle } = stage;
+  const isGrouped = grouping === "modality-length";
+  if (!isGrouped && packing !== "rows") return null;
+  if (isGrouped && !shuffle) {
     throw new BasicError(
       "E_CONFIG",
       `stage "${stageName}": grouping "modality-length" puts samples into an order of its own, and shuffle is false. Leave one of them out.`,
     );
   }
   if (data.sizes !== undefined) return data.sizes();
+  const [name, value] = isGrouped ? ["grouping", grouping] : ["packing", packing];
   throw new BasicError(
     "E_CONFIG",
-    `stage "${stageName}": grouping "modality-length" needs the rows of each sample, and this data does not tell them. ` +
-      "Leave grouping out, or give the data a method sizes().",
+    `stage "${stageName}": ${name} "${value}" needs the rows of each sample, and this data does not tell them. ` +
+      `Leave ${name} out, or give the data a method sizes().`,
   );
 }

@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 
 import { createRegression, startStockCpu } from "../../test/regression.js";
 import { createOptimizer } from "../optim/adamw.js";
@@ -11,6 +11,7 @@ import {
   saveCheckpoint,
 } from "./checkpoint.js";
 import { createMemoryStore } from "./memory-store.js";
+import type { FileContent } from "./run-store.js";
 import { decodeTensors, encodeTensors, type TensorFile } from "./state.js";
 
 beforeAll(startStockCpu);
@@ -49,6 +50,27 @@ describe("saveCheckpoint", () => {
     for (const [i, { value }] of parameters.entries()) {
       expect(await restored[i]?.value.data()).toEqual(await value.data());
     }
+  });
+
+  it("reads nothing to the host before the file is written", async () => {
+    const { groups, optimizer } = makeRun();
+    const read = vi.spyOn(tf.backend(), "read");
+    const reads: number[] = [];
+    const store = {
+      ...createMemoryStore(),
+      writeFolder: async (_: string, files: Readonly<Record<string, FileContent>>) => {
+        const before = read.mock.calls.length;
+        for await (const _ of files["state.safetensors"] as AsyncIterable<Uint8Array>) {
+          reads.push(read.mock.calls.length - before);
+        }
+      },
+    };
+    const position = { version: 1 as const, stage: "align", step: 1, globalStep: 1, metricsLines: 5 };
+    await saveCheckpoint(store, { position, groups, optimizer });
+    read.mockRestore();
+    const parameters = Object.values(groups).flatMap((set) => [...set]);
+    // The header, then all of so small a run.
+    expect(reads).toEqual([0, parameters.length + 2 * optimizer.parameters.length]);
   });
 
   it("keeps the last two, in the order of their steps", async () => {

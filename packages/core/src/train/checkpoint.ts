@@ -2,10 +2,10 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "../errors.js";
 import type { MomentStorage } from "../kernels/moments.js";
-import { copyToHost, type HostMoment, type Optimizer, type OptimizerState } from "../optim/adamw.js";
-import type { ParameterSet } from "../parameters.js";
+import type { HostMoment, LazyMoment, Optimizer, OptimizerState } from "../optim/adamw.js";
+import type { Parameter, ParameterSet } from "../parameters.js";
 import type { RunStore } from "./run-store.js";
-import { decodeTensors, encodeTensors, type HostTensor } from "./state.js";
+import { decodeTensors, type HostTensor, type LazyHostTensor, tensorPieces } from "./state.js";
 
 /** Folder of the checkpoints in a run. */
 export const CHECKPOINT_FOLDER = "checkpoints";
@@ -59,7 +59,8 @@ export async function listCheckpoints(store: RunStore): Promise<readonly string[
 }
 
 /**
- * Writes the whole state of a run and removes all but the last two checkpoints.
+ * Writes the whole state of a run and removes all but the last two checkpoints. Its tensors are copied to the
+ * host a piece at a time: nothing may change parameters or moments until it is done.
  *
  * @param groups - The groups that have trained so far.
  * @returns The folder.
@@ -70,31 +71,45 @@ export async function saveCheckpoint(
   state: { position: RunPosition; groups: Groups; optimizer: Optimizer },
 ): Promise<string> {
   const { position, groups, optimizer } = state;
-  const tensors = new Map<string, HostTensor>();
-  for (const [group, set] of Object.entries(groups)) {
-    for (const parameter of set) {
-      const values = await copyToHost(parameter.value);
-      checkFinite(values, group, parameter.name);
-      tensors.set(`parameter/${group}/${parameter.name}`, { shape: parameter.shape, values });
-    }
-  }
-  const { step, health, first, second, moments } = await optimizer.exportState();
-  const words = new Map<string, Int32Array>();
-  for (const [kind, all] of Object.entries({ first, second })) {
-    for (const [key, values] of all) {
-      if (values instanceof Int32Array) words.set(`${kind}/${key}`, values);
-      else tensors.set(`${kind}/${key}`, { shape: [values.length], values });
-    }
-  }
-  tensors.set("health", { shape: [health.length], values: health });
+  const { step, health, moments, tensors } = await optimizer.openState();
+  const parameters = Object.entries(groups).flatMap(([group, set]) =>
+    [...set].map((parameter) => lazyParameter(group, parameter)),
+  );
+  const stored = tensors.map(lazyMoment);
+  const isPacked = ({ dtype }: LazyHostTensor) => dtype === "I32";
+  const flags: LazyHostTensor = {
+    name: "health",
+    shape: [health.length],
+    dtype: "F32",
+    values: async () => health,
+  };
+  const all = [...parameters, ...stored.filter((one) => !isPacked(one)), flags, ...stored.filter(isPacked)];
   const folder = checkpointFolder(position.globalStep);
   const metadata = { optimizerStep: String(step), ...(moments !== undefined && { moments }) };
   await store.writeFolder(folder, {
     [POSITION_FILE]: new TextEncoder().encode(JSON.stringify(position)),
-    [TENSOR_FILE]: encodeTensors({ tensors, words, metadata }),
+    [TENSOR_FILE]: tensorPieces(all, metadata),
   });
   for (const old of (await listCheckpoints(store)).slice(0, -KEPT)) await store.remove(old);
   return folder;
+}
+
+function lazyParameter(group: string, parameter: Parameter): LazyHostTensor {
+  const { name, shape } = parameter;
+  return {
+    name: `parameter/${group}/${name}`,
+    shape,
+    dtype: "F32",
+    values: async () => {
+      const values = (await parameter.value.data()) as Float32Array;
+      checkFinite(values, group, name);
+      return values;
+    },
+  };
+}
+
+function lazyMoment({ key, which, size, isPacked, read }: LazyMoment): LazyHostTensor {
+  return { name: `${which}/${key}`, shape: [size], dtype: isPacked ? "I32" : "F32", values: read };
 }
 
 function checkFinite(values: Float32Array, group: string, name: string): void {

@@ -46,6 +46,19 @@ describe("createMemoryStore", () => {
     );
   });
 
+  it("collects the pieces of a file, and writes nothing where they end in an error", async () => {
+    const store = createMemoryStore();
+    async function* pieces(fail: boolean) {
+      yield bytes("ab");
+      if (fail) throw new Error("read error");
+      yield bytes("c");
+    }
+    await store.writeFolder("step-1", { "a.bin": pieces(false) });
+    expect(text((await store.readFolder("step-1"))["a.bin"] as Uint8Array)).toBe("abc");
+    await expect(store.writeFolder("step-2", { "a.bin": pieces(true) })).rejects.toThrow("read error");
+    expect(await store.exists("step-2")).toBe(false);
+  });
+
   it("belongs to one run at a time", async () => {
     const files: MemoryFiles = new Map();
     const release = await createMemoryStore(files).lock();

@@ -1,5 +1,5 @@
 import { BasicError } from "../errors.js";
-import type { RunStore } from "./run-store.js";
+import type { FileContent, RunStore } from "./run-store.js";
 
 const MANIFEST = "manifest.json";
 
@@ -59,10 +59,12 @@ function folderMethods(files: MemoryFiles): Pick<RunStore, "list" | "remove" | "
     },
     remove: async (path) => removeFolder(files, path),
     writeFolder: async (folder, contents) => {
+      const whole: [string, Uint8Array][] = [];
+      for (const [name, content] of Object.entries(contents)) whole.push([name, await collect(content)]);
       const hashes: Record<string, string> = {};
-      for (const [name, bytes] of Object.entries(contents)) hashes[name] = await sha256(bytes);
+      for (const [name, bytes] of whole) hashes[name] = await sha256(bytes);
       removeFolder(files, folder);
-      for (const [name, bytes] of Object.entries(contents)) files.set(`${folder}/${name}`, bytes.slice());
+      for (const [name, bytes] of whole) files.set(`${folder}/${name}`, bytes);
       files.set(`${folder}/${MANIFEST}`, new TextEncoder().encode(JSON.stringify(hashes)));
     },
     readFolder: async (folder) => {
@@ -76,6 +78,14 @@ function folderMethods(files: MemoryFiles): Pick<RunStore, "list" | "remove" | "
       return contents;
     },
   };
+}
+
+/** The bytes of a file, copied. */
+async function collect(content: FileContent): Promise<Uint8Array> {
+  if (content instanceof Uint8Array) return content.slice();
+  const parts: Uint8Array[] = [];
+  for await (const part of content) parts.push(part);
+  return join(parts);
 }
 
 function removeFolder(files: MemoryFiles, folder: string): void {

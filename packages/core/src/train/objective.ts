@@ -44,12 +44,14 @@ export interface Objective<Batch> {
   diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
 }
 
-/** What grouping looks at, for each sample. */
+/** What grouping and packing look at, for each sample. */
 export interface SampleSizes {
   /** Rows at the language model's input. */
   readonly rows: ArrayLike<number>;
   /** 1 for a sample that shows images, else 0. */
   readonly visual: ArrayLike<number>;
+  /** Name of a sample, for messages. Default: its number. */
+  readonly id?: (index: number) => string;
 }
 
 /** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
@@ -59,6 +61,6 @@ export interface TrainingData<Batch> {
   batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
   /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
   readonly heaviest?: (count: number) => Int32Array;
-  /** Of all samples, for stages with `grouping`. Asked for once a stage. */
+  /** Of all samples, for stages with `grouping` or `packing`. The same each time it is asked for. */
   sizes?(): SampleSizes;
 }

@@ -87,3 +87,28 @@ it("goes through a step of the largest samples that fit, where samples differ", 
   expect(parts).toHaveBeenCalledTimes(17);
   expect(asked.slice(-2)).toEqual([[99, 98], [99]]);
 });
+
+it("goes through the fullest micro-batches of packed samples", async () => {
+  const backend = tf.backend() as Partial<RehearsingBackend>;
+  backend.rehearse = async (body) => {
+    await body(() => 0);
+    return 0;
+  };
+  const parts = vi.fn();
+  const { data, recipe: plain, ...stage } = open(parts);
+  const packed = { ...plain.stages["read"], packing: "rows", batchSize: 3, accumulate: 1, rowBudget: 100 };
+  const asked: number[][] = [];
+  const batch: typeof data.batch = async (indices) => {
+    asked.push([...indices]);
+    return 1;
+  };
+  const rows = [10, 60, 20, 50, 35, 30, 25, 15, 45, 5];
+  const sizes = () => ({ rows, visual: rows.map((_, i) => Number(i % 2 === 0)) });
+  const rehearsed = { ...plain, stages: { read: packed } } as Recipe;
+  await rehearseStages([{ ...stage, recipe: rehearsed, data: { ...data, batch, sizes } }]);
+  // The longest that fit together, and as many with pictures as fit.
+  expect(asked.slice(-2)).toEqual([
+    [1, 4, 9],
+    [0, 2, 6],
+  ]);
+});

@@ -1,12 +1,12 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-import { BasicError } from "../errors.js";
 import { createOptimizer } from "../optim/adamw.js";
 import { type Recipe, type RecipeStage, resolveSteps } from "../recipe.js";
 import { createBatchSource } from "./batches.js";
 import { singleProcess } from "./collective.js";
 import { freezeGroups } from "./freeze.js";
-import type { Objective, StepPosition, TrainingData } from "./objective.js";
+import { heaviestSteps } from "./heaviest.js";
+import type { Objective, TrainingData } from "./objective.js";
 import { disposeStep, trainStep } from "./step.js";
 
 /** A backend that can run without computing, to learn how much memory a body would take. */
@@ -31,8 +31,8 @@ const STEPS = 16;
 
 /**
  * Bytes by which the backend's memory has grown after each of these stages, one after the other, without computing a
- * step: the first steps of each are gone through, with all its losses, and one of the largest samples where their rows
- * differ much (`heaviest`). Parameters are as before.
+ * step: the first steps of each are gone through, with all its losses, and those of the largest samples where rows differ
+ * much (`heaviest`) or are packed. Parameters are as before.
  *
  * @returns One number a stage; null where the current backend cannot tell.
  */
@@ -59,23 +59,6 @@ export async function rehearseStages<Batch>(
   }
 }
 
-/** The largest samples that fit into the row budget together; null where samples are alike. */
-async function heaviestBatch<Batch>(
-  data: TrainingData<Batch>,
-  { batchSize }: RecipeStage,
-  position: StepPosition,
-): Promise<Batch | null> {
-  if (data.heaviest === undefined) return null;
-  for (let count = batchSize; count > 1; count--) {
-    try {
-      return await data.batch(data.heaviest(count), position);
-    } catch (error) {
-      if (!(error instanceof BasicError) || error.code !== "E_ROW_BUDGET") throw error;
-    }
-  }
-  return data.batch(data.heaviest(1), position);
-}
-
 async function runSteps<Batch>({ recipe, stageName, objective, data }: RehearsalInput<Batch>): Promise<void> {
   const stage = recipe.stages[stageName] as RecipeStage;
   const steps = resolveSteps(stage, data.size);
@@ -97,11 +80,10 @@ async function runSteps<Batch>({ recipe, stageName, objective, data }: Rehearsal
       disposeStep(await trainStep(input, optimizer, 0));
     }
     const position = { stage: stageName, step: steps - 1, steps };
-    const heaviest = await heaviestBatch(data, stage, position);
-    if (heaviest === null) return;
-    const repeated = Array.from({ length: stage.accumulate }, () => heaviest);
-    const input = { objective, batches: repeated, position, reduction, collective };
-    disposeStep(await trainStep(input, optimizer, 0));
+    for (const heaviest of await heaviestSteps(data, stage, position)) {
+      const input = { objective, batches: heaviest, position, reduction, collective };
+      disposeStep(await trainStep(input, optimizer, 0));
+    }
   } finally {
     optimizer.dispose();
   }

@@ -101,22 +101,36 @@ describe("resume", () => {
     expect(finalState(files)).not.toEqual(finalState(whole));
   });
 
-  it("says what grouping lacks", async () => {
+  it.each([1, 5, 8, 11])("is bit-identical with packed samples after a stop at step %i", async (step) => {
+    const recipe = regressionRecipe({ packing: "rows", rowBudget: 15, prefetch: 3 });
+    const expected = await runToEnd({ recipe });
+    const { files } = await stopAfter(step, { recipe });
+    await runToEnd({ files, recipe, resume: "last" });
+    expect(finalState(files)).toEqual(finalState(expected));
+    expect(linesOf(files)).toEqual(linesOf(expected));
+    expect(finalState(files)).not.toEqual(finalState(whole));
+  });
+
+  it("says what grouping and packing lack", async () => {
     const refused = async (
       change: Parameters<typeof regressionRecipe>[0],
       data?: NonNullable<Change>["data"],
     ) => {
-      const recipe = regressionRecipe({ grouping: "modality-length", ...change });
+      const recipe = regressionRecipe(change);
       const run = regressionRun({ recipe, ...(data !== undefined && { data }) });
       const error = (await train(run).catch((reason: unknown) => reason)) as BasicError;
       run.dispose();
       return error.message;
     };
-    expect(await refused({ shuffle: false })).toMatchInlineSnapshot(
+    const grouping = "modality-length";
+    expect(await refused({ grouping, shuffle: false })).toMatchInlineSnapshot(
       `"stage "align": grouping "modality-length" puts samples into an order of its own, and shuffle is false. Leave one of them out. [E_CONFIG]"`,
     );
     const { sizes: _, ...without } = regressionData(30);
-    expect(await refused({}, () => without)).toMatchInlineSnapshot(
+    expect(await refused({ packing: "rows" }, () => without)).toMatchInlineSnapshot(
+      `"stage "align": packing "rows" needs the rows of each sample, and this data does not tell them. Leave packing out, or give the data a method sizes(). [E_CONFIG]"`,
+    );
+    expect(await refused({ grouping }, () => without)).toMatchInlineSnapshot(
       `"stage "align": grouping "modality-length" needs the rows of each sample, and this data does not tell them. Leave grouping out, or give the data a method sizes(). [E_CONFIG]"`,
     );
   });

@@ -1,3 +1,6 @@
+/** Bytes of a file: in memory, or in pieces as they are made, so that no more than one is in memory. */
+export type FileContent = Uint8Array | AsyncIterable<Uint8Array>;
+
 /**
  * What the loop needs from the outside world: a folder on disk in Node, OPFS or memory in a browser.
  *
@@ -20,8 +23,11 @@ export interface RunStore {
   list(folder: string): Promise<readonly string[]>;
   /** Removes a file, or a folder with all it holds. */
   remove(path: string): Promise<void>;
-  /** Writes all files under a temporary name with a hashed manifest, syncs, then renames to `folder`. */
-  writeFolder(folder: string, files: Readonly<Record<string, Uint8Array>>): Promise<void>;
+  /**
+   * Writes all files under a temporary name with a hashed manifest, syncs, then renames to `folder`. Where a file's pieces
+   * end in an error, nothing is written.
+   */
+  writeFolder(folder: string, files: Readonly<Record<string, FileContent>>): Promise<void>;
   /** Reads a folder of {@link writeFolder}; E_CHECKPOINT_CORRUPT where a hash differs or a file is missing. */
   readFolder(folder: string): Promise<Readonly<Record<string, Uint8Array>>>;
   /** Takes the run for this process; E_RUN_LOCKED where another holds it. Returns the release. */

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 
 import { describe, expect, it } from "vitest";
 
-import { decodeTensors, encodeTensors } from "./state.js";
+import { decodeTensors, encodeTensors, tensorPieces } from "./state.js";
 
 const file = {
   tensors: new Map([
@@ -27,6 +27,54 @@ describe("encodeTensors", () => {
   it("starts the data on a multiple of 8 bytes", () => {
     const length = new DataView(encodeTensors(file).buffer).getBigUint64(0, true);
     expect(Number(length) % 8).toBe(0);
+  });
+});
+
+describe("tensorPieces", () => {
+  const entries = [
+    { name: "a", shape: [2, 2], dtype: "F32", values: async () => Float32Array.of(1, 2, 3, 4) },
+    { name: "b", shape: [3], dtype: "I32", values: async () => Int32Array.of(-1, 0, 7) },
+  ] as const;
+
+  it("are the file that encodeTensors makes", async () => {
+    const pieces: number[] = [];
+    for await (const piece of tensorPieces(entries, { step: "3" })) pieces.push(...piece);
+    const whole = encodeTensors({
+      tensors: new Map([["a", { shape: [2, 2], values: Float32Array.of(1, 2, 3, 4) }]]),
+      words: new Map([["b", Int32Array.of(-1, 0, 7)]]),
+      metadata: { step: "3" },
+    });
+    expect(pieces).toEqual([...whole]);
+  });
+
+  it("hold as many tensors as fill a piece, and read no further", async () => {
+    let reads = 0;
+    const small = [2, 2, 2, 9, 1].map((length, i) => ({
+      name: `t${i}`,
+      shape: [length],
+      dtype: "F32" as const,
+      values: async () => {
+        reads++;
+        return new Float32Array(length);
+      },
+    }));
+    const seen: [bytes: number, reads: number][] = [];
+    for await (const { length } of tensorPieces(small, {}, 16)) seen.push([length, reads]);
+    expect(seen.slice(1)).toEqual([
+      [16, 2],
+      [44, 4],
+      [4, 5],
+    ]);
+  });
+
+  it("names a tensor whose values do not fill it", async () => {
+    const short = [{ ...entries[0], values: async () => Float32Array.of(1) }];
+    const read = async () => {
+      for await (const _ of tensorPieces(short, {}));
+    };
+    await expect(read()).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: tensorPieces: the tensor "a" [2, 2] needs 4 values, got 1. Correct its shape. [E_SHAPE]]`,
+    );
   });
 });
 

@@ -22,34 +22,108 @@ interface HeaderEntry {
 
 const LENGTH_BYTES = 8;
 const ALIGNMENT = 8;
+/** Of float32 values and int32 words. */
+const VALUE_BYTES = 4;
 const ADVICE = "Expected a whole safetensors file of float32 tensors: copy or download it again.";
 
-/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. */
-export function encodeTensors(file: TensorFile): Uint8Array {
-  const header: Record<string, HeaderEntry | Readonly<Record<string, string>>> = {
-    __metadata__: file.metadata,
-  };
+/** A tensor of a file whose values are asked for when its turn comes, once, and dropped after that. */
+export interface LazyHostTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** I32: packed values. */
+  readonly dtype: "F32" | "I32";
+  /** As the backend gives them: a later update may change them. */
+  readonly values: () => Promise<Float32Array | Int32Array>;
+}
+
+/** Tensors are gathered up to this size before they are written: far more than a page of a disk, little beside a model. */
+export const PIECE_BYTES = 64e6;
+
+/**
+ * A safetensors file in pieces: its header, then the values of as many tensors at a time as fill a piece, which are read
+ * when the piece is asked for. Exact bytes, in the order given. At most two pieces and two tensors are in memory.
+ *
+ * @throws {@link BasicError} `E_SHAPE` where values do not fill their shape.
+ */
+export async function* tensorPieces(
+  tensors: readonly LazyHostTensor[],
+  metadata: TensorFile["metadata"],
+  pieceBytes = PIECE_BYTES,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  yield encodeHeader(tensors, metadata);
+  let gathered: Uint8Array[] = [];
+  let size = 0;
+  for (const tensor of tensors) {
+    const bytes = await bytesOf(tensor);
+    gathered.push(bytes);
+    size += bytes.length;
+    if (size < pieceBytes) continue;
+    yield joined(gathered, size);
+    [gathered, size] = [[], 0];
+  }
+  if (size > 0) yield joined(gathered, size);
+}
+
+async function bytesOf({ name, shape, values: read }: LazyHostTensor): Promise<Uint8Array> {
+  const values = await read();
+  if (values.length !== sizeOf(shape)) {
+    throw new BasicError(
+      "E_SHAPE",
+      `tensorPieces: the tensor "${name}" [${shape.join(", ")}] needs ${sizeOf(shape)} values, got ${values.length}. Correct its shape.`,
+    );
+  }
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}
+
+function joined(parts: readonly Uint8Array[], size: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  let place = 0;
+  for (const part of parts) {
+    bytes.set(part, place);
+    place += part.length;
+  }
+  return bytes;
+}
+
+/** Writes tensors as a safetensors file: exact bytes, in the order of the maps. {@link tensorPieces} needs less memory. */
+export function encodeTensors({ tensors, words, metadata }: TensorFile): Uint8Array {
+  const vectors = [...(words ?? [])].map(([name, values]) => {
+    return { name, shape: [values.length], dtype: "I32", values } as const;
+  });
+  const floats = [...tensors].map(([name, tensor]) => ({ name, dtype: "F32", ...tensor }) as const);
+  const entries = [...floats, ...vectors];
+  const header = encodeHeader(entries, metadata);
+  const parts = entries.map(
+    ({ values }) => new Uint8Array(values.buffer, values.byteOffset, values.byteLength),
+  );
+  return joined(
+    [header, ...parts],
+    parts.reduce((size, { length }) => size + length, header.length),
+  );
+}
+
+/** Length, then JSON padded with spaces. */
+function encodeHeader(
+  tensors: readonly Omit<LazyHostTensor, "values">[],
+  metadata: TensorFile["metadata"],
+): Uint8Array {
+  const header: Record<string, HeaderEntry | TensorFile["metadata"]> = { __metadata__: metadata };
   let offset = 0;
-  const vectors = [...(file.words ?? [])].map(([name, values]) => ({ name, shape: [values.length], values }));
-  const entries = [...[...file.tensors].map(([name, tensor]) => ({ name, ...tensor })), ...vectors];
-  for (const { name, shape, values } of entries) {
-    const end = offset + values.byteLength;
-    const dtype = values instanceof Int32Array ? "I32" : "F32";
+  for (const { name, shape, dtype } of tensors) {
+    const end = offset + VALUE_BYTES * sizeOf(shape);
     header[name] = { dtype, shape, data_offsets: [offset, end] };
     offset = end;
   }
-  const text = JSON.stringify(header);
-  const json = new TextEncoder().encode(text);
+  const json = new TextEncoder().encode(JSON.stringify(header));
   const headerLength = Math.ceil(json.length / ALIGNMENT) * ALIGNMENT;
-  const bytes = new Uint8Array(LENGTH_BYTES + headerLength + offset).fill(0x20, LENGTH_BYTES);
+  const bytes = new Uint8Array(LENGTH_BYTES + headerLength).fill(0x20, LENGTH_BYTES);
   new DataView(bytes.buffer).setBigUint64(0, BigInt(headerLength), true);
   bytes.set(json, LENGTH_BYTES);
-  let place = LENGTH_BYTES + headerLength;
-  for (const { values } of entries) {
-    bytes.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), place);
-    place += values.byteLength;
-  }
   return bytes;
+}
+
+function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, length) => product * length, 1);
 }
 
 /**
@@ -97,8 +171,7 @@ function readTensor(
   if (!isShape(shape) || !isShape(offsets))
     throw corrupt(where, "its entry in the header has no shape or offsets");
   const [begin, end] = offsets;
-  const size = shape.reduce((product, length) => product * length, 1);
-  if (end > data.length || end - begin !== size * Float32Array.BYTES_PER_ELEMENT) {
+  if (end > data.length || end - begin !== sizeOf(shape) * VALUE_BYTES) {
     throw corrupt(where, `shape [${shape.join(", ")}] does not fit bytes ${begin} to ${end}`);
   }
   // A copy, which is aligned. Not slice(): that of a Node Buffer shares memory.

@@ -21,6 +21,7 @@ import type {
   VisualRows,
 } from "../models/interfaces.js";
 import { planVisualRows } from "../models/language/packed.js";
+import { checkRowPerFeature, featureRows } from "./feature-rows.js";
 import type { LossPart, StepPosition } from "./objective.js";
 import { untaped } from "./untaped.js";
 import { checkVisualRows, type VlmBatch, visualSpans } from "./vlm-batch.js";
@@ -186,31 +187,35 @@ function viewFor(
   { name, needs }: VisualLoss,
   { projected, features, observed }: Forward,
   { packed, arrangement }: VlmBatch,
-  { language, supervision = {} }: VlmObjectiveOptions,
+  { language, projector, supervision = {} }: VlmObjectiveOptions,
 ): VisualView {
   const { rows } = projected as VisualRows;
-  if (needs.features && arrangement !== undefined) throw featureless(name);
+  const images = visualSpans(packed.images);
+  const isCut = needs.features === true && features !== null && arrangement !== undefined;
+  if (isCut) checkRowPerFeature(features, projector, name);
+  const kept = isCut ? featureRows(arrangement, images) : null;
+  const pick = (x: tf.Tensor2D): tf.Tensor2D => (kept === null ? x : gatherRows(x, kept.rows));
   // One loss may want the gradient where another wants a constant.
   const refined =
     observed.refined && isConstant(needs, supervision) ? detach(observed.refined) : observed.refined;
   const block = needs.block === undefined ? undefined : observed.blocks.get(needs.block(language.depth));
   return {
-    initial: rows,
-    images: visualSpans(packed.images),
+    initial: pick(rows),
+    images: kept?.images ?? images,
     head: language.head,
-    ...(needs.refined && refined && { refined }),
-    ...(needs.patchWeights && observed.patchWeights && { patchWeights: observed.patchWeights }),
+    ...(needs.refined && refined && { refined: pick(refined) }),
+    ...(needs.patchWeights &&
+      observed.patchWeights && { patchWeights: pickValues(observed.patchWeights, pick) }),
     ...(needs.vocabulary && { vocabulary: detach(language.vocabulary) }),
-    ...(needs.hidden && { hidden: gatherRows(observed.hidden, planVisualRows(packed).rows) }),
-    ...(block && { block }),
-    ...(needs.features && features && { features: detach(features.rows) }),
+    ...(needs.hidden && { hidden: pick(gatherRows(observed.hidden, planVisualRows(packed).rows)) }),
+    ...(block && { block: pick(block) }),
+    ...(needs.features &&
+      features && {
+        features: detach(kept === null ? features.rows : gatherRows(features.rows, kept.features)),
+      }),
   };
 }
 
-function featureless(loss: string): BasicError {
-  return new BasicError(
-    "E_CONFIG",
-    `The loss "${loss}" compares each visual row with the feature that it was made of, but pictures that are cut into ` +
-      'tiles (anyres) have rows without one: image_newline. Remove the loss, or set model.imageAspectRatio to "pad".',
-  );
+function pickValues(values: tf.Tensor1D, pick: (x: tf.Tensor2D) => tf.Tensor2D): tf.Tensor1D {
+  return tf.reshape(pick(tf.reshape(values, [values.size, 1])), [-1]);
 }

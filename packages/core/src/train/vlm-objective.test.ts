@@ -12,9 +12,9 @@ import { createDistributionLoss } from "../losses/distribution.js";
 import { createEmuL2Loss } from "../losses/emu-l2.js";
 import { createSmoothL1Loss } from "../losses/smooth-l1.js";
 import { createViralCosLoss } from "../losses/viral-cos.js";
-import type { VisualLoss } from "../losses/visual-loss.js";
+import type { VisualLoss, VisualView } from "../losses/visual-loss.js";
 import { addImageNewline, NEWLINE_ROW } from "../models/image-newline.js";
-import type { HostVisualRows, PackedRows, VisionEncoder } from "../models/interfaces.js";
+import type { HostVisualRows, PackedRows, VisionEncoder, VisualRows } from "../models/interfaces.js";
 import { decoderConfig } from "../models/language/config.js";
 import { createDecoder, type Decoder } from "../models/language/decoder.js";
 import { createProjector } from "../models/projector/projector.js";
@@ -334,15 +334,61 @@ describe("errors of createVlmObjective", () => {
     expect(own["language"]).not.toBeCloseTo(plain["language"] ?? 0, 4);
   });
 
-  it("refuses a loss that compares rows with features where pictures are cut into tiles", () => {
-    const losses = [weighted(createViralCosLoss({ width: WIDTH, featureWidth: FEATURES }), 1)];
-    const options = parts({ losses });
-    addImageNewline(options.projector, WIDTH, createRandom(2));
+  describe("a loss that compares rows with features, where pictures are cut into tiles", () => {
     const arrangement = { order: Int32Array.of(0, 1, NEWLINE_ROW, 3), offsets: Int32Array.of(0, 4) };
     const cut = { ...batch([PICTURE], 0), arrangement };
-    expect(() => createVlmObjective(options).parts(cut, position)).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: The loss "viral-cos" compares each visual row with the feature that it was made of, but pictures that are cut into tiles (anyres) have rows without one: image_newline. Remove the loss, or set model.imageAspectRatio to "pad". [E_CONFIG]]`,
-    );
+
+    it("sees the rows that come from a feature, and these features", () => {
+      const views: VisualView[] = [];
+      const watching: VisualLoss = {
+        name: "watching",
+        needs: { features: true, block: () => 2, hidden: true, patchWeights: true },
+        compute: (view) => {
+          views.push(view);
+          return { sum: tf.scalar(0) };
+        },
+      };
+      const options = parts({ losses: [weighted(watching, 1)] });
+      addImageNewline(options.projector, WIDTH, createRandom(2));
+      createVlmObjective(options).parts(cut, position);
+      const [view] = views;
+      expect(view?.images).toEqual([{ sample: 0, start: 0, length: 3 }]);
+      const { values, offsets, grids } = features(0);
+      const rows = [0, 1, 3].map((row) => [...values.subarray(row * FEATURES, (row + 1) * FEATURES)]);
+      expect(view?.features?.arraySync()).toEqual(rows);
+      const shapes = [view?.initial, view?.block, view?.hidden, view?.patchWeights].map((one) => one?.shape);
+      expect(shapes).toEqual([[3, WIDTH], [3, WIDTH], [3, WIDTH], [3]]);
+      const encoded = { rows: tf.tensor2d(values, [PATCHES, FEATURES]), offsets, grids };
+      const projected = tf.tidy(() => options.projector.project(encoded).rows.arraySync());
+      expect(view?.initial.arraySync()).toEqual([0, 1, 3].map((row) => projected[row]));
+    });
+
+    it("trains what is before the block", () => {
+      const losses = [weighted(createViralCosLoss({ width: WIDTH, featureWidth: FEATURES }), 1)];
+      const options = parts({ losses });
+      addImageNewline(options.projector, WIDTH, createRandom(2));
+      const objective = createVlmObjective(options);
+      const [first] = [...options.projector.parameters];
+      const viral = () => objective.parts(cut, position).find(({ name }) => name === "viral-cos")?.sum;
+      const { value, gradients } = valueAndGradients(() => viral() as tf.Scalar, [first?.value as tf.Tensor]);
+      expect(value.dataSync()[0]).toBeGreaterThan(0);
+      expect(Math.max(...tf.abs(gradients[0] as tf.Tensor).dataSync())).toBeGreaterThan(0);
+    });
+
+    it("says that a projector which merges rows leaves none to compare with", () => {
+      const losses = [weighted(createViralCosLoss({ width: WIDTH, featureWidth: FEATURES }), 1)];
+      const options = parts({ losses });
+      addImageNewline(options.projector, WIDTH, createRandom(2));
+      const merging = {
+        parameters: options.projector.parameters,
+        project: (rows: VisualRows) => options.projector.project(rows),
+        gridAfter: () => ({ grid: null, rows: 1 }),
+      };
+      const objective = createVlmObjective({ ...options, projector: merging });
+      expect(() => objective.parts(cut, position)).toThrowErrorMatchingInlineSnapshot(
+        `[BasicError: viral-cos: the encoder gave 4 feature rows for an image, but the projector makes 1 of them. Use a projector that keeps the rows (linear, mlp2x_gelu), or leave this loss out. [E_SHAPE]]`,
+      );
+    });
   });
 
   it("refuses a supervised depth beyond the language model", () => {

@@ -1,21 +1,19 @@
-import { BasicError, type DecoderConfig, decoderConfig, type RotaryConfig } from "@basic-mllm/core";
+import { BasicError, type DecoderConfig, decoderConfig } from "@basic-mllm/core";
 
 import { GgufFields } from "./fields.js";
 import type { GgufFile } from "./file.js";
+import { readRotary } from "./rotary-fields.js";
 
 /** Values of `general.architecture` that we read. Mistral and SmolLM2 are `llama`. */
-export type GgufArchitecture = "llama" | "qwen2" | "qwen3" | "gemma" | "gemma2";
+export type GgufArchitecture = "llama" | "qwen2" | "qwen3" | "gemma" | "gemma2" | "phi3";
 
-const architectures: readonly GgufArchitecture[] = ["llama", "qwen2", "qwen3", "gemma", "gemma2"];
+const architectures: readonly GgufArchitecture[] = ["llama", "qwen2", "qwen3", "gemma", "gemma2", "phi3"];
 
 /** A decoder as a GGUF file describes it. */
 export interface GgufConfig {
   readonly architecture: GgufArchitecture;
   readonly config: DecoderConfig;
 }
-
-/** Llama 3's tensor of one factor per rotary frequency. */
-export const ROTARY_FACTORS = "rope_freqs.weight";
 
 /**
  * The decoder of a GGUF file, by its metadata and by which tensors it has: a missing head is tied to the table, a bias
@@ -36,8 +34,9 @@ export function readGgufConfig(file: GgufFile): GgufConfig {
     vocabularySize,
     normEpsilon: fields.number(at("attention.layer_norm_rms_epsilon")),
     positions: fields.number(at("context_length")),
-    rotary: readRotary(fields, at, { file, headWidth: sizes.headWidth }),
+    rotary: readRotary(fields, { file, architecture, headWidth: sizes.headWidth }),
     headNorm: architecture === "qwen3",
+    fusedProducts: architecture === "phi3",
     tiedHead: !file.has("output.weight"),
     inputBias: file.has("blk.0.attn_q.bias"),
     outputBias: file.has("blk.0.attn_output.bias"),
@@ -86,38 +85,6 @@ function readDepth(fields: GgufFields, name: string, tensors: number): number {
   const depth = fields.number(name);
   if (Number.isInteger(depth) && depth >= 1 && depth <= tensors) return depth;
   throw fields.unsupported(name, `a whole number from 1 to ${tensors}, the number of tensors`);
-}
-
-function readRotary(
-  fields: GgufFields,
-  at: (name: string) => string,
-  { file, headWidth }: { readonly file: GgufFile; readonly headWidth: number },
-): RotaryConfig {
-  const base = fields.number(at("rope.freq_base"), 10_000);
-  const width = fields.number(at("rope.dimension_count"), headWidth);
-  if (width !== headWidth)
-    throw fields.unsupported(at("rope.dimension_count"), `${headWidth}, the width of a head`);
-  const kind = fields.text(at("rope.scaling.type"), "none");
-  const factor = fields.number(at("rope.scaling.factor"), fields.number(at("rope.scale_linear"), 1));
-  fields.ignore(at("rope.scaling.original_context_length"), at("rope.scaling.finetuned"));
-  if (kind !== "none" && kind !== "linear")
-    throw fields.unsupported(at("rope.scaling.type"), '"none" or "linear"');
-  if (file.has(ROTARY_FACTORS)) {
-    if (kind === "linear" && factor !== 1)
-      throw fields.unsupported(at("rope.scaling.type"), `"none" beside ${ROTARY_FACTORS}`);
-    // One factor per frequency for texts of any length: longrope's formula without its switch.
-    const factors = [...file.floats(ROTARY_FACTORS)];
-    const originalPositions = fields.number(at("context_length"));
-    const scaling = {
-      kind: "longrope",
-      shortFactors: factors,
-      longFactors: factors,
-      originalPositions,
-      attentionFactor: 1,
-    } as const;
-    return { base, width, scaling };
-  }
-  return { base, width, scaling: factor === 1 ? null : { kind: "linear", factor } };
 }
 
 /** Gemma 2 has a window in every second block, beginning with the first. */

@@ -24,6 +24,13 @@ const sizes = {
 };
 const gemma = { activation: "gelu-tanh", normAddOne: true, embeddingScale: 8, tiedHead: true } as const;
 const rotary = { base: 500_000, width: 16 } as const;
+const llama3 = {
+  kind: "llama3",
+  factor: 8,
+  lowFrequencyFactor: 1,
+  highFrequencyFactor: 4,
+  originalPositions: 64,
+} as const;
 const tokenizer = { "tokenizer.ggml.tokens": strings(["a", "b", "c", "d", "e", "f", "g"]) };
 
 const models: Readonly<Record<string, Partial<DecoderConfig>>> = {
@@ -31,7 +38,22 @@ const models: Readonly<Record<string, Partial<DecoderConfig>>> = {
   "llama with wide heads": { headWidth: 32, rotary: { base: 10_000, width: 32, scaling: null } },
   "llama with biases": { inputBias: true, outputBias: true, mlpBias: true },
   "llama with linear scaling": { rotary: { ...rotary, scaling: { kind: "linear", factor: 4 } } },
-  "phi3, apart": { fusedProducts: true, windows: [200, 200] },
+  phi3: { fusedProducts: true, windows: [16, 16] },
+  "phi3 with longrope": {
+    fusedProducts: true,
+    tiedHead: true,
+    rotary: {
+      base: 10_000,
+      width: 8,
+      scaling: {
+        kind: "longrope",
+        shortFactors: [1, 1.25, 1.5, 2],
+        longFactors: [1, 2, 4, 8.5],
+        originalPositions: 64,
+        attentionFactor: 1.25,
+      },
+    },
+  },
   qwen2: { inputBias: true, tiedHead: true },
   qwen3: { headNorm: true, headWidth: 32, rotary: { base: 1e6, width: 32, scaling: null } },
   gemma,
@@ -59,7 +81,6 @@ describe("decoderContents", () => {
     expect({ ...same, normEpsilon: 1e-5 }).toEqual({
       ...config,
       windows,
-      fusedProducts: false,
       rotary: undefined,
     });
     expect(turned).toEqual(config.rotary);
@@ -76,14 +97,7 @@ describe("decoderContents", () => {
   });
 
   it("gives Llama 3's frequencies by factors", async () => {
-    const scaling = {
-      kind: "llama3",
-      factor: 8,
-      lowFrequencyFactor: 1,
-      highFrequencyFactor: 4,
-      originalPositions: 64,
-    } as const;
-    const config = decoderConfig({ ...sizes, rotary: { ...rotary, scaling } });
+    const config = decoderConfig({ ...sizes, rotary: { ...rotary, scaling: llama3 } });
     const decoder = createDecoder(config);
     const path = join(folder, "llama3.gguf");
     await writeGguf(path, decoderContents(decoder, { type: "F16", name: "llama3", tokenizer }));
@@ -120,6 +134,9 @@ describe("decoderContents", () => {
     ["a cap on logits", { headSoftcap: 30 }],
     ["another scale of scores", { attentionScale: 1 }],
     ["a part of each head turned", { rotary: { base: 1e4, width: 8, scaling: null } }],
+    ["windows in some blocks of a phi3", { fusedProducts: true, windows: [16, 0] }],
+    ["biases in a phi3", { fusedProducts: true, inputBias: true }],
+    ["Llama 3's frequencies in a phi3", { fusedProducts: true, rotary: { ...rotary, scaling: llama3 } }],
     ["biases in a qwen3", { headNorm: true, inputBias: true }],
     [
       "longrope with two lists",

@@ -1,7 +1,8 @@
 import type { Decoder, Lora, Parameter } from "@basic-mllm/core";
 
+import { fuseProducts } from "../hf-fused.js";
 import { exportedValues } from "../hugging-face.js";
-import { ROTARY_FACTORS } from "./config.js";
+import type { LazyTensor } from "../safetensors-write.js";
 import { architectureOf, checkExpressible, decoderFields, rotaryFactors } from "./decoder-fields.js";
 import { type GgufFieldValues, string, uint32 } from "./field-values.js";
 import { ggufName } from "./names.js";
@@ -38,8 +39,8 @@ export function generalFields(
 }
 
 /**
- * A language model as llama.cpp reads it: architectures llama (Mistral, SmolLM2, Vicuna and Phi 3 too), qwen2, qwen3,
- * gemma and gemma2.
+ * A language model as llama.cpp reads it: architectures llama (Mistral, SmolLM2 and Vicuna too), qwen2, qwen3, gemma,
+ * gemma2 and phi3.
  *
  * @throws `BasicError` `E_CONFIG` for a model whose maths none of these has, naming the field.
  */
@@ -48,30 +49,27 @@ export function decoderContents(
   { type, name, tokenizer, lora }: DecoderContentsOptions,
 ): GgufContents {
   const architecture = architectureOf(config);
-  const tensors = [...parameters].map((parameter): GgufTensor => {
-    return {
-      name: ggufName(parameter.name, architecture),
-      shape: parameter.shape,
-      type: parameter.shape.length > 1 ? type : "F32",
-      values: async () => inFileOrder(parameter, await exportedValues(parameter, lora), config.headWidth),
-    };
+  const own = [...parameters].map((parameter): LazyTensor => {
+    const { name, shape } = parameter;
+    return { name, shape, values: async () => inFileOrder(parameter, await exportedValues(parameter, lora)) };
   });
   /** The converter stores Gemma's 1 + weight, and llama's query and key rows in llama.cpp's order. */
-  function inFileOrder({ name: own, shape }: Parameter, values: Float32Array, headWidth: number) {
-    if (config.normAddOne && own.endsWith("norm.weight")) return values.map((value) => value + 1);
-    if (architecture !== "llama" || !/\.self_attn\.[qk]_proj\./.test(own)) return values;
-    return turnRows(values, rotaryRows(shape[0] as number, headWidth));
+  function inFileOrder({ name: parameter, shape }: Parameter, values: Float32Array): Float32Array {
+    if (config.normAddOne && parameter.endsWith("norm.weight")) return values.map((value) => value + 1);
+    if (architecture !== "llama" || !/\.self_attn\.[qk]_proj\./.test(parameter)) return values;
+    return turnRows(values, rotaryRows(shape[0] as number, config.headWidth));
   }
-  const factors = rotaryFactors(config);
-  if (factors !== null) {
-    tensors.push({ name: ROTARY_FACTORS, shape: [factors.length], type: "F32", values: () => factors });
-  }
+  const stored = config.fusedProducts ? fuseProducts(own) : own;
+  const weights = stored.map(({ name: parameter, shape, values }): GgufTensor => {
+    return { name: ggufName(parameter, architecture), shape, type: shape.length > 1 ? type : "F32", values };
+  });
+  const tensors = [...weights, ...rotaryFactors(config)];
   const fields = {
     ...generalFields(architecture, { kind: "model", name, type }),
     ...decoderFields(config),
     ...tokenizer,
   };
-  checkExpressible(config, fields, tensors);
+  checkExpressible(config, tensors);
   return { fields, tensors };
 }
 

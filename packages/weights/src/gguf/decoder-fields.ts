@@ -1,12 +1,20 @@
-import { BasicError, type DecoderConfig, rotaryFrequencies } from "@basic-mllm/core";
+import {
+  BasicError,
+  type DecoderConfig,
+  type RotaryConfig,
+  type RotaryScaling,
+  rotaryFrequencies,
+} from "@basic-mllm/core";
 
 import { type GgufArchitecture, readGgufConfig } from "./config.js";
 import { float32, type GgufFieldValues, string, uint32 } from "./field-values.js";
 import { describeGguf } from "./in-memory.js";
+import { FACTOR_TENSORS, LONG_FACTORS, ROTARY_FACTORS, SHORT_FACTORS } from "./rotary-fields.js";
 import type { GgufTensor } from "./write.js";
 
-/** The architecture whose maths a decoder has. Phi 3 is llama's where its matrices are apart. */
+/** The architecture whose maths a decoder has. */
 export function architectureOf(config: DecoderConfig): GgufArchitecture {
+  if (config.fusedProducts) return "phi3";
   if (config.sandwichNorms) return "gemma2";
   if (config.normAddOne) return "gemma";
   if (config.headNorm) return "qwen3";
@@ -29,13 +37,12 @@ export function decoderFields(config: DecoderConfig): GgufFieldValues {
     "attention.layer_norm_rms_epsilon": float32(config.normEpsilon),
     "rope.dimension_count": uint32(rotary.width),
     "rope.freq_base": float32(rotary.base),
-    ...(rotary.scaling?.kind === "linear" && {
-      "rope.scaling.type": string("linear"),
-      "rope.scaling.factor": float32(rotary.scaling.factor),
-    }),
+    ...scalingFields(config),
     vocab_size: uint32(config.vocabularySize),
-    ...(architecture === "gemma2" && {
+    ...(hasWindows(architecture) && {
       "attention.sliding_window": uint32(Math.max(...config.windows)),
+    }),
+    ...(architecture === "gemma2" && {
       attn_logit_softcapping: float32(config.attentionSoftcap),
       final_logit_softcapping: float32(config.headSoftcap),
     }),
@@ -45,14 +52,48 @@ export function decoderFields(config: DecoderConfig): GgufFieldValues {
   );
 }
 
+/** Architectures that have a field for windows. */
+function hasWindows(architecture: GgufArchitecture): boolean {
+  return architecture === "gemma2" || architecture === "phi3";
+}
+
+function scalingFields(config: DecoderConfig): GgufFieldValues {
+  const { scaling } = config.rotary;
+  if (scaling?.kind === "linear") {
+    return { "rope.scaling.type": string("linear"), "rope.scaling.factor": float32(scaling.factor) };
+  }
+  if (scaling?.kind !== "longrope" || !config.fusedProducts) return {};
+  return {
+    "rope.scaling.original_context_length": uint32(scaling.originalPositions),
+    "rope.scaling.attn_factor": float32(scaling.attentionFactor),
+  };
+}
+
 /**
- * Llama 3's factors, one per frequency, by which llama.cpp divides; null where frequencies are plain or all scaled alike.
+ * Tensors with factors, one per frequency, by which llama.cpp divides: Llama 3's, or both lists of Phi 3's longrope. None
+ * where frequencies are plain or all scaled alike.
  *
- * @throws `BasicError` `E_CONFIG` for longrope with a switch, which has no such form.
+ * @throws `BasicError` `E_CONFIG` for a scaling that the architecture has no form for.
  */
-export function rotaryFactors({ rotary }: DecoderConfig): Float32Array | null {
-  const { scaling } = rotary;
-  if (scaling === null || scaling.kind === "linear") return null;
+export function rotaryFactors(config: DecoderConfig): readonly GgufTensor[] {
+  const { scaling } = config.rotary;
+  if (scaling === null || scaling.kind === "linear") return [];
+  if (config.fusedProducts) {
+    if (scaling.kind !== "longrope")
+      throw inexpressible("rotary.scaling", "longrope or linear in a phi3 model", scaling.kind);
+    return [
+      factorTensor(LONG_FACTORS, Float32Array.from(scaling.longFactors)),
+      factorTensor(SHORT_FACTORS, Float32Array.from(scaling.shortFactors)),
+    ];
+  }
+  return [factorTensor(ROTARY_FACTORS, oneList(config.rotary, scaling))];
+}
+
+function factorTensor(name: string, factors: Float32Array): GgufTensor {
+  return { name, shape: [factors.length], type: "F32", values: () => factors };
+}
+
+function oneList(rotary: RotaryConfig, scaling: RotaryScaling): Float32Array {
   if (scaling.kind === "longrope") {
     const { shortFactors, longFactors, attentionFactor } = scaling;
     if (attentionFactor === 1 && shortFactors.join() === longFactors.join())
@@ -68,26 +109,25 @@ export function rotaryFactors({ rotary }: DecoderConfig): Float32Array | null {
 const ROUNDING = 1e-6;
 
 /** Fields of a config that are not maths, or compared on their own. */
-const apart: readonly (keyof DecoderConfig)[] = ["initialStd", "fusedProducts", "rotary", "windows"];
+const apart: readonly (keyof DecoderConfig)[] = ["initialStd", "rotary", "windows"];
 
 /**
  * Whether a reader would get the same maths back.
  *
  * @throws `BasicError` `E_CONFIG` naming the field of the decoder that GGUF's architecture does not have.
  */
-export function checkExpressible(
-  config: DecoderConfig,
-  fields: GgufFieldValues,
-  tensors: readonly GgufTensor[],
-): void {
-  if (config.rotary.width !== config.headWidth) {
-    throw inexpressible(
-      "rotary.width",
-      `${config.headWidth}, the width of a head`,
-      String(config.rotary.width),
-    );
+export function checkExpressible(config: DecoderConfig, tensors: readonly GgufTensor[]): void {
+  const { rotary } = config;
+  if (rotary.width !== config.headWidth && !config.fusedProducts) {
+    throw inexpressible("rotary.width", `${config.headWidth}, the width of a head`, String(rotary.width));
   }
-  const withoutFactors = tensors.filter(({ name }) => name !== "rope_freqs.weight");
+  // Scaling may be in tensors, whose values a description does not have.
+  const unscaled = { ...config, rotary: { ...rotary, scaling: null } };
+  const fields = {
+    "general.architecture": string(architectureOf(config)),
+    ...decoderFields(unscaled),
+  };
+  const withoutFactors = tensors.filter(({ name }) => !FACTOR_TENSORS.includes(name));
   const { architecture, config: read } = readGgufConfig(
     describeGguf(fields, withoutFactors, "the GGUF file"),
   );
@@ -110,7 +150,7 @@ function same(a: unknown, b: unknown): boolean {
 function checkWindows(config: DecoderConfig, architecture: GgufArchitecture, read: readonly number[]): void {
   const { windows, positions } = config;
   const effective = windows.map((window) => (window >= positions ? 0 : window));
-  const possible = architecture === "gemma2" ? read : read.map(() => 0);
+  const possible = hasWindows(architecture) ? read : read.map(() => 0);
   const block = effective.findIndex((window, i) => window !== possible[i] && windows[i] !== possible[i]);
   if (block < 0) return;
   throw inexpressible(

@@ -48,6 +48,14 @@ export class GgufFile {
     return this.#source.read(begin, end);
   }
 
+  /** The bytes of some of a matrix's rows as they are stored. */
+  rows(name: string, { firstRow, rows }: { readonly firstRow: number; readonly rows: number }): Uint8Array {
+    const { begin, end, shape } = this.entry(name);
+    // Rows are whole blocks.
+    const width = (end - begin) / (shape[0] ?? 1);
+    return this.#source.read(begin + firstRow * width, begin + (firstRow + rows) * width);
+  }
+
   /** Values of a tensor in float32, row-major. */
   floats(name: string): Float32Array {
     const { type, size } = this.entry(name);

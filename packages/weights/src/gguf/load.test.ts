@@ -132,4 +132,13 @@ describe("loadGguf", () => {
       `"model.gguf holds 1 tensors that a llama model does not have: blk.1.attn_q.weight. Models with them are not supported. [E_WEIGHTS_FORMAT]"`,
     );
   });
+
+  it("names lists of rotary factors that a llama would not follow", async () => {
+    const lists = ["long", "short"].map((name) => {
+      return { name: `rope_factors_${name}.weight`, type: "F32", shape: [4] } as const;
+    });
+    expect(await messageOf(llamaFields, [...llamaTensors, ...lists])).toContain(
+      "holds 2 tensors that a llama model does not have: rope_factors_long.weight, rope_factors_short.weight.",
+    );
+  });
 });

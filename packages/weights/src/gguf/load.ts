@@ -9,11 +9,13 @@ import {
   type ValueSource,
 } from "@basic-mllm/core";
 
-import { type GgufConfig, ROTARY_FACTORS, readGgufConfig } from "./config.js";
+import type { PlaceOf } from "../places.js";
+import { type GgufConfig, readGgufConfig } from "./config.js";
 import { dequantise, wordsOfBytes } from "./dequantise.js";
 import { type GgufFile, openGguf } from "./file.js";
 import type { GgufEntry } from "./header.js";
-import { ggufName } from "./names.js";
+import { ggufPlaces } from "./names.js";
+import { factorsOf } from "./rotary-fields.js";
 import { reorderRows, rotaryRows } from "./rows.js";
 import type { GgufType } from "./tensor-types.js";
 import { readGgufTokenizer, type TokenizerFiles } from "./tokenizer.js";
@@ -45,7 +47,7 @@ export interface GgufOptions {
 
 /**
  * Loads a language model and its tokenizer from a GGUF file of llama.cpp: architectures llama (with Mistral and
- * SmolLM2), qwen2, qwen3, gemma and gemma2. One tensor at a time is read and decoded.
+ * SmolLM2), qwen2, qwen3, gemma, gemma2 and phi3. One tensor at a time is read and decoded.
  *
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` for a damaged file, other shapes or tensors that the
  *   model has no place for; `E_CONFIG` for a model that we cannot follow, `E_TOKENIZER`.
@@ -82,11 +84,14 @@ interface Stored {
 class GgufTensors {
   readonly #file: GgufFile;
   readonly #model: GgufConfig;
-  readonly #used = new Set([ROTARY_FACTORS]);
+  readonly #place: PlaceOf;
+  readonly #used: Set<string>;
 
   constructor(file: GgufFile, model: GgufConfig) {
     this.#file = file;
     this.#model = model;
+    this.#place = ggufPlaces(model);
+    this.#used = new Set(factorsOf({ file, architecture: model.architecture }));
   }
 
   source({ storage = "f32", table = "f32" }: GgufOptions): ValueSource {
@@ -115,28 +120,32 @@ class GgufTensors {
   #floats(name: string, shape: readonly number[]): Float32Array {
     const { entry, bytes } = this.#stored(name, shape);
     const where = `${this.#file.location}: tensor "${entry.name}"`;
-    const values = dequantise(bytes, entry.type, entry.size, where);
+    const size = shape.reduce((product, dimension) => product * dimension, 1);
+    const values = dequantise(bytes, entry.type, size, where);
     // The converter stores Gemma's 1 + weight.
     const isGemmaNorm = this.#model.config.normAddOne && name.endsWith("norm.weight");
     return isGemmaNorm ? values.map((value) => value - 1) : values;
   }
 
   #asStored(name: string, shape: readonly number[]): PackedValues | undefined {
-    const storage = packedAs[this.#file.entry(ggufName(name, this.#model.architecture)).type];
+    const [stored = ""] = this.#place(name, shape).names;
+    const storage = packedAs[this.#file.entry(stored).type];
     return storage && { storage, words: wordsOfBytes(this.#stored(name, shape).bytes) };
   }
 
   #stored(name: string, shape: readonly number[]): Stored {
     const { architecture, config } = this.#model;
-    const entry = this.#file.entry(ggufName(name, architecture));
-    if (entry.shape.join() !== shape.join()) {
+    const place = this.#place(name, shape);
+    const [stored = ""] = place.names;
+    const entry = this.#file.entry(stored);
+    if (entry.shape.join() !== place.shape.join()) {
       throw new BasicError(
         "E_WEIGHTS_FORMAT",
-        `${this.#file.location}: tensor "${entry.name}" has shape ${formatShape(entry.shape)}, but the fields \`${architecture}.*\` ask for ${formatShape(shape)}. Make the file again.`,
+        `${this.#file.location}: tensor "${entry.name}" has shape ${formatShape(entry.shape)}, but the fields \`${architecture}.*\` ask for ${formatShape(place.shape)}. Make the file again.`,
       );
     }
     this.#used.add(entry.name);
-    const bytes = this.#file.bytes(entry.name);
+    const bytes = this.#file.rows(entry.name, place);
     const isTurned = architecture === "llama" && /\.self_attn\.[qk]_proj\./.test(name);
     return {
       entry,

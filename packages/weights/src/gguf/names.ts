@@ -1,15 +1,19 @@
-import type { GgufArchitecture } from "./config.js";
+import { fusedPlaces } from "../hf-fused.js";
+import { type PlaceOf, wholePlaces } from "../places.js";
+import type { GgufArchitecture, GgufConfig } from "./config.js";
 
-/** Parts of a block: ours and GGUF's. */
+/** Parts of a block: ours and GGUF's. Phi 3's fused matrices have Hugging Face's names. */
 const blockParts: readonly (readonly [ours: string, gguf: string])[] = [
   ["self_attn.q_proj", "attn_q"],
   ["self_attn.k_proj", "attn_k"],
   ["self_attn.v_proj", "attn_v"],
+  ["self_attn.qkv_proj", "attn_qkv"],
   ["self_attn.o_proj", "attn_output"],
   ["self_attn.q_norm", "attn_q_norm"],
   ["self_attn.k_norm", "attn_k_norm"],
   ["mlp.gate_proj", "ffn_gate"],
   ["mlp.up_proj", "ffn_up"],
+  ["mlp.gate_up_proj", "ffn_up"],
   ["mlp.down_proj", "ffn_down"],
   ["input_layernorm", "attn_norm"],
 ];
@@ -36,4 +40,10 @@ export function ggufName(name: string, architecture: GgufArchitecture): string {
   const norms = architecture === "gemma2" ? sandwichNorms : plainNorms;
   const [, found] = [...blockParts, ...norms].find(([ours]) => ours === part) ?? [];
   return found === undefined ? name : `blk.${block}.${found}.${kind}`;
+}
+
+/** Where the values of our decoder's parameters lie in a GGUF file. */
+export function ggufPlaces({ architecture, config }: GgufConfig): PlaceOf {
+  const place = wholePlaces((name) => [ggufName(name, architecture)]);
+  return config.fusedProducts ? fusedPlaces(place, config) : place;
 }

@@ -1,7 +1,7 @@
 import { BasicError, type FusedActivation, type MlpProjector, type Parameter } from "@basic-mllm/core";
 
 import type { LlavaModel } from "../hugging-face.js";
-import { requireLlavaProjector } from "../llava-projector.js";
+import { refuseTiles, requireLlavaProjector } from "../llava-projector.js";
 import { generalFields } from "./decoder-contents.js";
 import { bool, float32, float32s, type GgufFieldValues, int32s, string, uint32 } from "./field-values.js";
 import type { GgufContents, GgufTensor, WrittenType } from "./write.js";
@@ -51,6 +51,7 @@ export function projectorContents(
   options: ProjectorContentsOptions,
 ): GgufContents {
   checkEncoder(model.vision);
+  refuseTiles(model.projector, inexpressible);
   const projector = requireLlavaProjector(model.projector, inexpressible);
   const { type, name } = options;
   return {

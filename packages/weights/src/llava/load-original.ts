@@ -7,6 +7,7 @@ import { type LlavaConfig, parseHuggingFaceConfig } from "../hf-config.js";
 import { INDEX, noWeights, shardsOf, WHOLE } from "../hub/model-files.js";
 import { buildLlava, type LlavaModel } from "../hugging-face.js";
 import { readJson } from "../json-file.js";
+import { describedProjector } from "../projector-description.js";
 import { openTensors } from "../projector-file.js";
 import type { TensorFile } from "../safetensors.js";
 import { readTorchFile } from "../torch/torch-file.js";
@@ -62,8 +63,8 @@ export interface LlavaParts {
 }
 
 /**
- * Puts a LLaVA together from a projector's file and the models that it was trained between. The projector's kind is read
- * off its tensors: `linear` or `mlpNx_gelu`.
+ * Puts a LLaVA together from a projector's file and the models that it was trained between. A file of ours says which
+ * projector it holds; of LLaVA's, the kind is read off the tensors: `linear` or `mlpNx_gelu`.
  *
  * @throws `BasicError` `E_CONFIG`, `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT` where the sizes of the three do not fit.
  */
@@ -83,7 +84,7 @@ export async function assembleLlava({
   return buildAll(projector, files, () => ({
     vision: visionConfig,
     language: text.config,
-    projector: projectorOf(files[0]?.names ?? [], projector),
+    projector: projectorOf(files[0] as TensorFile),
     featureLayer: layer,
     featureSelection: "patch",
     imageTokenId: text.config.vocabularySize,
@@ -110,7 +111,11 @@ function openBeside(files: readonly TensorFile[], open: () => readonly TensorFil
   }
 }
 
-function projectorOf(names: readonly string[], path: string): LlavaConfig["projector"] {
+/** What a file of ours says of its projector, or what the tensors of LLaVA's tell. */
+function projectorOf(file: TensorFile): LlavaConfig["projector"] {
+  const { names, location: path } = file;
+  const described = describedProjector(file);
+  if (described !== null) return described;
   const products = names.filter((name) => /(^|\.)(mm_projector|multi_modal_projector)\..*weight$/.test(name));
   const bias = names.some((name) => /(^|\.)(mm_projector|multi_modal_projector)\..*bias$/.test(name));
   if (products.length === 0) {

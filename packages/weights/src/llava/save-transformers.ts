@@ -1,11 +1,11 @@
 import { join } from "node:path";
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, IMAGE_NEWLINE } from "@basic-mllm/core";
 
 import type { FloatDType } from "../dtypes.js";
 import { writeText } from "../files.js";
 import { type LlavaModel, saveHuggingFace } from "../hugging-face.js";
 import { writeJson } from "../json-file.js";
-import { requireLlavaProjector } from "../llava-projector.js";
+import { refuseTiles, requireLlavaProjector } from "../llava-projector.js";
 
 /** Ids of special tokens; null where the tokenizer has none. */
 export interface SpecialIds {
@@ -31,32 +31,37 @@ export interface TransformersOptions {
 }
 
 /**
- * Writes a folder that transformers opens with `LlavaForConditionalGeneration.from_pretrained` and `AutoProcessor`. Table
- * and head grow where the image token lies behind their last row.
+ * Writes a folder that transformers opens with `LlavaForConditionalGeneration.from_pretrained` and `AutoProcessor`; a model
+ * whose config has `gridPinpoints` with `LlavaNextForConditionalGeneration`. Table and head grow where the image token
+ * lies behind their last row.
  *
- * @throws `BasicError` `E_CONFIG` for parts that this class does not have, `E_DISK_FULL`.
+ * @throws `BasicError` `E_CONFIG` for parts that these classes do not have, `E_DISK_FULL`.
  */
 export async function saveForTransformers(
   folder: string,
   model: LlavaModel,
   options: TransformersOptions,
 ): Promise<void> {
-  checkLlava(model);
+  checkLlava(model, options.processor);
   const { imageToken, tokenizer, special, chatTemplate, dtype = "F32" } = options;
   const rows = Math.max(model.language.vocabularySize, imageToken.id + 1);
   const config = { ...model.config, imageTokenId: imageToken.id };
   await saveHuggingFace(folder, { ...model, config }, { dtype, vocabularySize: rows });
   const { chat_template: _, ...settings } = tokenizer["tokenizer_config.json"] as Record<string, unknown>;
+  const processorClass = model.config.gridPinpoints ? "LlavaNextProcessor" : "LlavaProcessor";
   const files: Readonly<Record<string, object>> = {
     "tokenizer.json": tokenizer["tokenizer.json"],
     "tokenizer_config.json": {
       tokenizer_class: "PreTrainedTokenizerFast",
       ...settings,
       image_token: imageToken.content,
-      processor_class: "LlavaProcessor",
+      processor_class: processorClass,
     },
-    "preprocessor_config.json": { ...options.processor, processor_class: "LlavaProcessor" },
-    "processor_config.json": processorConfig(model, imageToken.content),
+    "preprocessor_config.json": { ...options.processor, processor_class: processorClass },
+    "processor_config.json": {
+      processor_class: processorClass,
+      ...processorConfig(model, imageToken.content),
+    },
     "generation_config.json": generationConfig(special),
   };
   for (const [name, content] of Object.entries(files)) {
@@ -69,7 +74,6 @@ export async function saveForTransformers(
 function processorConfig({ vision }: LlavaModel, imageToken: string): object {
   const { patchSize, classToken } = vision.config;
   return {
-    processor_class: "LlavaProcessor",
     image_token: imageToken,
     num_additional_image_tokens: classToken ? 1 : 0,
     patch_size: patchSize,
@@ -86,7 +90,10 @@ function generationConfig({ bos, eos, pad }: SpecialIds): object {
   };
 }
 
-function checkLlava({ vision, projector, config }: LlavaModel): void {
+function checkLlava(
+  { vision, projector, config }: LlavaModel,
+  processor: TransformersOptions["processor"],
+): void {
   const { names, classToken, preNorm, patchBias } = vision.config;
   const isClip = classToken && preNorm && !patchBias;
   const isSiglip = !classToken && !preNorm && patchBias;
@@ -97,7 +104,36 @@ function checkLlava({ vision, projector, config }: LlavaModel): void {
       names === "dinov2" ? "DINOv2's" : "of another shape",
     );
   }
-  requireLlavaProjector(projector, inexpressible, config.gridPinpoints !== undefined);
+  requireLlavaProjector(projector, inexpressible);
+  checkTiles({ vision, projector, config }, processor);
+}
+
+/** The model cuts pictures by its config, the processor by its own file, and rows end in a vector of the projector. */
+function checkTiles(
+  { vision, projector, config }: Pick<LlavaModel, "vision" | "projector" | "config">,
+  processor: TransformersOptions["processor"],
+): void {
+  const { gridPinpoints } = config;
+  if (gridPinpoints === undefined) {
+    refuseTiles(projector, inexpressible);
+    return;
+  }
+  if (!projector.parameters.has(IMAGE_NEWLINE)) {
+    const instead = "model.imageAspectRatio anyres, or call addImageNewline";
+    throw inexpressible("the projector", "one with `image_newline`", "none", instead);
+  }
+  if (vision.config.classToken && vision.select !== "patch") {
+    throw inexpressible("the features of tiles", "those of patches", "patches and class token");
+  }
+  const [asked, given] = [gridPinpoints, processor["image_grid_pinpoints"]].map((list) =>
+    JSON.stringify(list),
+  );
+  if (asked === given) return;
+  throw new BasicError(
+    "E_CONFIG",
+    `The model cuts pictures to the sizes ${asked}, but its preprocessor_config.json says image_grid_pinpoints ${given ?? "(nothing)"}: ` +
+      "transformers would count other rows than it makes. Use the file that belongs to the model.",
+  );
 }
 
 /** @param possible - What to train with. */

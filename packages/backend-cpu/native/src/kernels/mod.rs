@@ -6,6 +6,7 @@ pub mod activation;
 mod attention;
 mod decoder_block;
 mod direction;
+mod dropout;
 mod exports;
 mod linear;
 mod moments;

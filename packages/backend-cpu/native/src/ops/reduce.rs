@@ -8,15 +8,14 @@ use crate::args::{In, Ints, Out, guard, invalid, length, outputs, product};
 use crate::threads::{par_rows, par_rows_out};
 use crate::{multiversion, simd};
 
-/// Elements that are added in 32 bits before a 64-bit sum takes over.
+/// Elements of a long row that one thread adds.
 const BLOCK: usize = 4096;
-/// Columns that are reduced together, and rows that are added up before they join the total.
+/// Columns that are reduced together.
 const COLUMNS: usize = 256;
-const ROWS: usize = 128;
 
 multiversion! {
-    fn sum_block(x: &[f32]) -> f32 {
-        simd::sum(x)
+    fn sum_block(x: &[f32]) -> f64 {
+        simd::sum_wide(x)
     }
 }
 
@@ -29,15 +28,15 @@ multiversion! {
 /// Sum of a long row. The blocks are fixed, so the result does not depend on the number of threads.
 fn sum_long(x: &[f32]) -> f64 {
     if x.len() <= CHEAP {
-        return x.chunks(BLOCK).map(|block| f64::from(sum_block(block))).sum();
+        return x.chunks(BLOCK).map(sum_block).sum();
     }
-    let mut parts = vec![0.0f32; x.len().div_ceil(BLOCK)];
+    let mut parts = vec![0.0f64; x.len().div_ceil(BLOCK)];
     par_rows_out(&mut parts, 1, CHEAP / BLOCK, |range, parts| {
         for (part, i) in parts.iter_mut().zip(range) {
             *part = sum_block(&x[i * BLOCK..x.len().min((i + 1) * BLOCK)]);
         }
     });
-    parts.iter().map(|&part| f64::from(part)).sum()
+    parts.iter().sum()
 }
 
 fn sum_rows(x: &[f32], out: &mut [f32], n: usize, scale: f64) {
@@ -48,8 +47,7 @@ fn sum_rows(x: &[f32], out: &mut [f32], n: usize, scale: f64) {
     par_rows_out(out, 1, (CHEAP / n.max(1)).max(1), |rows, out| {
         for (out, row) in out.iter_mut().zip(rows) {
             let x = &x[row * n..(row + 1) * n];
-            let sum: f64 = x.chunks(BLOCK).map(|block| f64::from(sum_block(block))).sum();
-            *out = (sum * scale) as f32;
+            *out = (x.chunks(BLOCK).map(sum_block).sum::<f64>() * scale) as f32;
         }
     });
 }
@@ -64,29 +62,22 @@ fn max_rows(x: &[f32], out: &mut [f32], n: usize) {
 
 multiversion! {
     /// Sums of the columns `x[.., at..at + out.len()]` of an `[n, stride]` matrix.
-    fn sum_columns(x: &[f32], stride: usize, at: usize, out: &mut [f32], scale: f32) {
-        let mut part = [0.0f32; COLUMNS];
-        let part = &mut part[..out.len()];
-        out.fill(0.0);
-        for block in x.chunks(ROWS * stride) {
-            part.fill(0.0);
-            for row in block.chunks_exact(stride) {
-                for (p, &x) in part.iter_mut().zip(&row[at..]) {
-                    *p += x;
-                }
-            }
-            for (out, &p) in out.iter_mut().zip(part.iter()) {
-                *out += p;
+    fn sum_columns(x: &[f32], stride: usize, at: usize, out: &mut [f32], scale: f64) {
+        let mut sums = [0.0f64; COLUMNS];
+        let sums = &mut sums[..out.len()];
+        for row in x.chunks_exact(stride) {
+            for (sum, &x) in sums.iter_mut().zip(&row[at..]) {
+                *sum += f64::from(x);
             }
         }
-        for out in out.iter_mut() {
-            *out *= scale;
+        for (out, &sum) in out.iter_mut().zip(sums.iter()) {
+            *out = (sum * scale) as f32;
         }
     }
 }
 
 multiversion! {
-    fn max_columns(x: &[f32], stride: usize, at: usize, out: &mut [f32], _scale: f32) {
+    fn max_columns(x: &[f32], stride: usize, at: usize, out: &mut [f32], _scale: f64) {
         out.fill(f32::NEG_INFINITY);
         for row in x.chunks_exact(stride) {
             for (out, &x) in out.iter_mut().zip(&row[at..]) {
@@ -96,9 +87,9 @@ multiversion! {
     }
 }
 
-type Columns = fn(&[f32], usize, usize, &mut [f32], f32);
+type Columns = fn(&[f32], usize, usize, &mut [f32], f64);
 
-fn reduce_columns(x: &[f32], out: &mut [f32], sizes: [usize; 3], scale: f32, body: Columns) {
+fn reduce_columns(x: &[f32], out: &mut [f32], sizes: [usize; 3], scale: f64, body: Columns) {
     let [outer, n, inner] = sizes;
     let blocks = inner.div_ceil(COLUMNS);
     let shared = crate::threads::SharedOut::new(out);
@@ -142,7 +133,7 @@ pub fn reduce(code: u32, x: In, out: Out, outer: u32, n: u32, inner: u32) -> Res
         let scale = if code == 1 { 1.0 / n as f64 } else { 1.0 };
         match (code, inner) {
             (0 | 1, 1) => sum_rows(x, out, n, scale),
-            (0 | 1, _) => reduce_columns(x, out, sizes, scale as f32, sum_columns),
+            (0 | 1, _) => reduce_columns(x, out, sizes, scale, sum_columns),
             (2, 1) => max_rows(x, out, n),
             (2, _) => reduce_columns(x, out, sizes, 1.0, max_columns),
             _ => return Err(invalid(format!("no reduction has the number {code}"))),

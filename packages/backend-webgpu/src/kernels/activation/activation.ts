@@ -34,8 +34,8 @@ export function registerActivations(): void {
 
 const uniforms = { count: "u32" } as const;
 
-function code(kind: ActivationKind, element: string): string {
-  return `${activationFunctions(kind)}\nfn element(i : u32) {\n${element}\n}\n${forEachElement}`;
+function code(kind: ActivationKind, element: string): () => string {
+  return () => `${activationFunctions(kind)}\nfn element(i : u32) {\n${element}\n}\n${forEachElement}`;
 }
 
 function forward(kind: ActivationKind) {

@@ -3,6 +3,7 @@ import { basename, join, resolve } from "node:path";
 import { BasicError, type Decoder, RECIPE_FILE, type Recipe } from "@basic-mllm/core";
 import {
   type ImageProcessor,
+  type ProcessorOptions,
   parseImageProcessor,
   readTokenizerFiles,
   type TokenizerFiles,
@@ -130,7 +131,7 @@ async function openFolder(from: string, options: FolderOptions): Promise<Convert
       `basic-mllm convert: ${from} holds a vision encoder alone, which has nothing to convert. Give a LLaVA or a language model.`,
     );
   }
-  const own = (await processorIn(from)) ?? (await processorIn(options.vision));
+  const own = (await processorIn(from)) ?? (await processorIn(options.vision, cutOf(model)));
   const processor = own ?? (await trainedProcessor(recipe, { model, terminal }));
   return { model, name, tokenizer, processor, template };
 }
@@ -144,7 +145,7 @@ async function openOriginal(from: string, { vision }: SourceOptions) {
     );
   }
   const { model, config } = await loadOriginalLlava(from, vision);
-  const processor = await processorIn(vision, config.imageAspectRatio);
+  const processor = await processorIn(vision, { imageAspectRatio: config.imageAspectRatio });
   return { model, processor };
 }
 
@@ -163,15 +164,21 @@ async function tokenizerOf(
   return existsSync(join(folder, "tokenizer.json")) ? readTokenizerFiles(folder) : null;
 }
 
+/** How a model cuts pictures, which the encoder's own file does not say. */
+function cutOf(model: ConvertSource["model"]): ProcessorOptions {
+  if (model.kind !== "llava" || model.config.gridPinpoints === undefined) return {};
+  return { imageAspectRatio: "anyres", gridPinpoints: model.config.gridPinpoints };
+}
+
 async function processorIn(
   folder: string | undefined,
-  imageAspectRatio?: string,
+  options: ProcessorOptions = {},
 ): Promise<ImageProcessor | null> {
   if (folder === undefined) return null;
   const path = join(folder, "preprocessor_config.json");
   if (!existsSync(path)) return null;
   const config = await readRunJson(path, "Download it again.");
-  return parseImageProcessor(config, imageAspectRatio === undefined ? {} : { imageAspectRatio });
+  return parseImageProcessor(config, options);
 }
 
 /** Of the encoder that a recipe names, for runs from before it was saved. */

@@ -40,12 +40,14 @@ interface Target {
   readonly dtypes: readonly [WrittenType, ...WrittenType[]];
   /** @returns Names of the main files that it wrote. */
   readonly write: (source: ConvertSource, options: TargetOptions) => Promise<readonly string[]>;
+  /** Where the other program is known to compute something else than the model that is written. */
+  readonly caveats?: (source: ConvertSource) => readonly string[];
 }
 
 /** Layouts by the name of `--to`; the first type is the default. */
 export const TARGETS: Readonly<Record<"hf" | "gguf" | "basic", Target>> = {
   hf: { dtypes: ["F32", "F16", "BF16"], write: writeTransformers },
-  gguf: { dtypes: ["F16", "F32", "BF16", "Q8_0"], write: writeLlamaCpp },
+  gguf: { dtypes: ["F16", "F32", "BF16", "Q8_0"], write: writeLlamaCpp, caveats: llamaCppCaveats },
   basic: { dtypes: ["F32", "F16", "BF16"], write: writeBasic },
 };
 
@@ -107,6 +109,25 @@ async function writeLlamaCpp(source: ConvertSource, { out, dtype }: TargetOption
   return [whole, projector];
 }
 
+function llamaCppCaveats({ model }: ConvertSource): readonly string[] {
+  const { fusedProducts, windows, positions } = model.language.config;
+  const hasWindows = fusedProducts && windows.some((window) => window > 0 && window < positions);
+  const hasClassToken = model.kind === "llava" && model.vision.config.classToken;
+  return [
+    ...(hasClassToken
+      ? [
+          "llama.cpp (seen in llama-cpp-python 0.3.36) puts CLIP's class token behind the patches: the first patch is lost and the others " +
+            "have their neighbours' positions, so that features differ from the trained ones (llama.cpp issue 25814, docs/convert.md).",
+        ]
+      : []),
+    ...(hasWindows
+      ? [
+          `llama.cpp does not follow the window of a phi3, ${Math.max(...windows)} tokens: longer texts give other logits than the trained ones (docs/convert.md).`,
+        ]
+      : []),
+  ];
+}
+
 async function writeBasic(source: ConvertSource, { out, dtype }: TargetOptions) {
   const { model, tokenizer, processor } = source;
   if (model.kind === "language") return writeLanguage(source, { out, dtype });
@@ -119,7 +140,7 @@ async function writeBasic(source: ConvertSource, { out, dtype }: TargetOptions) 
   await saveHuggingFace(out, { ...model, config }, { dtype: floatType(dtype) });
   await saveProjector(join(out, PROJECTOR_FILE), model.projector);
   for (const [name, content] of Object.entries(tokenizer ?? {})) await writeJson(join(out, name), content);
-  if (processor !== null && processor.tiles === undefined) {
+  if (processor !== null) {
     await writeJson(join(out, "preprocessor_config.json"), describeImageProcessor(processor));
   }
   return [...modelFiles(out), PROJECTOR_FILE];

@@ -6,6 +6,7 @@ use napi_derive::napi;
 
 use crate::args::{Element, In, Memory, Out, View, guard, length, outputs};
 use crate::kernels::activation::{self, Kind};
+use crate::kernels::dropout::{self, Mask};
 use crate::kernels::moments::Packing;
 use crate::kernels::update;
 
@@ -54,6 +55,34 @@ pub fn gated_activation_backward(kind: String, dy: In, gate: In, up: In, dgate: 
             length(name, slice, gate.len())?;
         }
         activation::gated_activation_backward(Kind::parse(&kind)?, dy, [gate, up], out);
+        Ok(())
+    })
+}
+
+/// `y = x * mask / (1 - p)`, p in 65536ths.
+#[napi]
+pub fn dropout(
+    threshold: u32,
+    key_low: u32,
+    key_high: u32,
+    stream_low: u32,
+    stream_high: u32,
+    x: In,
+    y: Out,
+) -> Result<()> {
+    guard("dropout", || {
+        let ([y], x) = (outputs([y], &[&x])?, x.slice());
+        length("y", y, x.len())?;
+        let (key, stream) = ([key_low, key_high], [stream_low, stream_high]);
+        dropout::dropout(
+            Mask {
+                threshold,
+                key,
+                stream,
+            },
+            x,
+            y,
+        );
         Ok(())
     })
 }

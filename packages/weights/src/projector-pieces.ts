@@ -2,17 +2,19 @@ import { BuiltInProjector, IMAGE_NEWLINE, MlpProjector, type Projector } from "@
 
 import { tensorsOf } from "./parameter-tensors.js";
 import { projectorNames } from "./places.js";
-import type { LazyTensor } from "./safetensors-write.js";
+import { describeProjector } from "./projector-description.js";
+import { safetensorsPieces } from "./safetensors-write.js";
 
 /** LLaVA's mm_projector.bin counts the GELUs between the products as well. */
 const PREFIX = "model.mm_projector.";
 
 /**
- * The tensors of a projector's file, with LLaVA's names for a projector of ours: {@link safetensorsPieces} makes its bytes of them, also in
- * a browser.
+ * The safetensors file of a projector, as bytes in pieces. A projector of ours has LLaVA's names in it, and its name and options in
+ * the file's metadata.
  */
-export function projectorTensors(projector: Projector): readonly LazyTensor[] {
-  return tensorsOf(projector.parameters, (name) => projectorFileNames(projector, name)[0] ?? name);
+export function projectorPieces(projector: Projector): AsyncIterable<Uint8Array> {
+  const tensors = tensorsOf(projector.parameters, (name) => projectorFileNames(projector, name)[0] ?? name);
+  return safetensorsPieces(tensors, { metadata: { format: "pt", ...describeProjector(projector) } });
 }
 
 /** Names that a parameter may have in a file, the one that we write first. */

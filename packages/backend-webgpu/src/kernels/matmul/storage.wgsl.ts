@@ -1,0 +1,45 @@
+import type { Storage } from "@basic-mllm/core";
+
+/** The bits of a half at a byte place that is even, and a byte at any, out of little-endian words. */
+const BYTES = /* wgsl */ `
+fn half_at(place : u32) -> f32 {
+  let pair = unpack2x16float(bitcast<u32>(weight[place / 4u]));
+  return select(pair.x, pair.y, place % 4u == 2u);
+}
+fn byte_at(place : u32) -> u32 {
+  return (bitcast<u32>(weight[place / 4u]) >> (8u * (place % 4u))) & 255u;
+}`;
+
+/** Blocks of 32 values: a scale (and, in q4_1, a minimum), then bytes, or halves of bytes: values i and i + 16. */
+const functions: Readonly<Record<Storage, string>> = {
+  f32: `
+fn weight_element(i : u32) -> f32 { return weight[i]; }`,
+  bf16: `
+fn weight_element(i : u32) -> f32 {
+  let word = bitcast<u32>(weight[i / 2u]);
+  return bitcast<f32>(select(word << 16u, word & 0xffff0000u, i % 2u == 1u));
+}`,
+  q8_0: `${BYTES}
+fn weight_element(i : u32) -> f32 {
+  let block = (i / 32u) * 34u;
+  let level = i32(byte_at(block + 2u + i % 32u) << 24u) >> 24u;
+  return half_at(block) * f32(level);
+}`,
+  q4_0: `${BYTES}
+fn weight_element(i : u32) -> f32 {
+  let block = (i / 32u) * 18u;
+  let level = (byte_at(block + 2u + i % 16u) >> select(0u, 4u, i % 32u >= 16u)) & 15u;
+  return half_at(block) * (f32(level) - 8.0);
+}`,
+  q4_1: `${BYTES}
+fn weight_element(i : u32) -> f32 {
+  let block = (i / 32u) * 20u;
+  let level = (byte_at(block + 4u + i % 16u) >> select(0u, 4u, i % 32u >= 16u)) & 15u;
+  return half_at(block) * f32(level) + half_at(block + 2u);
+}`,
+};
+
+/** WGSL function `weight_element(i)`: value i of the array `weight`, which is stored in one of core's ways. */
+export function weightElement(storage: Storage): string {
+  return functions[storage].trim();
+}

@@ -1,0 +1,16 @@
+import type { PackedStorage } from "@basic-mllm/core";
+
+import { forEachElement } from "../elementwise.js";
+import { weightElement } from "../matmul/storage.wgsl.js";
+
+/** As the gather of float32 rows, decoding on the way. */
+export function packedGatherCode(storage: PackedStorage): string {
+  return /* wgsl */ `
+${weightElement(storage)}
+fn element(i : u32) {
+  let row = ids[i / uniforms.width] - uniforms.first;
+  if (row < 0 || row >= uniforms.bound) { return; }
+  y[i] = weight_element(u32(row) * uniforms.width + i % uniforms.width);
+}
+${forEachElement}`;
+}

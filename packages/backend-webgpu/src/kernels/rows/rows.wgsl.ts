@@ -1,0 +1,23 @@
+import { forEachElement } from "../elementwise.js";
+
+/** Output rows whose table row is among those that are bound; the others stay as they are. */
+export const gatherCode = /* wgsl */ `
+fn element(i : u32) {
+  let row = ids[i / uniforms.width] - uniforms.first;
+  if (row < 0 || row >= uniforms.bound) { return; }
+  y[i] = table[u32(row) * uniforms.width + i % uniforms.width];
+}
+${forEachElement}`;
+
+/** Each target takes its sources one after the other, always in the same order. */
+export const scatterCode = /* wgsl */ `
+fn element(i : u32) {
+  let target_ = i / uniforms.width;
+  let column = i % uniforms.width;
+  var sum = 0.0;
+  for (var at = starts[target_]; at < starts[target_ + 1u]; at++) {
+    sum += dy[u32(sources[at]) * uniforms.width + column];
+  }
+  y[u32(targets[target_] - uniforms.first) * uniforms.width + column] = sum;
+}
+${forEachElement}`;
