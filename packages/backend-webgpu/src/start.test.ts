@@ -136,6 +136,15 @@ describe("a device that goes away", () => {
     expect(await errorOf(() => tf.ones([4]))).toContain("Start again from the last checkpoint");
     stop();
   });
+
+  it("is said by a read that waits", async () => {
+    await start();
+    const backend = startedBackend();
+    const reading = errorOf(() => tf.ones([4]).data());
+    backend.device.destroy();
+    expect(await reading).toMatch(/^The WebGPU device ".*" was closed/);
+    stop();
+  });
 });
 
 describe("in Node", () => {
