@@ -37,10 +37,13 @@ beforeAll(async () => {
 
 /** The program in a Worker, with its WebAssembly. */
 function run(headers: Readonly<Record<string, string>>): Promise<unknown> {
-  return runInBrowser((url) => {
-    if (url === "/program.mjs") return program;
-    return url.startsWith("/wasm/") ? readFile(path.join(PACKAGE, url)) : undefined;
-  }, headers);
+  return runInBrowser(
+    (url) => {
+      if (url === "/program.mjs") return program;
+      return url.startsWith("/wasm/") ? readFile(path.join(PACKAGE, url)) : undefined;
+    },
+    { headers },
+  );
 }
 
 it("passes conformance with two threads on a cross-origin isolated page", async () => {

@@ -7,13 +7,21 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-const CHROMIUM = "/usr/bin/chromium";
+/** A browser to start. */
+export interface TestBrowser {
+  readonly executablePath: string;
+  /** Beside the environment of this process. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly flags: readonly string[];
+}
+
+/** The system's. */
+const CHROMIUM: TestBrowser = { executablePath: "/usr/bin/chromium", env: {}, flags: ["--disable-gpu"] };
 const TYPES: Readonly<Record<string, string>> = { ".mjs": "text/javascript", ".wasm": "application/wasm" };
 /** Nothing that looks for other machines. */
 const QUIET = [
   "--headless",
   "--no-sandbox",
-  "--disable-gpu",
   "--disable-quic",
   "--no-first-run",
   "--disable-background-networking",
@@ -23,7 +31,7 @@ const QUIET = [
 
 /** Installs Chromium where it is missing. */
 export function requireChromium(): void {
-  if (existsSync(CHROMIUM)) return;
+  if (existsSync(CHROMIUM.executablePath)) return;
   execFileSync("apt-get", ["update", "--quiet"], { stdio: "inherit" });
   execFileSync("apt-get", ["install", "--yes", "--quiet", "--no-install-recommends", "chromium"], {
     stdio: "inherit",
@@ -42,10 +50,18 @@ export type PageFile = (url: string) => string | Uint8Array | Promise<string | U
 /** A page that runs `/program.mjs` in a worker. */
 const WORKER_PAGE = '<script>new Worker("/program.mjs", { type: "module" })</script>';
 
+/** How a page is served, and to which browser. */
+export interface BrowserRun {
+  /** Of every answer. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Default: the system's Chromium. */
+  readonly browser?: TestBrowser;
+}
+
 /** Serves a page and its files to a browser; gives what that posts to `/result`, parsed. */
 export async function runInBrowser(
   fileOf: PageFile,
-  headers: Readonly<Record<string, string>> = {},
+  { headers = {}, browser: { executablePath, env, flags } = CHROMIUM }: BrowserRun = {},
 ): Promise<unknown> {
   const profile = await mkdtemp(path.join(tmpdir(), "basic-mllm-chromium-"));
   let settle: (answer: unknown) => void = () => {};
@@ -64,9 +80,8 @@ export async function runInBrowser(
     server.listen(0, "127.0.0.1", resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const browser = spawn(CHROMIUM, [...QUIET, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`], {
-    stdio: "ignore",
-  });
+  const args = [...QUIET, ...flags, `--user-data-dir=${profile}`, `http://127.0.0.1:${port}/`];
+  const browser = spawn(executablePath, args, { stdio: "ignore", env: { ...process.env, ...env } });
   const ended = new Promise((resolve) => {
     browser.once("exit", resolve);
   });
