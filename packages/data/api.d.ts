@@ -2,8 +2,8 @@ import { BasicError, HostVisualRows, FeatureSource } from '@basic-mllm/core';
 export { NEWLINE_ROW } from '@basic-mllm/core';
 import { D as DecodeOptions, e as ImageSize, R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-ChF9aEVJ.js';
 export { A as AnyresOptions, a as Channels, F as Filter, b as FittedPicture, c as FittedTiles, d as ImageShape, P as PIXEL_LIMIT, f as PictureTiles, g as Region, h as ResizeOptions, T as TileSettings, i as anyresRows, j as bestResolution, k as fitImage, l as fitPicture, m as fitTiles, r as resizeImage, s as squareProcessor, n as standardised, t as toImageBatch } from './visual-store-ChF9aEVJ.js';
-import { S as Sample, g as Template, j as TextTokenizer, l as TokenizerFiles } from './tokenizer-fold-hIFP5T6M.js';
-export { A as AddedToken, G as GridAfter, I as IMAGE_PLACEHOLDER, a as IMAGE_SLOT, L as LabelledAnswers, P as PackOptions, b as ParsedSamples, c as PictureRows, d as ProcessorOptions, e as Segment, f as SpecialTokens, T as TEMPLATES, h as TextDataOptions, i as TextPlace, k as TokenSample, m as TokenizerSideFiles, n as Turn, U as UnpackedSample, V as VlmDataOptions, o as answerEndToken, p as arrangementOf, q as conversationSegments, r as createTextData, s as createTokenizer, t as createVlmData, u as encodePrompt, v as encodeSample, w as encodeSegments, x as findTemplate, y as firstAnswerToken, z as foldTokenizerFiles, B as packSamples, C as parseImageProcessor, D as parseRecords, E as parseSamples, F as rowsAfter, H as unpackRows, J as usableTemplates, K as withoutPictures } from './tokenizer-fold-hIFP5T6M.js';
+import { S as Sample, g as Template, j as TextTokenizer, l as TokenizerFiles, N as UnknownWords } from './unknown-words-C8LLxHz9.js';
+export { A as AddedToken, G as GridAfter, I as IMAGE_PLACEHOLDER, a as IMAGE_SLOT, L as LabelledAnswers, P as PackOptions, b as ParsedSamples, c as PictureRows, d as ProcessorOptions, e as Segment, f as SpecialTokens, T as TEMPLATES, h as TextDataOptions, i as TextPlace, k as TokenSample, m as TokenizerSideFiles, n as Turn, U as UnpackedSample, V as VlmDataOptions, o as answerEndToken, p as arrangementOf, q as conversationSegments, O as countUnknownWords, r as createTextData, s as createTokenizer, t as createVlmData, u as encodePrompt, v as encodeSample, w as encodeSegments, x as findTemplate, y as firstAnswerToken, z as foldTokenizerFiles, B as packSamples, C as parseImageProcessor, D as parseRecords, E as parseSamples, F as rowsAfter, H as unknownWordsOf, J as unpackRows, K as usableTemplates, M as withoutPictures } from './unknown-words-C8LLxHz9.js';
 import { a as ImageRoot, b as ImagePool } from './pixel-store-C0FuN5Rp.js';
 export { c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openPicture } from './pixel-store-C0FuN5Rp.js';
 
@@ -304,26 +304,6 @@ declare function readTokenizerFiles(path: string): Promise<TokenizerFiles>;
  */
 declare function readTokenizer(folder: string): Promise<TextTokenizer>;
 
-/** Words of samples that a tokenizer cannot spell. */
-interface UnknownWords {
-    /** All words of the samples, each as often as it occurs; a sign counts as a word. */
-    readonly words: number;
-    /** How many of them are unknown. */
-    readonly unknown: number;
-    /** The unknown ones, the most frequent first. */
-    readonly frequent: readonly {
-        readonly word: string;
-        readonly count: number;
-    }[];
-}
-/**
- * The different words of a text that become the unknown token, in order of appearance; none where the tokenizer has no
- * such token.
- */
-declare function unknownWordsOf(tokenizer: TextTokenizer, text: string): readonly string[];
-/** Counts the words of samples, and those that become the unknown token. */
-declare function countUnknownWords(tokenizer: TextTokenizer, samples: readonly Sample[]): UnknownWords;
-
 /** How samples come out of one template. */
 interface TemplateReport {
     readonly template: string;
@@ -383,4 +363,4 @@ interface DatasetReport {
  */
 declare function validateDataset(options: ValidateOptions): Promise<DatasetReport>;
 
-export { ChannelStatistics, type ChatForm, type Dataset, type DatasetOptions, type DatasetReport, DecodeOptions, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImagePool, ImageProcessor, ImageRoot, ImageSize, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, type UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, chatTemplateOf, checkVocabulary, countUnknownWords, decodeImage, describeImageProcessor, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readImageSize, readImageSizes, readTokenizer, readTokenizerFiles, requireImageToken, unknownWordsOf, validateDataset, withoutImages };
+export { ChannelStatistics, type ChatForm, type Dataset, type DatasetOptions, type DatasetReport, DecodeOptions, type ExtendedTokenizer, type FeatureCacheOptions, type FeatureStorage, type FeatureTable, type Finding, IGNORE_INDEX, type ImagePolicy, ImagePool, ImageProcessor, ImageRoot, ImageSize, type LlavaLabels, type OpenSamplesOptions, type PreviewOptions, type PreviewRecord, RgbImage, Sample, type SampleFormat, type SampleRecord, type SampleSource, type SpecialTokenNames, type Spread, Template, type TemplateReport, TextTokenizer, type TokenPiece, TokenizerFiles, UnknownWords, type ValidateOptions, VisualStore, addSpecialTokens, brokenImages, cacheFeatures, chatTemplateOf, checkVocabulary, decodeImage, describeImageProcessor, imagesOf, llavaLabels, noRecords, openSamples, previewSamples, readDataset, readImageSize, readImageSizes, readTokenizer, readTokenizerFiles, requireImageToken, validateDataset, withoutImages };

@@ -1,6 +1,6 @@
 import { PackedRows, LanguageModel, TrainingData, BatchWords } from '@basic-mllm/core';
 import * as tf from '@tensorflow/tfjs-core';
-import { PreviewRecord } from '@basic-mllm/data';
+import { TextTokenizer, Template, PreviewRecord } from '@basic-mllm/data';
 
 /** What a test question is about; `yes`, `no-random` and `no-adversarial` are "is there a …" questions; `answer` is any other. */
 type QuestionType = "name" | "kind" | "where" | "color" | "count" | "yes" | "no-random" | "no-adversarial" | "answer";
@@ -171,6 +171,46 @@ declare function generateText(language: LanguageModel, prompt: Prompt, options: 
  * @throws `BasicError` As {@link generate}.
  */
 declare function generateBatch(language: LanguageModel, prompts: readonly Prompt[], options: Omit<GenerateOptions, "onToken">): Promise<readonly (readonly number[])[]>;
+
+/** How {@link Conversation.ask} answers. */
+interface AskOptions extends SamplingOptions {
+    readonly maxTokens: number;
+    /** Ends the answer early; what was said so far stays in the conversation. */
+    readonly signal?: AbortSignal;
+    /** Called with each new piece of text. */
+    readonly onText: (text: string) => void;
+}
+/** What {@link Conversation.ask} gives back. */
+interface Answer extends Omit<GeneratedText, "text" | "ids"> {
+    readonly answer: string;
+    readonly tokens: number;
+    /** Rows of the prompt: its tokens and those of the picture. */
+    readonly promptRows: number;
+}
+/** Questions and answers, about one picture or about none. */
+interface Conversation {
+    /** The answer, with everything said before as context: what is equal to the last prompt is not run again. */
+    ask(question: string, options: AskOptions): Promise<Answer>;
+    /** Starts again with the same picture. */
+    forget(): void;
+    /** Frees what is kept of the rows seen. */
+    dispose(): void;
+}
+/** Who answers. */
+interface Speaker {
+    readonly language: LanguageModel;
+    readonly tokenizer: TextTokenizer;
+    readonly template: Template;
+    /** The picture that is talked about, and its rows; absent: none. */
+    readonly picture?: {
+        readonly name: string;
+        readonly rows: number;
+        /** Its visual embeddings `[N, D]`. */
+        embed(packed: PackedRows): tf.Tensor2D;
+    };
+}
+/** A conversation that has not begun. */
+declare function talk({ language, tokenizer, template, picture }: Speaker): Conversation;
 
 /**
  * Text of tokens as they come, without decoding all of them again each time.
@@ -383,4 +423,4 @@ declare function fileVersionEvent(wallTime: number): Uint8Array;
  */
 declare function scalarEvent(wallTime: number, step: number, scalars: Readonly<Record<string, number>>): Uint8Array;
 
-export { type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type BlockShare, type ContinueOptions, type EvaluationPoint, type GenerateOptions, type GenerateTextOptions, type GeneratedText, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type PreviewPage, type Prompt, PromptCache, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type SamplingOptions, TextStream, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, generateBatch, generateText, matchTokens, patchAttention, renderPreview, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity };
+export { type Answer, type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type AskOptions, type BlockShare, type ContinueOptions, type Conversation, type EvaluationPoint, type GenerateOptions, type GenerateTextOptions, type GeneratedText, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type PreviewPage, type Prompt, PromptCache, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type SamplingOptions, type Speaker, TextStream, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, generateBatch, generateText, matchTokens, patchAttention, renderPreview, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity, talk };

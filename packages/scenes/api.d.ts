@@ -1,5 +1,5 @@
-import { TokenSample, TextTokenizer, ImageProcessor } from '@basic-mllm/data';
-import { TrainingData, RegionTextBatch } from '@basic-mllm/core';
+import { Random, TrainingData, RegionTextBatch } from '@basic-mllm/core';
+import { TokenSample, TextTokenizer, ImageProcessor, RgbImage } from '@basic-mllm/data';
 
 /** A thing that all teams drew. */
 interface Emoji {
@@ -38,21 +38,6 @@ interface ConceptPools {
  */
 declare function conceptPools(concepts: readonly Concept[], heldOut?: number): ConceptPools;
 
-/** The six teams of artists, by the name of their package `@iconify-json/<name>`. */
-declare const STYLES: readonly ["twemoji", "noto", "fluent-emoji-flat", "fluent-emoji", "emojione", "openmoji"];
-/** One of {@link STYLES}. */
-type Style = (typeof STYLES)[number];
-/** Version and licence of a style's package. */
-interface ArtSource {
-    readonly style: Style;
-    readonly package: string;
-    readonly version: string;
-    /** SPDX name. */
-    readonly license: string;
-    readonly url: string;
-    readonly author: string;
-}
-
 /** `solo`: one object in a quadrant. `grid`: one to four objects, some of them the same. */
 type Variant = "solo" | "grid";
 /** The quadrants, row by row; each name is one token. */
@@ -81,6 +66,21 @@ interface Topic {
     readonly pool: readonly number[];
     /** Concepts of the pool by subgroup. */
     readonly alike: ReadonlyMap<string, readonly number[]>;
+}
+
+/** The six teams of artists, by the name of their package `@iconify-json/<name>`. */
+declare const STYLES: readonly ["twemoji", "noto", "fluent-emoji-flat", "fluent-emoji", "emojione", "openmoji"];
+/** One of {@link STYLES}. */
+type Style = (typeof STYLES)[number];
+/** Version and licence of a style's package. */
+interface ArtSource {
+    readonly style: Style;
+    readonly package: string;
+    readonly version: string;
+    /** SPDX name. */
+    readonly license: string;
+    readonly url: string;
+    readonly author: string;
 }
 
 /** Every concept drawn by every team at every size. */
@@ -188,6 +188,19 @@ interface SceneManifest {
         readonly sha256: string;
     }>>;
 }
+/** What a build will draw. */
+interface ScenePlan {
+    readonly world: SceneWorld;
+    readonly splits: readonly SplitPlan[];
+    readonly manifest: Omit<SceneManifest, "sets">;
+}
+/**
+ * Decides concepts, styles and sets, and draws nothing yet: {@link makeSample} then draws any scene in memory.
+ *
+ * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task.
+ */
+declare function planScenes(sheet: SpriteSheet, given?: SceneOptions): ScenePlan;
+
 /** Called while scenes are drawn. */
 type BuildProgress = (done: number, total: number) => void;
 /** Where and from what to build. */
@@ -209,21 +222,22 @@ interface BuildTarget {
  * `signal` was aborted: the next call draws all pictures again.
  */
 declare function buildScenes(folder: string, target: BuildTarget): Promise<SceneManifest>;
-/** What a build will draw. */
-interface ScenePlan {
-    readonly world: SceneWorld;
-    readonly splits: readonly SplitPlan[];
-    readonly manifest: Omit<SceneManifest, "sets">;
-}
-/**
- * Decides concepts, styles and sets, and draws nothing yet: {@link makeSample} then draws any scene in memory.
- *
- * @throws `BasicError` `E_CONFIG` when the sheet has too few concepts for the task.
- */
-declare function planScenes(sheet: SpriteSheet, given?: SceneOptions): ScenePlan;
 
 /** Pixels along each side of a scene. */
 declare const SCENE_SIZE = 64;
+/** A drawn scene. */
+interface Picture {
+    /** `[64, 64, 3]`, red, green, blue. */
+    readonly pixels: Uint8Array;
+    /** Who drew the object in each quadrant; null where it is empty. */
+    readonly styles: readonly (Style | null)[];
+}
+/**
+ * Draws a scene: a noisy background colour, then each object at a random size and place in its quadrant.
+ *
+ * @param styles - Teams to choose from, for each object apart.
+ */
+declare function composeScene(random: Random, sheet: SpriteSheet, scene: Scene, styles: readonly Style[]): Picture;
 
 /** What the documents of the language model are drawn from. */
 interface CorpusOptions {
@@ -307,6 +321,18 @@ declare function regionEvaluation(options: Omit<ScenePixelsOptions, "jitter"> & 
 /** Number of regions along each side of a scene. */
 declare const REGIONS_PER_SIDE: number;
 
+/**
+ * A sheet as one picture without transparency, which image codecs and canvases keep as it is: 32 pixels of height for
+ * each concept, in which the colours (premultiplied) of its 18 sprites stand, and right of them their alpha as gray.
+ */
+declare function encodeSheet({ concepts, pixels }: Pick<SpriteSheet, "concepts" | "pixels">): RgbImage;
+/**
+ * The sheet of a picture of {@link encodeSheet}.
+ *
+ * @throws `BasicError` `E_IMAGE` where the picture has another size than its concepts need.
+ */
+declare function decodeSheet(image: RgbImage, { concepts, sources }: Omit<SpriteSheet, "pixels">): SpriteSheet;
+
 /** Called while sprites are drawn. */
 type SpriteProgress = (done: number, total: number) => void;
 /** Where sprites are kept and which are wanted. */
@@ -344,4 +370,4 @@ interface TokenizerFiles {
 /** Builds a tokenizer of whole words: lower case, split at spaces and punctuation; other words are `<unk>`. */
 declare function buildTokenizer(vocabulary: readonly string[]): TokenizerFiles;
 
-export { type ArtSource, BACKGROUNDS, type BuildProgress, type BuildTarget, CELLS, type Cell, type Concept, type ConceptPools, type Corpus, type CorpusOptions, type Emoji, type Negative, type QuestionType, REGIONS_PER_SIDE, type RegionDataOptions, type RegionTexts, SCENE_SIZE, SPECIAL_TOKENS, STYLES, type Scene, type SceneManifest, type SceneMetadata, type SceneOptions, type ScenePixels, type ScenePixelsOptions, type ScenePlan, type SceneRecord, type SceneSample, type SceneWorld, type SplitPlan, type SpriteOptions, type SpriteProgress, type SpriteSheet, type Style, type TokenizerFiles, type Topic, type Variant, buildRegionTexts, buildScenes, buildTokenizer, buildVocabulary, conceptPools, createCorpus, createRegionData, defaultCacheFolder, loadSprites, makeSample, planScenes, regionEvaluation, regionTargets, scenePixels, templateWords };
+export { type ArtSource, BACKGROUNDS, type BuildProgress, type BuildTarget, CELLS, type Cell, type Concept, type ConceptPools, type Corpus, type CorpusOptions, type Emoji, type Negative, type Picture, type QuestionType, REGIONS_PER_SIDE, type RegionDataOptions, type RegionTexts, SCENE_SIZE, SPECIAL_TOKENS, STYLES, type Scene, type SceneManifest, type SceneMetadata, type SceneOptions, type ScenePixels, type ScenePixelsOptions, type ScenePlan, type SceneRecord, type SceneSample, type SceneWorld, type SplitPlan, type SpriteOptions, type SpriteProgress, type SpriteSheet, type Style, type TokenizerFiles, type Topic, type Variant, buildRegionTexts, buildScenes, buildTokenizer, buildVocabulary, composeScene, conceptPools, createCorpus, createRegionData, decodeSheet, defaultCacheFolder, encodeSheet, loadSprites, makeSample, planScenes, regionEvaluation, regionTargets, scenePixels, templateWords };

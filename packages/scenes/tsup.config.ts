@@ -1,12 +1,15 @@
-import { defineConfig } from "tsup";
+import { defineConfig, type Options } from "tsup";
 
-export default defineConfig({
-  entry: ["src/index.ts", "src/browser.ts"],
+const shared: Options = {
   format: ["esm"],
   target: "es2022",
-  platform: "node",
   dts: true,
   sourcemap: true,
-  clean: true,
   treeshake: true,
-});
+};
+
+// Apart, so that each has its whole declarations in one file.
+export default defineConfig([
+  { ...shared, entry: ["src/index.ts"], platform: "node", clean: true },
+  { ...shared, entry: ["src/browser.ts"], platform: "browser", clean: false },
+]);

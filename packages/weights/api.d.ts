@@ -1,5 +1,5 @@
 import { ByteSource, Safetensors, WritableTensor, SafetensorsOptions, GgufType, TensorFile, LlavaConfig, FloatDType, TensorInfo } from './browser.js';
-export { DType, HttpOptions, LazyTensor, ModelConfig, NamedTensor, ProjectorConfig, RemoteBytes, RemoteSafetensors, TensorEntry, blobBytes, bytesInMemory, bytesPerValue, dequantise, encodeSafetensors, ggufTypes, openHttpBytes, openRemoteSafetensors, parseHuggingFaceConfig, safetensorsPieces, tensorsOf, writeDecoderConfig, writeLlavaConfig, writeVitConfig } from './browser.js';
+export { DType, HttpOptions, LazyTensor, ModelConfig, NamedTensor, ProjectorConfig, RemoteBytes, RemoteSafetensors, TensorEntry, blobBytes, bytesInMemory, bytesPerValue, dequantise, encodeSafetensors, ggufTypes, openHttpBytes, openRemoteSafetensors, parseHuggingFaceConfig, projectorPieces, safetensorsPieces, tensorsOf, writeDecoderConfig, writeLlavaConfig, writeVitConfig } from './browser.js';
 import { DecoderConfig, Lora, Decoder, PackedStorage, Vit, BuiltInProjector, AdaptableModel, Projector, RunStore } from '@basic-mllm/core';
 
 /**
