@@ -1,4 +1,4 @@
-import { defineConfig } from "vite";
+import { defaultClientConditions, defineConfig } from "vite";
 
 import { cpuPackage } from "./build/cpu-package.js";
 import { offline } from "./build/offline.js";
@@ -11,6 +11,8 @@ const ISOLATED = {
 
 export default defineConfig({
   plugins: [cpuPackage(), offline()],
+  // The packages as they are in this repository, built or not.
+  resolve: { conditions: ["@basic-mllm/source", ...defaultClientConditions] },
   worker: { format: "es", plugins: () => [cpuPackage()] },
   build: { target: "es2022", sourcemap: false, assetsInlineLimit: 0, chunkSizeWarningLimit: 2000 },
   server: { headers: ISOLATED },

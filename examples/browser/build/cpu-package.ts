@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { basename, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,18 +12,25 @@ const TYPES: Readonly<Record<string, string>> = { ".mjs": "text/javascript", ".w
 /** Beside the page. Its three files find each other by their places, so that they are not bundled. */
 const PLACE = "cpu/";
 
-/** Puts the WebAssembly build of the CPU backend beside the page, as it is. */
+/** Puts the WebAssembly build of the CPU backend beside the page, as it is; `vite build --mode webgpu` does without. */
 export function cpuPackage(): Plugin {
   let base = "/";
+  let mode = "";
   return {
     name: "cpu-package",
     enforce: "pre",
     configResolved: (config) => {
-      base = config.base;
+      ({ base, mode } = config);
     },
     resolveId: (source) =>
       source === PACKAGE ? { id: `${base}${PLACE}index.mjs`, external: true } : undefined,
     generateBundle() {
+      if (mode === "webgpu") return;
+      if (!FILES.every((name) => existsSync(join(FOLDER, name)))) {
+        this.error(
+          "The CPU kernels are not built. Run `npm run build:wasm -w @basic-mllm/backend-cpu`, or build the page without them: `vite build --mode webgpu`.",
+        );
+      }
       for (const name of FILES) {
         this.emitFile({ type: "asset", fileName: PLACE + name, source: readFileSync(join(FOLDER, name)) });
       }

@@ -130,6 +130,12 @@ function setPaused(paused: boolean): void {
   pause.textContent = paused ? "Go on" : "Pause";
 }
 
+/** For tests on a software adapter, and for the patient on a slow one. */
+function offerTrial(): void {
+  const trial = find("trial", HTMLOptionElement);
+  [trial.hidden, trial.disabled, trial.selected] = [false, false, true];
+}
+
 function download(file: Blob): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
@@ -138,5 +144,6 @@ function download(file: Blob): void {
   URL.revokeObjectURL(link.href);
 }
 
+if (new URLSearchParams(location.search).has("trial")) offerTrial();
 await keepForOffline();
 await offerBackends();

@@ -4,8 +4,8 @@ import type { EvaluationResult, LinePosition, MemoryFiles, TrainLine } from "@ba
 /** Where training computes: the visitor's choice. */
 export type BackendChoice = "webgpu" | "cpu";
 
-/** How much of the recipe's steps to train. */
-export type RunLength = "whole" | "quarter" | "taste";
+/** How much of the recipe to train; a trial is for software adapters, on which a step takes seconds. */
+export type RunLength = "whole" | "quarter" | "taste" | "trial";
 
 /** A picture as the model sees it: `[height, width, 3]`. */
 export interface Picture {

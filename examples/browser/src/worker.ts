@@ -32,12 +32,12 @@ async function openPictures(): Promise<PictureMaker> {
 async function start(request: Extract<Request, { kind: "start" }>): Promise<void> {
   const { device } = await startChosen(request.backend);
   const note = (text: string) => post({ kind: "note", text });
-  const recipe = pageRecipe(request.length);
-  const session = await openSession(recipe, await pictures, note);
-  const stages = Object.entries(recipe.stages).map(
+  const session = await openSession(request.length, await pictures, note);
+  const { stages: recipeStages } = session.recipe;
+  const stages = Object.entries(recipeStages).map(
     ([name, { steps, train }]): StagePlan => ({ name, steps: steps as number, trains: train }),
   );
-  const groups = trainedParts(Object.values(recipe.stages), session.objective.groups);
+  const groups = trainedParts(Object.values(recipeStages), session.objective.groups);
   const parameters = Object.fromEntries(Object.entries(groups).map(([name, { size }]) => [name, size]));
   const training = new Training({ session, turns, post, onLook: lookAtWatched }, request.files);
   run = { session, training };

@@ -1,15 +1,24 @@
-// The built page in a headless Chromium out of @sparticuz/chromium, whose WebGPU is SwiftShader.
+// The built page in a headless Chromium, whose WebGPU is SwiftShader.
 
-import { readFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
-import chromium from "@sparticuz/chromium";
+import { Safetensors } from "@basic-mllm/weights";
 import { type Browser, type BrowserContextOptions, chromium as driver, type Page } from "playwright-core";
+import { expect } from "vitest";
 
-const DIST = fileURLToPath(new URL("../dist/", import.meta.url));
+import { chromium, webgpuFlags } from "../../../packages/backend-webgpu/scripts/chromium.mjs";
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+/** What CI keeps: pictures of the page. The one in the README is a copy of page-webgpu.png. */
+export const ARTIFACTS = join(ROOT, "artifacts");
+
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".js": "text/javascript",
@@ -19,11 +28,35 @@ const TYPES: Readonly<Record<string, string>> = {
   ".webp": "image/webp",
 };
 
+/** A built page and its host. */
+export interface ServedPage {
+  readonly url: string;
+  readonly folder: string;
+  close(): Promise<void>;
+}
+
+/** Builds the page as `vite build` does, and serves it. @param mode - `webgpu`: without the CPU kernels. */
+export async function buildAndServe(mode: "production" | "webgpu"): Promise<ServedPage> {
+  const folder = await mkdtemp(join(tmpdir(), "basic-mllm-page-"));
+  const env = { ...process.env, NODE_ENV: "production" };
+  const options = ["--mode", mode, "--outDir", folder, "--emptyOutDir", "--logLevel", "error"];
+  execFileSync("npx", ["vite", "build", ...options], { cwd: ROOT, env, stdio: "inherit" });
+  const { url, close } = await serve(folder);
+  return {
+    url,
+    folder,
+    close: async () => {
+      close();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
 /** A host of plain files, which sends no headers for shared memory: the page's service worker has to. */
-export async function servePage(): Promise<{ readonly url: string; readonly server: Server }> {
+async function serve(folder: string): Promise<{ readonly url: string; readonly close: () => void }> {
   const server = createServer(async ({ url = "/" }, response) => {
     const path = normalize(new URL(url, "http://localhost").pathname);
-    const file = join(DIST, path === "/" ? "index.html" : path);
+    const file = join(folder, path === "/" ? "index.html" : path);
     const content = await readFile(file).catch(() => null);
     response.writeHead(content === null ? 404 : 200, {
       "Content-Type": TYPES[extname(file)] ?? "application/octet-stream",
@@ -33,17 +66,21 @@ export async function servePage(): Promise<{ readonly url: string; readonly serv
   await new Promise<void>((resolve) => {
     server.listen(0, "127.0.0.1", resolve);
   });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server };
+  const close = (): void => {
+    server.close();
+    server.closeAllConnections();
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close };
 }
 
 /** @param webgpu - Whether the browser has WebGPU, in software. */
 export async function startBrowser(webgpu: boolean): Promise<Browser> {
-  const own = webgpu
-    ? ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"]
-    : ["--disable-features=WebGPU"];
+  const own = webgpu ? webgpuFlags() : ["--disable-features=WebGPU"];
+  const { executablePath, env } = chromium();
   return driver.launch({
-    executablePath: await chromium.executablePath(),
+    executablePath,
     headless: true,
+    env: { ...process.env, ...env },
     args: ["--headless=new", "--no-sandbox", "--disable-background-networking", ...own],
   });
 }
@@ -80,10 +117,14 @@ export async function openPage(
   return { page, problems };
 }
 
-/** Begins the shortest run. */
-export async function startRun(page: Page, backend: "webgpu" | "cpu"): Promise<void> {
+/** Begins a run. A trial is offered where the page's address asks for it. */
+export async function startRun(
+  page: Page,
+  backend: "webgpu" | "cpu",
+  length: "taste" | "trial" = "taste",
+): Promise<void> {
   await page.check(`input[value=${backend}]`);
-  await page.selectOption("select[name=length]", "taste");
+  await page.selectOption("select[name=length]", length);
   await page.click("#start");
 }
 
@@ -102,12 +143,13 @@ export async function waitForStatus(page: Page, text: string, timeout = 900_000)
   return status;
 }
 
-/** Waits until so many steps of the first stage are done. @throws Error with the text of a failure. */
+/** Waits until so many steps are done, in all stages. @throws Error with the text of a failure. */
 export async function waitForStep(page: Page, step: number): Promise<void> {
   await page.waitForFunction(
     (wanted) => {
       const failed = document.querySelector("#status")?.classList.contains("error");
-      return failed || (document.querySelector("progress")?.value ?? 0) >= wanted;
+      const done = [...document.querySelectorAll("progress")].reduce((sum, { value }) => sum + value, 0);
+      return failed || done >= wanted;
     },
     step,
     { timeout: 900_000 },
@@ -131,4 +173,19 @@ export async function askFirst(page: Page): Promise<string> {
   const text = (await answer.textContent()) ?? "";
   if ((await answer.getAttribute("class"))?.includes("error")) throw new Error(text);
   return text;
+}
+
+/** Checks that the file which the page gives away holds a projector under LLaVA's names. */
+export async function checkExport(page: Page): Promise<void> {
+  const download = page.waitForEvent("download");
+  await page.click("#export");
+  const file = new Safetensors(new Uint8Array(readFileSync(await (await download).path())));
+  expect(file.names).toEqual([
+    "model.mm_projector.0.weight",
+    "model.mm_projector.0.bias",
+    "model.mm_projector.2.weight",
+    "model.mm_projector.2.bias",
+  ]);
+  expect(JSON.parse(file.metadata["basic_projector"] ?? "")).toMatchObject({ name: "mlp2x_gelu" });
+  for (const name of file.names) expect(file.floats(name).every(Number.isFinite)).toBe(true);
 }

@@ -42,6 +42,7 @@ async function whyNoWebGpu(): Promise<string | null> {
 }
 
 function whyNoCpu(): string | null {
+  if (import.meta.env.MODE === "webgpu") return "this page was built without the CPU kernels";
   return crossOriginIsolated ? null : "needs a cross-origin isolated page: reload it once";
 }
 

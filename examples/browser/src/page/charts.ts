@@ -17,6 +17,8 @@ export interface ChartOptions {
 
 /** Points beyond which every second one is left out. */
 const MOST_POINTS = 800;
+/** Points that are marked: a line of one point would not be seen. */
+const MOST_MARKED = 30;
 /** Between two ticks of the steps. */
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 
@@ -77,7 +79,7 @@ export class LiveChart {
           label,
           stroke: () => color(variable),
           width: 2,
-          points: { show: false },
+          points: { show: (plot: uPlot) => plot.data[0].length <= MOST_MARKED },
           value: (_: uPlot, value: number | null) => (value === null ? "–" : format(value)),
         })),
       ],

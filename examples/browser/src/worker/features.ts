@@ -10,8 +10,6 @@ import {
 
 import type { Picture } from "../protocol.js";
 
-/** Pictures that the statistics of the features are taken from. The command line takes them from all of the first stage. */
-const MEASURED = 512;
 const AT_ONCE = 64;
 
 /** Features of pictures that are in memory, as the frozen encoder gives them, each channel standardised. */
@@ -41,19 +39,20 @@ export class FeatureMaker {
     return this.#shape;
   }
 
-  /** Takes mean and deviation of each channel over the first pictures of a set. */
-  async measure(picture: (index: number) => Picture): Promise<void> {
+  /** Takes mean and deviation of each channel over the first `count` pictures of a set. */
+  async measure(count: number, picture: (index: number) => Picture): Promise<void> {
     const sums = new Float64Array(this.width);
     const squares = new Float64Array(this.width);
-    for (let start = 0; start < MEASURED; start += AT_ONCE) {
-      const { values } = await this.#encode(Array.from({ length: AT_ONCE }, (_, i) => picture(start + i)));
+    for (let start = 0; start < count; start += AT_ONCE) {
+      const some = Array.from({ length: Math.min(AT_ONCE, count - start) }, (_, i) => picture(start + i));
+      const { values } = await this.#encode(some);
       for (const [i, value] of values.entries()) {
         const channel = i % this.width;
         sums[channel] = (sums[channel] ?? 0) + value;
         squares[channel] = (squares[channel] ?? 0) + value * value;
       }
     }
-    const rows = MEASURED * this.#shape.rows;
+    const rows = count * this.#shape.rows;
     const mean = Float32Array.from(sums, (sum) => sum / rows);
     const std = Float32Array.from(squares, (sum, i) =>
       Math.sqrt(Math.max(0, sum / rows - (mean[i] ?? 0) ** 2)),

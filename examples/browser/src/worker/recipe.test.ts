@@ -22,3 +22,9 @@ it("scales steps, ramps and evaluations together", () => {
   expect(finetune?.losses["direction"]).toMatchObject({ weight: 0.05, ramp: 175 });
   expect(finetune?.evaluateEvery).toBe(88);
 });
+
+it("makes trials of few pictures, with a checkpoint between the stages", () => {
+  const { align, finetune } = pageRecipe("trial").stages;
+  expect([align?.steps, finetune?.steps, align?.batchSize, finetune?.batchSize]).toEqual([5, 5, 4, 4]);
+  expect([align?.checkpointEvery, finetune?.evaluateEvery, align?.logEvery]).toEqual([5, 5, 1]);
+});

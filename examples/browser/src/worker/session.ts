@@ -34,15 +34,17 @@ import {
 import { type SplitPlan, templateWords } from "@basic-mllm/scenes";
 import * as tf from "@tensorflow/tfjs-core";
 
-import type { Picture } from "../protocol.js";
+import type { Picture, RunLength } from "../protocol.js";
 import { FeatureMaker } from "./features.js";
 import { loadModels, openTokenizer } from "./models.js";
 import { type PictureMaker, samplesOf } from "./pictures.js";
 import { openProcessor } from "./processor.js";
+import { pageRecipe, RUN_SIZES, type RunSize } from "./recipe.js";
 
 /** A model in training: its parts, its data and its objective. */
 export interface Session {
   readonly recipe: VlmRecipe;
+  readonly size: RunSize;
   readonly language: Decoder;
   readonly projector: BuiltInProjector;
   readonly tokenizer: TextTokenizer;
@@ -56,12 +58,13 @@ export interface Session {
   evaluate(pictures: number): Promise<Readonly<Record<string, number>>>;
 }
 
-/** Assembles the recipe on the current backend. @param note - Is told what is being done. */
+/** Assembles the page's recipe on the current backend. @param note - Is told what is being done. */
 export async function openSession(
-  recipe: VlmRecipe,
+  length: RunLength,
   pictures: PictureMaker,
   note: (text: string) => void,
 ): Promise<Session> {
+  const [recipe, size] = [pageRecipe(length), RUN_SIZES[length]];
   note("Reading the encoder and the language model");
   const { encoder, language } = await loadModels(recipe.model.visionLayer);
   const features = await FeatureMaker.open(encoder, openProcessor());
@@ -69,14 +72,16 @@ export async function openSession(
   const firstStage = setOf(recipe, pictures, Object.keys(recipe.stages)[0] ?? "");
   if (recipe.features.standardise) {
     note("Measuring what the encoder makes of the first pictures");
-    await features.measure((index) => drawn(pictures, firstStage, index).picture);
+    await features.measure(size.measured, (index) => drawn(pictures, firstStage, index).picture);
   }
-  const projector = await openProjector(recipe, { features, language }, drawFirst(pictures, firstStage));
+  const matched = drawFirst(pictures, firstStage, size.matched);
+  const projector = await openProjector(recipe, { features, language }, matched);
   const objective = objectiveOf(recipe, { features, language, projector, tokenizer });
   const embed = (batch: VlmBatch) => projectBatch(rowsOf(batch.visual), batch, projector).rows;
   const batches = { pictures, features, projector, tokenizer };
   return {
     recipe,
+    size,
     language,
     projector,
     tokenizer,
@@ -103,8 +108,8 @@ function drawn(pictures: PictureMaker, split: SplitPlan, index: number) {
   return { picture, samples: samplesOf(scene) };
 }
 
-function drawFirst(pictures: PictureMaker, split: SplitPlan): ReadonlyMap<string, Picture> {
-  const first = Array.from({ length: 64 }, (_, index) => drawn(pictures, split, index).picture);
+function drawFirst(pictures: PictureMaker, split: SplitPlan, count: number): ReadonlyMap<string, Picture> {
+  const first = Array.from({ length: count }, (_, index) => drawn(pictures, split, index).picture);
   return new Map(first.map((picture) => [picture.name, picture]));
 }
 

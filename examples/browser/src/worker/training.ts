@@ -14,8 +14,6 @@ import type { Message } from "../protocol.js";
 import type { Session } from "./session.js";
 import type { Turns } from "./turns.js";
 
-/** Pictures by an unseen artist that are asked about, seven questions each: during the run and at its end. */
-const ASKED = { during: 16, final: 64 };
 /** Steps between two looks at the picture that the visitor watches. */
 const LOOK_EVERY = 10;
 
@@ -94,7 +92,8 @@ export class Training {
     const isLast = stage === Object.keys(session.recipe.stages).at(-1);
     // Before the last stage nothing has taught the model to answer.
     if (!isLast) return [];
-    const metrics = await session.evaluate(final ? ASKED.final : ASKED.during);
+    const { asked } = session.size;
+    const metrics = await session.evaluate(final ? asked.final : asked.during);
     const results = [{ split: Object.keys(session.recipe.data.evaluation)[0] ?? "", metrics }];
     post({ kind: "evaluated", stage, step, globalStep, results });
     return results;
