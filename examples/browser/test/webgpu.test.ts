@@ -44,7 +44,7 @@ it("the page trains both stages on WebGPU, answers, and gives the projector away
   expect(await page.textContent("#cpu-detail")).toBe("this page was built without the CPU kernels");
   await startRun(page, "webgpu", "trial");
   const first = await shownLoss(page);
-  await waitForStatus(page, "Done: 10 steps");
+  await waitForStatus(page, "Done: 8 steps");
   expect(await shownLoss(page)).toBeLessThan(first / 2);
   expect(await page.textContent("#accuracy")).toMatch(/^\d+ %$/);
   expect(await askFirst(page)).toMatch(/[a-z]/);

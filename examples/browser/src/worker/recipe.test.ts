@@ -23,8 +23,8 @@ it("scales steps, ramps and evaluations together", () => {
   expect(finetune?.evaluateEvery).toBe(88);
 });
 
-it("makes trials of few pictures, with a checkpoint between the stages", () => {
+it("makes trials of few pictures, which say each step", () => {
   const { align, finetune } = pageRecipe("trial").stages;
-  expect([align?.steps, finetune?.steps, align?.batchSize, finetune?.batchSize]).toEqual([5, 5, 4, 4]);
-  expect([align?.checkpointEvery, finetune?.evaluateEvery, align?.logEvery]).toEqual([5, 5, 1]);
+  expect([align?.steps, finetune?.steps, align?.batchSize, finetune?.batchSize]).toEqual([4, 4, 4, 4]);
+  expect([align?.logEvery, finetune?.logEvery]).toEqual([1, 1]);
 });

@@ -26,7 +26,7 @@ export const RUN_SIZES: Readonly<Record<RunLength, RunSize>> = {
   quarter: { ...FULL, steps: (whole) => whole / 4 },
   taste: { ...FULL, steps: (whole) => whole / 50 },
   // A software adapter takes a second for a step of this.
-  trial: { steps: () => 5, batchSize: 4, measured: 64, matched: 16, asked: { during: 2, final: 2 } },
+  trial: { steps: () => 4, batchSize: 4, measured: 32, matched: 16, asked: { during: 2, final: 2 } },
 };
 
 /**
