@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { swiftShaderEnvironment } from "../packages/backend-webgpu/scripts/swiftshader.mjs";
 import { provenance, report } from "./rows.mjs";
 
-const CASES = ["linear-kl", "linear-cross-entropy", "language-step"];
+const CASES = ["linear-kl", "linear-cross-entropy", "language-step", "multimodal-step"];
 const dry = process.argv.includes("--dry");
 const env = process.argv.includes("--hardware") ? {} : swiftShaderEnvironment();
 const child = fileURLToPath(new URL("./webgpu/child.mjs", import.meta.url));

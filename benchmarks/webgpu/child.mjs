@@ -1,28 +1,17 @@
 // One case on one side: node child.mjs ours|stock NAME. Prints a row.
 import { start, startedBackend } from "@basic-mllm/backend-webgpu";
-import {
-  createDecoder,
-  createLanguageObjective,
-  createOptimizer,
-  decoderConfig,
-  disposeStep,
-  registerStockGradients,
-  setFallback,
-  singleProcess,
-  trainStep,
-  valueAndGradients,
-} from "@basic-mllm/core";
+import { registerStockGradients, setFallback, valueAndGradients } from "@basic-mllm/core";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { openCase } from "../kernels/bodies.mjs";
 import { median } from "../peers/turns.mjs";
+import { openLanguageStep, openMultimodalStep } from "./steps.mjs";
 
 const REPEATS = 2;
 const ROWS = 16;
 const WORDS = 49_152;
 const WIDTH = 576;
-const STEP = { vocabularySize: 2048, width: 128, depth: 4, heads: 4, inner: 344, tiedHead: true };
 
 const [side, name] = process.argv.slice(2);
 
@@ -61,45 +50,13 @@ function openKernel(kernel) {
   };
 }
 
-function openStep() {
-  const objective = createLanguageObjective(createDecoder(decoderConfig(STEP)));
-  const parameters = [...objective.groups.language];
-  const groups = [{ name: "language", parameters, learningRate: 1e-3, weightDecay: 0.01 }];
-  const optimizer = createOptimizer({ groups, betas: [0.9, 0.95], epsilon: 1e-8, maxNorm: 1 });
-  const rows = Array.from({ length: 4 * ROWS }, (_, row) => row);
-  const ids = Int32Array.from(rows, (row) => (row * 7919) % STEP.vocabularySize);
-  const packed = {
-    ids,
-    offsets: Int32Array.of(0, 2 * ROWS, 4 * ROWS),
-    positions: Int32Array.from(rows, (row) => row % (2 * ROWS)),
-    images: [],
-    countsAsText: ids.map(() => 1),
-    labels: Int32Array.from(rows, (row) => ids[row + 1] ?? -100),
-  };
-  const position = { stage: "pretrain", step: 0, steps: 10 };
-  const input = {
-    objective,
-    batches: [{ packed }],
-    position,
-    reduction: "global",
-    collective: singleProcess,
-  };
-  const { width, depth, vocabularySize } = STEP;
-  return {
-    title: `training step/D=${width}/depth=${depth}/V=${vocabularySize}/R=${rows.length}`,
-    run: async () => {
-      const outcome = await trainStep(input, optimizer, 1);
-      await outcome.norm.data();
-      disposeStep(outcome);
-    },
-  };
-}
+const STEPS = { "language-step": openLanguageStep, "multimodal-step": openMultimodalStep };
 
 await start();
 const ours = startedBackend();
 const backend = side === "ours" ? ours : await startStock();
 registerStockGradients();
-const { title, run } = name === "language-step" ? openStep() : openKernel(name);
+const { title, run } = STEPS[name]?.() ?? openKernel(name);
 const held = ours.pool.numBytesUsed + (backend === ours ? 0 : backend.bufferManager.numBytesUsed);
 const counter = countPrograms(backend);
 const before = ours.dispatches;

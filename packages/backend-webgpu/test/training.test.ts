@@ -1,13 +1,21 @@
 import {
   createDecoder,
+  createDirectionLoss,
+  createDistributionLoss,
   createLanguageObjective,
   createOptimizer,
+  createProjector,
+  createVlmObjective,
+  type Decoder,
   decoderConfig,
   disposeStep,
-  type LanguageBatch,
+  type HostVisualRows,
+  type Objective,
   type PackedRows,
+  type Parameter,
   singleProcess,
   trainStep,
+  type VlmBatch,
 } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it, vi } from "vitest";
@@ -17,45 +25,97 @@ import { start, startedBackend } from "../src/index.js";
 beforeAll(() => start());
 
 const VOCABULARY = 13;
+const WIDTH = 8;
+const FEATURES = 5;
+/** Rows of an image, which follow the first row of its sample. */
+const PATCHES = 4;
 
-/** Samples of these lengths. */
-function batch(lengths: readonly number[]): LanguageBatch {
+/** Samples of these lengths, the longer ones with an image where `pictures` says so. */
+function batch(lengths: readonly number[], pictures: boolean): VlmBatch {
   const offsets = Int32Array.from([0, ...lengths]);
   for (let i = 1; i < offsets.length; i++) offsets[i] = (offsets[i] ?? 0) + (offsets[i - 1] ?? 0);
+  const images = lengths.flatMap((length, sample) =>
+    pictures && length > PATCHES + 2 ? [{ sample, start: (offsets[sample] ?? 0) + 1, length: PATCHES }] : [],
+  );
+  const visual = new Set(images.flatMap(({ start }) => Array.from({ length: PATCHES }, (_, i) => start + i)));
   const positions = Int32Array.from(lengths.flatMap((length) => Array.from({ length }, (_, i) => i)));
-  const ids = positions.map((position, row) => (3 * position + row) % VOCABULARY);
+  let seen = 0;
+  const ids = positions.map((at, row) => (visual.has(row) ? -1 - seen++ : (3 * at + row) % VOCABULARY));
   const packed: PackedRows = {
     ids,
     offsets,
     positions,
-    images: [],
-    countsAsText: ids.map(() => 1),
-    labels: ids.map((_, row) => (offsets.includes(row + 1) ? -100 : (ids[row + 1] ?? -100))),
+    images,
+    countsAsText: ids.map((id) => (id < 0 ? 0 : 1)),
+    labels: ids.map((_, row) => {
+      const next = ids[row + 1] ?? -1;
+      return offsets.includes(row + 1) || next < 0 ? -100 : next;
+    }),
   };
-  return { packed };
+  const sampleIds = lengths.map((_, sample) => `sample-${sample}`);
+  return { packed, visual: images.length === 0 ? null : features(images.length), sampleIds };
 }
 
-/** Row counts differ from step to step, as packed samples do. */
-const BATCHES = [batch([3, 5]), batch([7]), batch([2, 2, 9]), batch([1, 6])] as const;
+function features(count: number): HostVisualRows {
+  return {
+    values: Float32Array.from({ length: count * PATCHES * FEATURES }, (_, i) => Math.sin(7 * i)),
+    width: FEATURES,
+    offsets: Int32Array.from({ length: count + 1 }, (_, i) => i * PATCHES),
+    grids: Array.from({ length: count }, () => [2, 2] as const),
+  };
+}
 
-function training() {
-  const sizes = { vocabularySize: VOCABULARY, width: 8, depth: 1, heads: 2, inner: 12, tiedHead: true };
-  const objective = createLanguageObjective(createDecoder(decoderConfig({ ...sizes, initialStd: 0.3 })));
-  const parameters = [...(objective.groups["language"] ?? [])];
+function decoder(depth: number): Decoder {
+  const sizes = { vocabularySize: VOCABULARY, width: WIDTH, depth, heads: 2, inner: 12, tiedHead: true };
+  return createDecoder(decoderConfig({ ...sizes, initialStd: 0.3 }));
+}
+
+/** A model, and batches whose row counts differ from step to step, as packed samples do. */
+interface Setup {
+  readonly objective: Objective<VlmBatch>;
+  readonly parameters: readonly Parameter[];
+  readonly batches: readonly VlmBatch[];
+}
+
+function languageModel(): Setup {
+  const objective = createLanguageObjective(decoder(1));
+  const batches = [[3, 5], [7], [2, 2, 9], [1, 6]].map((lengths) => batch(lengths, false));
+  return { objective, parameters: [...(objective.groups["language"] ?? [])], batches };
+}
+
+/** With the losses of the paper on the projected rows. */
+function multimodalModel(): Setup {
+  const language = decoder(4);
+  const projector = createProjector("mlp2x_gelu", { features: FEATURES, width: WIDTH, seed: 1 });
+  const losses = [
+    { loss: createDirectionLoss(), weightAt: () => 0.1 },
+    { loss: createDistributionLoss(), weightAt: () => 0.01 },
+  ];
+  const objective = createVlmObjective({ encoder: null, projector, language, losses });
+  const batches = [[9, 5], [10], [2, 7, 9], [8, 3]].map((lengths) => batch(lengths, true));
+  return { objective, parameters: Object.values(objective.groups).flatMap((group) => [...group]), batches };
+}
+
+function training({ objective, parameters, batches }: Setup) {
   const optimizer = createOptimizer({
-    groups: [{ name: "language", parameters, learningRate: 0.01, weightDecay: 0.01 }],
+    groups: [{ name: "all", parameters, learningRate: 0.01, weightDecay: 0.01 }],
     betas: [0.9, 0.95],
     epsilon: 1e-8,
     maxNorm: 1,
   });
-  const step = async (i: number) => {
+  return (i: number) => {
     // Every fourth step adds up two micro-batches.
-    const batches = BATCHES.slice(i % 4, (i % 4) + (i % 4 === 0 ? 2 : 1));
-    const position = { stage: "pretrain", step: i, steps: 240 };
-    const input = { objective, batches, position, reduction: "global", collective: singleProcess } as const;
+    const own = batches.slice(i % 4, (i % 4) + (i % 4 === 0 ? 2 : 1));
+    const position = { stage: "train", step: i, steps: 240 };
+    const input = {
+      objective,
+      batches: own,
+      position,
+      reduction: "global",
+      collective: singleProcess,
+    } as const;
     return trainStep(input, optimizer, 1);
   };
-  return { step };
 }
 
 /** What lives on the device. Reading one value waits until all commands are done. */
@@ -73,9 +133,12 @@ async function living() {
   };
 }
 
-describe("200 training steps", () => {
+describe.each([
+  { title: "a language model", setup: languageModel },
+  { title: "a multimodal model with both losses on its visual rows", setup: multimodalModel },
+])("200 training steps of $title", ({ setup }) => {
   it("read nothing back, leave no tensor, buffer or pipeline behind, and lower the loss", async () => {
-    const { step } = training();
+    const step = training(setup());
     const losses: number[] = [];
     const first = await step(0);
     losses.push((await first.loss.data())[0] as number);

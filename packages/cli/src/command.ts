@@ -105,10 +105,10 @@ function checkOptions(verb: string, rawArgs: readonly string[], args: ArgsDef): 
     const name = match?.[1];
     if (name === undefined || known.includes(name) || known.includes(name.replace(/^no-/, ""))) continue;
     const names = known.filter((candidate) => candidate.length > 1 && args[candidate]?.type !== "positional");
-    const options = names.map((candidate) => `--${candidate}`).join(", ");
+    const options = names.map((candidate) => `--${candidate}`);
     throw new BasicError(
       "E_USAGE",
-      `basic-mllm ${verb}: there is no option "--${name}".${didYouMean(name, names)} Options are ${options}. See \`basic-mllm ${verb} --help\`.`,
+      `basic-mllm ${verb}: there is no option "--${name}".${didYouMean(`--${name}`, options)} Options are ${options.join(", ")}. See \`basic-mllm ${verb} --help\`.`,
     );
   }
 }

@@ -41,6 +41,8 @@ export interface ShardEntry extends Omit<ShardImage, "broken"> {
 
 const HEADER_BLOCK = 65_536;
 const NEWLINE = 10;
+/** Bytes of a write, at least. */
+const WRITE_BYTES = 2 ** 20;
 
 /** Reads the header of a shard; null where there is no whole shard. */
 export async function readShardHeader(file: string, storage: FeatureStorage): Promise<StoredHeader | null> {
@@ -111,11 +113,26 @@ export async function writeShard(
 async function writeAndSync(file: string, pieces: readonly Uint8Array[]): Promise<void> {
   const handle = await open(file, "wx");
   try {
-    for (const piece of pieces) await handle.writeFile(piece);
+    for (const piece of gathered(pieces)) await handle.writeFile(piece);
     await handle.sync();
   } finally {
     await handle.close();
   }
+}
+
+/** Small pieces put together: a write of its own for each takes longer. */
+function* gathered(pieces: readonly Uint8Array[]): Generator<Uint8Array> {
+  let group: Uint8Array[] = [];
+  let bytes = 0;
+  for (const piece of pieces) {
+    group.push(piece);
+    bytes += piece.length;
+    if (bytes < WRITE_BYTES) continue;
+    yield Buffer.concat(group);
+    group = [];
+    bytes = 0;
+  }
+  yield Buffer.concat(group);
 }
 
 function explained(error: unknown, file: string): unknown {

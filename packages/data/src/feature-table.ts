@@ -23,18 +23,32 @@ export interface FeatureTableOptions {
   readonly computed: number;
   readonly width: number;
   readonly storage: FeatureStorage;
-  /** Bytes of features kept in memory; beyond them they are read from disk each time. Default 256 MiB. */
-  readonly memoryBudget?: number;
+  /** What is in memory already. */
+  readonly kept: KeptFeatures;
 }
 
-const DEFAULT_BUDGET = 256 * 2 ** 20;
+/** Stored rows of images in memory, up to 256 MiB. Others are read from disk each time. */
+export class KeptFeatures {
+  readonly #blocks = new Map<string, Uint8Array>();
+  #bytes = 0;
+
+  get(image: string): Uint8Array | undefined {
+    return this.#blocks.get(image);
+  }
+
+  add(image: string, block: Uint8Array): void {
+    if (this.#bytes + block.length > BUDGET || this.#blocks.has(image)) return;
+    this.#blocks.set(image, block);
+    this.#bytes += block.length;
+  }
+}
+
+const BUDGET = 256 * 2 ** 20;
 const STATISTICS_GROUP = 64;
 
 /** Opens features that lie in shards. */
 export function createFeatureTable(options: FeatureTableOptions): FeatureTable {
-  const { entries, broken, computed, width, storage, memoryBudget = DEFAULT_BUDGET } = options;
-  const kept = new Map<string, Uint8Array>();
-  let keptBytes = 0;
+  const { entries, broken, computed, width, storage, kept } = options;
   const find = (image: string): ShardEntry => {
     const entry = entries.get(image);
     if (entry !== undefined) return entry;
@@ -47,10 +61,7 @@ export function createFeatureTable(options: FeatureTableOptions): FeatureTable {
     const known = kept.get(image);
     if (known !== undefined) return known;
     const bytes = await readEntry(find(image), width, storage);
-    if (keptBytes + bytes.length <= memoryBudget && !kept.has(image)) {
-      kept.set(image, bytes);
-      keptBytes += bytes.length;
-    }
+    kept.add(image, bytes);
     return bytes;
   };
   const read = async (images: readonly string[]): Promise<HostVisualRows> => {

@@ -113,7 +113,15 @@ describe("cacheFeatures", () => {
     expect((await cacheFeatures(options())).computed).toBe(3);
   });
 
+  it("keeps what it computed, and does not read it again", async () => {
+    const table = await cacheFeatures(options());
+    const found = await (await cacheFeatures(options())).read(["dark.png"]);
+    await truncate(await onlyShard(), 0);
+    expect(await table.read(["dark.png"])).toEqual(found);
+  });
+
   it("says that a file was cut off while it was in use", async () => {
+    await cacheFeatures(options());
     const table = await cacheFeatures(options());
     const file = await onlyShard();
     await truncate(file, (await stat(file)).size - 4);

@@ -9,12 +9,13 @@ import {
   type FeatureStorage,
   readShardHeader,
   type ShardEntry,
+  type ShardHeader,
   type ShardImage,
   type StoredHeader,
   shardEntries,
   writeShard,
 } from "./feature-shards.js";
-import { createFeatureTable, type FeatureTable } from "./feature-table.js";
+import { createFeatureTable, type FeatureTable, KeptFeatures } from "./feature-table.js";
 import type { ImagePool } from "./image-pool.js";
 import { type ImageProcessor, toImageBatch } from "./image-processor.js";
 import { openContent } from "./pixel-store.js";
@@ -63,30 +64,52 @@ export async function cacheFeatures(options: FeatureCacheOptions): Promise<Featu
   const { images, source, storage = "float16", onProgress } = options;
   const entries = new Map<string, ShardEntry>();
   const broken = new Map<string, string>();
+  const kept = new KeptFeatures();
   let computed = 0;
-  for (let start = 0; start < images.length; start += SHARD) {
-    stopIfAborted(options.signal);
-    const names = images.slice(start, start + SHARD);
-    const shard = await openShard(options, names);
-    computed += shard.computed ? names.length : 0;
-    const placed = shardEntries(shard.file, shard.header, storage);
-    for (const [index, image] of names.entries()) {
-      const entry = placed[index] ?? null;
-      if (entry !== null) entries.set(image, entry);
-      else broken.set(image, shard.header.images[index]?.broken ?? "no features");
+  const finish = async ({ file, names, found }: Shard, encoded: EncodedShard | null): Promise<void> => {
+    const header = encoded === null ? (found as StoredHeader) : await storeShard(file, encoded);
+    computed += encoded === null ? 0 : names.length;
+    for (const [index, entry] of shardEntries(file, header, storage).entries()) {
+      const image = names[index] as string;
+      if (entry === null) broken.set(image, header.images[index]?.broken ?? "no features");
+      else entries.set(image, entry);
+      if (entry !== null && encoded !== null) kept.add(image, encoded.blocks[index] as Uint8Array);
     }
-    onProgress?.(Math.min(start + SHARD, images.length), images.length, computed);
+    onProgress?.(entries.size + broken.size, images.length, computed);
+  };
+  // A shard is written while the next one is encoded.
+  let last = Promise.resolve();
+  try {
+    for await (const shard of oneAhead(inPieces(images, SHARD), (names) => openShard(options, names))) {
+      stopIfAborted(options.signal);
+      const encoded = shard.found === null ? await encodeShard(options, shard) : null;
+      await last;
+      last = finish(shard, encoded);
+      last.catch(() => undefined);
+    }
+  } finally {
+    await last;
   }
   const [first] = broken;
   if (first !== undefined && options.onImageError !== "skip-and-count")
     throw new BasicError("E_IMAGE", first[1]);
-  return createFeatureTable({ entries, broken, computed, width: source.width, storage });
+  return createFeatureTable({ entries, broken, computed, width: source.width, storage, kept });
 }
 
-interface OpenShard {
+/** Images that share a file of the cache. */
+interface Shard {
   readonly file: string;
-  readonly header: StoredHeader;
-  readonly computed: boolean;
+  readonly names: readonly string[];
+  /** What the file holds; null where it must be computed. */
+  readonly found: StoredHeader | null;
+  /** The pictures in groups, where it must be computed. */
+  readonly groups: AsyncIterable<readonly OpenPicture[]>;
+}
+
+/** What a shard will hold. */
+interface EncodedShard extends ShardHeader {
+  /** Of each image: its stored rows, none of a broken one. */
+  readonly blocks: readonly Uint8Array[];
 }
 
 /** The content of an image file, or why there is none. */
@@ -95,27 +118,24 @@ type Content = Uint8Array | { readonly broken: string };
 /** A fitted picture, or why there is none. */
 type OpenPicture = FittedPicture | { readonly broken: string };
 
-async function openShard(options: FeatureCacheOptions, names: readonly string[]): Promise<OpenShard> {
+/** Looks whether a shard is there; if not, begins to decode its pictures. */
+async function openShard(options: FeatureCacheOptions, names: readonly string[]): Promise<Shard> {
   const { folder, imageRoot, storage = "float16" } = options;
   const images = imageSourceOf(imageRoot);
   const contents = await Promise.all(names.map((name) => orReason(images.bytes(name))));
   const file = join(folder, shardName(options, contents));
   const found = await readShardHeader(file, storage);
-  if (found !== null) return { file, header: found, computed: false };
-  const header = await computeShard(options, { file, names, contents });
-  return { file, header, computed: true };
+  const pictures = names.map((name, i) => ({ name, content: contents[i] as Content }));
+  const groups = oneAhead(found === null ? inPieces(pictures, BATCH) : [], (group) =>
+    openGroup(group, options),
+  );
+  return { file, names, found, groups };
 }
 
-interface ShardWork {
-  readonly file: string;
-  readonly names: readonly string[];
-  readonly contents: readonly Content[];
-}
-
-async function computeShard(options: FeatureCacheOptions, work: ShardWork): Promise<StoredHeader> {
+async function encodeShard(options: FeatureCacheOptions, { groups }: Shard): Promise<EncodedShard> {
   const images: ShardImage[] = [];
   const blocks: Uint8Array[] = [];
-  for await (const group of fittedGroups(work, options)) {
+  for await (const group of groups) {
     failEarly(group, options.onImageError);
     const seen = group.flatMap((picture) => ("broken" in picture ? [] : picture.images));
     const encoded = await encodeImages(options, seen);
@@ -123,6 +143,7 @@ async function computeShard(options: FeatureCacheOptions, work: ShardWork): Prom
     for (const picture of group) {
       if ("broken" in picture) {
         images.push({ rows: 0, grid: null, ...picture });
+        blocks.push(new Uint8Array());
         continue;
       }
       const own = encoded.slice(place, place + picture.images.length);
@@ -130,10 +151,25 @@ async function computeShard(options: FeatureCacheOptions, work: ShardWork): Prom
       const rows = own.reduce((sum, image) => sum + image.rows, 0);
       const { tiles } = picture;
       images.push({ rows, grid: own[0]?.grid ?? null, ...(tiles && { tiles }) });
-      blocks.push(...own.map(({ block }) => block));
+      blocks.push(own.length === 1 ? (own[0] as EncodedImage).block : joined(own));
     }
   }
-  return writeShard(work.file, { width: options.source.width, images }, blocks);
+  return { width: options.source.width, images, blocks };
+}
+
+function storeShard(file: string, { blocks, ...header }: EncodedShard): Promise<StoredHeader> {
+  return writeShard(file, header, blocks);
+}
+
+/** The rows of a picture's tiles, one after the other, in a buffer of their own. */
+function joined(images: readonly EncodedImage[]): Uint8Array {
+  const bytes = new Uint8Array(images.reduce((sum, { block }) => sum + block.length, 0));
+  let start = 0;
+  for (const { block } of images) {
+    bytes.set(block, start);
+    start += block.length;
+  }
+  return bytes;
 }
 
 /** Features of one image as they are stored. */
@@ -160,27 +196,45 @@ async function encodeImages(
   return encoded;
 }
 
-/** Pictures in groups. The next group is decoded while the encoder works on one. */
-async function* fittedGroups(
-  { names, contents }: ShardWork,
+/** Decodes and fits a group of pictures. */
+function openGroup(
+  group: readonly { readonly name: string; readonly content: Content }[],
   { processor, pool }: FeatureCacheOptions,
-): AsyncGenerator<readonly OpenPicture[]> {
+): Promise<readonly OpenPicture[]> {
   const open = pool === undefined ? openContent : pool.open;
-  const decode = (start: number): Promise<readonly OpenPicture[]> => {
-    const group = contents.slice(start, start + BATCH);
-    const opened = group.map((content, i) =>
-      "broken" in content ? content : orReason(open({ name: names[start + i] ?? "", content, processor })),
-    );
-    return Promise.all(opened);
+  const opened = group.map(({ name, content }) =>
+    "broken" in content ? content : orReason(open({ name, content, processor })),
+  );
+  return Promise.all(opened);
+}
+
+function inPieces<Item>(items: readonly Item[], length: number): readonly (readonly Item[])[] {
+  const count = Math.ceil(items.length / length);
+  return Array.from({ length: count }, (_, i) => items.slice(i * length, (i + 1) * length));
+}
+
+/** Results in the order of the items. The first is begun at once, and the next while one is used. */
+function oneAhead<Item, Result>(
+  items: readonly Item[],
+  begin: (item: Item) => Promise<Result>,
+): AsyncIterable<Result> {
+  const beginAt = (place: number): Promise<Result> | null => {
+    const item = items[place];
+    const begun = item === undefined ? null : begin(item);
+    // Who stops before never asks for it.
+    begun?.catch(() => undefined);
+    return begun;
   };
-  let next = decode(0);
-  for (let start = BATCH; start < contents.length + BATCH; start += BATCH) {
-    const group = await next;
-    next = decode(start);
-    // Who stops here never asks for it.
-    next.catch(() => undefined);
-    yield group;
+  const first = beginAt(0);
+  async function* results(): AsyncGenerator<Result> {
+    let next = first;
+    for (let place = 1; next !== null; place++) {
+      const result: Result = await next;
+      next = beginAt(place);
+      yield result;
+    }
   }
+  return results();
 }
 
 function stopIfAborted(signal: AbortSignal | undefined): void {

@@ -146,7 +146,7 @@ function print(terminal: Terminal, { variants, sets, seeds }: AblationTable, out
     }),
   ]);
   terminal.line();
-  terminal.line(`${pc.bold(set)}  ${seeds.length} seeds`);
+  terminal.line(`${pc.bold(set)}  ${seeds.length} ${seeds.length === 1 ? "seed" : "seeds"}`);
   terminal.line(table(["VARIANT", ...names.map((name) => name.toUpperCase())], rows));
   terminal.line(`  with differences, p values and diagnostics: ${pc.cyan(join(out, "table.md"))}`);
 }
