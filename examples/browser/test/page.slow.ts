@@ -97,7 +97,7 @@ describe("the page on WebGPU", () => {
     await waitForStep(page, 6);
     await page.click("#lose-device");
     const lost = "The GPU device was lost. Training goes on from the checkpoint at step 4, on a new device.";
-    expect(await waitForStatus(page, "Training projector")).toContain(lost);
+    await waitForStatus(page, `${lost} Training projector`);
     await waitForStatus(page, "Done: 8 steps");
     expect(await page.textContent("#stages")).toContain("4 / 4");
     expect(await askFirst(page)).toMatch(/[a-z]/);
