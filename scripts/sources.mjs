@@ -1,6 +1,7 @@
 // Runs a module of the TypeScript sources without a build, in this process.
 import { createViteServer } from "vitest/node";
 
+import { cudaSource } from "./cuda-source.mjs";
 import { root } from "./steps.mjs";
 
 /** Calls `use` with the module's exports, then closes the loader. */
@@ -9,6 +10,7 @@ export async function withSource(entry, use) {
   const server = await createViteServer({
     root,
     configFile: false,
+    plugins: [cudaSource],
     appType: "custom",
     logLevel: "error",
     server: { middlewareMode: true, watch: null, hmr: false, ws: false },
