@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     ...shared.test,
     env: { ...shared.test?.env, ...swiftShaderEnvironment() },
+    globalSetup: ["./packages/backend-cuda/test/global-setup.mjs"],
     include: ["packages/*/test/**/*.slow.ts", "examples/*/test/**/*.slow.ts"],
     testTimeout: 1_800_000,
     hookTimeout: 600_000,

@@ -73,6 +73,20 @@ interface ConformanceResult {
     readonly gaps: number;
     readonly failures: readonly ConformanceFailure[];
 }
+/** A case with its contract and, if it is known to fail, its gap. */
+interface PlannedCase {
+    readonly contract: KernelContract;
+    readonly testCase: AnyCase;
+    readonly gap: KnownGap | undefined;
+}
+/**
+ * Every case of every contract.
+ *
+ * @throws BasicError `E_NAME_UNKNOWN` for a gap that names no case.
+ */
+declare function planCases(options: ConformanceOptions): readonly PlannedCase[];
+/** Runs one planned case: its failures, where a known gap must have some. */
+declare function runPlannedCase({ contract, testCase, gap }: PlannedCase, toleranceFactor?: number): Promise<readonly string[]>;
 /** Runs every case of every contract, forward and gradient, on one backend. Needs no test runner. */
 declare function runConformance(options: ConformanceOptions): Promise<ConformanceResult>;
 
@@ -207,4 +221,4 @@ interface ProjectorSuite {
  */
 declare function testProjector(suite: ProjectorSuite): void;
 
-export { type AnyCase, type ConformanceFailure, type ConformanceOptions, type ConformanceResult, type Difference, type EncoderSuite, type HostTensor, type KnownGap, type LanguageModelSuite, type LossField, type LossSuite, type ProjectorSuite, REFERENCE_BACKEND, type Regions, checkCase, describeDifference, hostTensor, implementByReference, inFloat64, normalValues, runConformance, startReferenceBackend, testBackend, testEncoder, testLanguageModel, testLoss, testProjector, worstDifference };
+export { type AnyCase, type ConformanceFailure, type ConformanceOptions, type ConformanceResult, type Difference, type EncoderSuite, type HostTensor, type KnownGap, type LanguageModelSuite, type LossField, type LossSuite, type PlannedCase, type ProjectorSuite, REFERENCE_BACKEND, type Regions, checkCase, describeDifference, hostTensor, implementByReference, inFloat64, normalValues, planCases, runConformance, runPlannedCase, startReferenceBackend, testBackend, testEncoder, testLanguageModel, testLoss, testProjector, worstDifference };

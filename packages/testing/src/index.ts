@@ -5,7 +5,10 @@ export {
   type ConformanceOptions,
   type ConformanceResult,
   type KnownGap,
+  type PlannedCase,
+  planCases,
   runConformance,
+  runPlannedCase,
 } from "./conformance.js";
 export { inFloat64 } from "./float64.js";
 export type { Regions } from "./projector-regions.js";

@@ -1,0 +1,340 @@
+import { BasicError } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+
+import { type Arguments, type Part, type Pointer, packArguments } from "./arguments.js";
+import type { Compiler } from "./compile/compiler.js";
+import { KernelCache } from "./compile/kernel-cache.js";
+import type { Target } from "./compile/target.js";
+import { BlasLt } from "./cublaslt/blas-lt.js";
+import { launchKernel } from "./device/launch.js";
+import { type PinnedBlock, PinnedMemory } from "./device/pinned.js";
+import type { Session } from "./device/session.js";
+import { eventDone } from "./device/wait.js";
+import { type Block, CachingAllocator } from "./memory/allocator.js";
+import { deviceMemory, outOfDeviceMemory } from "./memory/device-memory.js";
+import { HostData } from "./memory/host-data.js";
+import { imaginaryMemory } from "./memory/imaginary-memory.js";
+import { TensorStore } from "./memory/tensor-store.js";
+import type { Parameters, Program } from "./program.js";
+
+/** Name of this backend in tfjs. */
+export const BACKEND_NAME = "basiccuda";
+
+type DataId = tf.TensorInfo["dataId"];
+type Values = tf.backend_util.BackendValues;
+
+/** One launch of a program. */
+export interface Dispatch<Params extends Parameters> {
+  /** Blocks along x, y, z. None along one of them: nothing runs. */
+  readonly grid: readonly [number, number?, number?];
+  readonly args: Arguments<Params>;
+  /** Bytes of dynamic shared memory. Default: the program's. */
+  readonly sharedBytes?: number;
+}
+
+/** What a backend is made of. */
+export interface BackendParts {
+  readonly session: Session;
+  readonly compiler: Compiler;
+  readonly target: Target;
+  /** Opens cuBLASLt when the first product needs it. */
+  readonly openBlas: (backend: CudaBackend) => BlasLt;
+  /** Bytes of device memory that are never exceeded. */
+  readonly memoryLimit?: number | undefined;
+  /** Memory without rounding and reuse, for tools that watch it. */
+  readonly exactMemory?: boolean | undefined;
+}
+
+/** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
+export class CudaBackend extends tf.KernelBackend {
+  readonly session: Session;
+  readonly compiler: Compiler;
+  readonly kernels: KernelCache;
+  readonly allocator: CachingAllocator;
+  readonly #pinned: PinnedMemory;
+  readonly #hostData: HostData;
+  readonly #tensors = new TensorStore();
+  readonly #openBlas: () => BlasLt;
+  #blas: BlasLt | undefined;
+  #blockingReads = 0;
+  #rehearsal: CachingAllocator | undefined;
+  readonly #address = (pointer: Pointer) => this.addressOf(pointer);
+
+  constructor({ session, compiler, target, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts) {
+    super();
+    this.session = session;
+    this.compiler = compiler;
+    this.kernels = new KernelCache({ session, compiler, target });
+    const explain = outOfDeviceMemory(session, limit);
+    this.allocator = new CachingAllocator({ memory: deviceMemory(session), limit, exact, explain });
+    this.#pinned = new PinnedMemory(session);
+    this.#hostData = new HostData({
+      allocator: this.allocator,
+      upload: (address, bytes) => this.#pinned.upload(address, bytes),
+    });
+    this.#openBlas = () => openBlas(this);
+  }
+
+  /** cuBLASLt on this device. */
+  get blas(): BlasLt {
+    this.#blas ??= this.#openBlas();
+    return this.#blas;
+  }
+
+  /** Synchronous reads so far: each of them waits for the device and holds up the process. */
+  get blockingReads(): number {
+    return this.#blockingReads;
+  }
+
+  /** Host arrays whose copies on the device are kept: at most 1024. */
+  get hostArrays(): number {
+    return this.#hostData.size;
+  }
+
+  /** Runs a program. Nothing waits for it. */
+  dispatch<Params extends Parameters>(
+    program: Program<Params>,
+    { grid: [x, y = 1, z = 1], args, sharedBytes = program.sharedBytes ?? 0 }: Dispatch<Params>,
+  ): void {
+    this.session.check();
+    if (x * y * z === 0 || this.rehearsing) return;
+    const kernel = this.kernels.get(program);
+    packArguments(kernel, args as Readonly<Record<string, Pointer | number>>, this.#address);
+    if (sharedBytes > kernel.allowedSharedBytes) this.kernels.allowShared(kernel, sharedBytes);
+    launchKernel(this.session, kernel, [x, y, z], sharedBytes);
+    this.#hostData.trim();
+  }
+
+  /** Address of a tensor's, a part's or a host array's elements on the device. */
+  addressOf(pointer: Pointer): number {
+    if (pointer === null) return 0;
+    if (ArrayBuffer.isView(pointer)) return pointer.length === 0 ? 0 : this.#hostData.addressOf(pointer);
+    if ("tensor" in pointer) return this.#tensors.blockOf(pointer.tensor.dataId).address + 4 * pointer.offset;
+    return this.#tensors.blockOf(pointer.dataId).address;
+  }
+
+  /** Addresses of tensors, as an array that a kernel can be given: one launch for many of them. */
+  addressesOf(pointers: readonly Pointer[]): BigUint64Array {
+    return BigUint64Array.from(pointers, (pointer) => BigInt(this.addressOf(pointer)));
+  }
+
+  /** A new tensor with arbitrary content. */
+  allocate(shape: readonly number[], dtype: tf.DataType = "float32"): tf.TensorInfo {
+    const dataId = {};
+    const elements = tf.util.sizeFromShape([...shape]);
+    this.#tensors.create(dataId, { dtype, elements, refs: 1 }, this.#memory);
+    return { dataId, shape: [...shape], dtype };
+  }
+
+  /** Whether another tensor has the same memory. */
+  isShared({ dataId }: tf.TensorInfo): boolean {
+    return this.refCount(dataId) > 1;
+  }
+
+  /** The same data under another shape; adds a reference. */
+  alias(tensor: tf.TensorInfo, shape: readonly number[] = tensor.shape): tf.TensorInfo {
+    this.incRef(tensor.dataId);
+    return { dataId: tensor.dataId, shape: [...shape], dtype: tensor.dtype };
+  }
+
+  /** Copies the elements of a tensor into one of the same size. */
+  copy(source: tf.TensorInfo | Part, target: tf.TensorInfo | Part): void {
+    const bytes = 4 * ("tensor" in source ? source.length : tf.util.sizeFromShape(source.shape));
+    if (bytes === 0 || this.rehearsing) return;
+    const { session } = this;
+    session.call("cuMemcpyDtoDAsync", this.addressOf(target), this.addressOf(source), bytes, session.stream);
+  }
+
+  /** Sets every element to the same 32 bits: 0, or those of a float. */
+  fill(target: tf.TensorInfo | Part, word: number): void {
+    const elements = "tensor" in target ? target.length : tf.util.sizeFromShape(target.shape);
+    if (elements === 0 || this.rehearsing) return;
+    const { session } = this;
+    session.call("cuMemsetD32Async", this.addressOf(target), word >>> 0, elements, session.stream);
+  }
+
+  /** Uploads at once: the caller may go on using its array. */
+  override write(values: Values, shape: number[], dtype: tf.DataType): DataId {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  /** Takes values over from another backend, or from the host. */
+  override move(dataId: DataId, values: Values, shape: number[], dtype: tf.DataType, refs: number): void {
+    const elements = tf.util.sizeFromShape(shape);
+    if (dtype === "complex64") throw complexValues();
+    const texts = dtype === "string" ? { texts: values } : {};
+    const { block } = this.#tensors.create(dataId, { dtype, elements, refs, ...texts }, this.#memory);
+    if (block === undefined || values === null || elements === 0 || this.rehearsing) return;
+    const words = asWords(values as Float32Array, dtype);
+    this.#pinned.upload(block.address, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+  }
+
+  /** Waits for the device: counted in {@link blockingReads}. Training reads with `await tensor.data()`. */
+  override readSync(dataId: DataId): Values {
+    const { dtype, elements, block, texts } = this.#tensors.get(dataId);
+    if (block === undefined) return texts as Values;
+    if (elements === 0 || this.rehearsing)
+      return tf.util.getTypedArrayFromDType(dtype as "float32", elements);
+    this.#blockingReads++;
+    const pinned = this.#download(block, 4 * elements);
+    this.session.synchronize();
+    return this.#taken(pinned, elements, dtype);
+  }
+
+  /**
+   * A copy of the values, as they are after everything that was enqueued before. The process goes on meanwhile.
+   *
+   * @throws BasicError what a kernel before it did wrong.
+   */
+  override async read(dataId: DataId): Promise<Values> {
+    const { dtype, elements, block, texts } = this.#tensors.get(dataId);
+    if (block === undefined) return texts as Values;
+    if (elements === 0 || this.rehearsing)
+      return tf.util.getTypedArrayFromDType(dtype as "float32", elements);
+    const pinned = this.#download(block, 4 * elements);
+    await eventDone(this.session);
+    return this.#taken(pinned, elements, dtype);
+  }
+
+  /** Enqueues a copy into pinned memory. */
+  #download({ address }: Block, bytes: number): PinnedBlock {
+    const { session } = this;
+    const pinned = this.#pinned.acquire(bytes);
+    session.call("cuMemcpyDtoHAsync", pinned.address, address, bytes, session.stream);
+    return pinned;
+  }
+
+  /** The elements that were copied into a pinned block, which goes back. */
+  #taken(pinned: PinnedBlock, elements: number, dtype: tf.DataType): Values {
+    const copy = pinned.bytes.slice(0, 4 * elements).buffer;
+    this.#pinned.release(pinned);
+    if (dtype === "float32") return new Float32Array(copy);
+    return dtype === "bool" ? Uint8Array.from(new Int32Array(copy)) : new Int32Array(copy);
+  }
+
+  override refCount(dataId: DataId): number {
+    return this.#tensors.refCount(dataId);
+  }
+
+  override incRef(dataId: DataId): void {
+    this.#tensors.get(dataId).refs++;
+  }
+
+  /** tfjs's own bookkeeping calls it for tensors that share data. */
+  decRef(dataId: DataId): void {
+    if (this.#tensors.refCount(dataId) > 0) this.#tensors.get(dataId).refs--;
+  }
+
+  override disposeData(dataId: DataId, force = false): boolean {
+    return this.#tensors.dispose(dataId, force);
+  }
+
+  override numDataIds(): number {
+    return this.#tensors.size;
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: false };
+  }
+
+  /** Bytes of device memory that this backend holds, and that the device has. */
+  deviceMemory(): { readonly usedBytes: number; readonly totalBytes: number } {
+    const { reservedBytes: usedBytes } = this.allocator.statistics;
+    return { usedBytes, totalBytes: this.session.device.totalBytes };
+  }
+
+  override floatPrecision(): 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  /** Wall time of the commands of `body` on the device, together with those that wait before them. */
+  override async time(body: () => void): Promise<{ kernelMs: number }> {
+    this.session.synchronize();
+    const from = performance.now();
+    body();
+    this.session.synchronize();
+    return { kernelMs: performance.now() - from };
+  }
+
+  /** Whether nothing is computed: memory is only counted. */
+  get rehearsing(): boolean {
+    return this.#rehearsal !== undefined;
+  }
+
+  get #memory(): CachingAllocator {
+    return this.#rehearsal ?? this.allocator;
+  }
+
+  /**
+   * Runs `body` without computing anything: tensors take memory that is not there, starting from the blocks that are free
+   * now. Values of tensors are 0 when they are read; what is made inside must be disposed inside.
+   *
+   * @param body - Gets a function that gives the bytes by which the reserved memory would have grown so far.
+   * @returns Those bytes at the end.
+   * @throws BasicError `E_CONFIG` when tensors are left, which would go on without values.
+   */
+  async rehearse(body: (grown: () => number) => Promise<void>): Promise<number> {
+    const before = this.#tensors.size;
+    const rehearsal = this.allocator.twin(imaginaryMemory());
+    const { reservedBytes } = rehearsal.statistics;
+    const grown = () => rehearsal.statistics.peakReservedBytes - reservedBytes;
+    // Products need their workspace from the first one on.
+    if (this.#blas?.hasWorkspace !== true) rehearsal.allocate(BlasLt.workspaceBytes);
+    this.#rehearsal = rehearsal;
+    try {
+      await body(grown);
+    } finally {
+      this.#rehearsal = undefined;
+    }
+    const left = this.#tensors.size - before;
+    if (left > 0) throw leftTensors(left);
+    return grown();
+  }
+
+  /** Gives the device back, with all tensors on it. */
+  override dispose(): void {
+    if (this.session.failure === undefined) {
+      this.session.driver.api.cuStreamSynchronize(this.session.stream);
+      this.#blas?.dispose();
+      this.#hostData.clear();
+      this.allocator.dispose();
+      this.#pinned.dispose();
+      this.kernels.dispose();
+    }
+    this.#tensors.clear();
+    this.session.close();
+  }
+}
+
+function leftTensors(count: number): BasicError {
+  return new BasicError(
+    "E_CONFIG",
+    `rehearse: ${count} tensors were made and not disposed. They have no values: dispose what the body makes.`,
+  );
+}
+
+function complexValues(): BasicError {
+  return new BasicError(
+    "E_KERNEL_MISSING",
+    `The backend "${BACKEND_NAME}" has no complex numbers. Keep real and imaginary parts in two tensors, or use the backend "cpu".`,
+  );
+}
+
+/** Four bytes an element, whatever the array that tfjs hands over. */
+function asWords(
+  values: Float32Array | Int32Array | Uint8Array,
+  dtype: tf.DataType,
+): Float32Array | Int32Array {
+  if (dtype === "float32") return values instanceof Float32Array ? values : Float32Array.from(values);
+  return values instanceof Int32Array ? values : Int32Array.from(values);
+}

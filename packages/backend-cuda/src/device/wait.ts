@@ -1,0 +1,36 @@
+import { CUDA } from "./constants.js";
+import type { Session } from "./session.js";
+
+/** So long a wait asks again as soon as other work of the process is done; after that, every millisecond. */
+const EAGER_MS = 5;
+
+/**
+ * Resolves when everything that was enqueued before is done. The event is asked, not waited for: a wait on another thread
+ * would have no context there.
+ *
+ * @throws BasicError what went wrong on the device.
+ */
+export async function eventDone(session: Session): Promise<void> {
+  const event = session.handleFrom("cuEventCreate", CUDA.CU_EVENT_DISABLE_TIMING);
+  const { api } = session.driver;
+  try {
+    session.call("cuEventRecord", event, session.stream);
+    const { launches } = session;
+    const from = performance.now();
+    for (;;) {
+      const code = api.cuEventQuery(event);
+      if (code === CUDA.CUDA_SUCCESS) return session.settled(launches);
+      if (code !== CUDA.CUDA_ERROR_NOT_READY) throw session.explain("cuEventQuery", code);
+      await pause(performance.now() - from < EAGER_MS ? 0 : 1);
+    }
+  } finally {
+    api.cuEventDestroy(event);
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (ms === 0) setImmediate(resolve);
+    else setTimeout(resolve, ms);
+  });
+}

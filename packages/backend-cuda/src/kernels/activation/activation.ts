@@ -1,0 +1,77 @@
+import {
+  type ActivationKind,
+  activation,
+  activationBackward,
+  activationKinds,
+  gatedActivation,
+  gatedActivationBackward,
+} from "@basic-mllm/core";
+import type * as tf from "@tensorflow/tfjs-core";
+
+import type { CudaBackend } from "../../backend.js";
+import { defineProgram, type Parameters } from "../../program.js";
+import { ELEMENTWISE, overElements, sizeOf } from "../elementwise.js";
+import { implement } from "../implement.js";
+import source from "./activation.cu";
+
+/** BasicActivation, BasicGatedActivation and their backward kernels. */
+export function registerActivations(): void {
+  implement(activation, ({ inputs: { x }, attrs, out, dispatch }) => {
+    const count = sizeOf(x);
+    dispatch(programs[attrs.kind].forward, { grid: overElements(count), args: { x, y: out(0), count } });
+  });
+  implement(activationBackward, ({ inputs, attrs, out, dispatch }) => {
+    const count = sizeOf(inputs.x);
+    const args = { ...inputs, dx: out(0), count };
+    dispatch(programs[attrs.kind].backward, { grid: overElements(count), args });
+  });
+  implement(gatedActivation, ({ inputs, attrs, out, dispatch }) => {
+    const count = sizeOf(inputs.gate);
+    const args = { ...inputs, y: out(0), count };
+    dispatch(programs[attrs.kind].gated, { grid: overElements(count), args });
+  });
+  implement(gatedActivationBackward, ({ inputs, attrs, out, dispatch }) => {
+    const count = sizeOf(inputs.gate);
+    const args = { ...inputs, dgate: out(0), dup: out(1), count };
+    dispatch(programs[attrs.kind].gatedBackward, { grid: overElements(count), args });
+  });
+}
+
+/** `x = act(x)` in place, for the results of products. */
+export function activateInPlace(backend: CudaBackend, x: tf.TensorInfo, kind: ActivationKind): void {
+  const count = sizeOf(x);
+  backend.dispatch(programs[kind].inPlace, { grid: overElements(count), args: { x, count } });
+}
+
+function programsOf(kind: ActivationKind) {
+  const define = <const Params extends Parameters>(entry: string, params: Params) =>
+    defineProgram({
+      name: `activation ${entry} ${kind}`,
+      source,
+      entry,
+      defines: { ACTIVATION: kind.replaceAll("-", "_") },
+      params,
+      block: ELEMENTWISE.threads,
+    });
+  const gates = { gate: "pointer", up: "pointer" } as const;
+  return {
+    forward: define("forward", { x: "pointer", y: "pointer", count: "i64" }),
+    inPlace: define("in_place", { x: "pointer", count: "i64" }),
+    backward: define("backward", { dy: "pointer", x: "pointer", dx: "pointer", count: "i64" }),
+    gated: define("gated", { ...gates, y: "pointer", count: "i64" }),
+    gatedBackward: define("gated_backward", {
+      dy: "pointer",
+      ...gates,
+      dgate: "pointer",
+      dup: "pointer",
+      count: "i64",
+    }),
+  };
+}
+
+const programs = Object.fromEntries(activationKinds.map((kind) => [kind, programsOf(kind)])) as Readonly<
+  Record<ActivationKind, ReturnType<typeof programsOf>>
+>;
+
+/** Every program of activations. */
+export const activationPrograms = Object.values(programs).flatMap((of) => Object.values(of));

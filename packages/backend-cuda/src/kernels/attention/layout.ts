@@ -1,0 +1,89 @@
+import type { AttentionAttrs } from "@basic-mllm/core";
+
+/** Rows of a sample. */
+export interface SampleRows {
+  readonly qStart: number;
+  readonly queries: number;
+  readonly kStart: number;
+  readonly keys: number;
+}
+
+/** The samples of packed rows. */
+export function packedSamples({
+  qOffsets,
+  kvOffsets,
+}: Pick<AttentionAttrs, "qOffsets" | "kvOffsets">): readonly SampleRows[] {
+  return Array.from({ length: qOffsets.length - 1 }, (_, b) => {
+    const [qStart, kStart] = [qOffsets[b] as number, kvOffsets[b] as number];
+    const [qEnd, kEnd] = [qOffsets[b + 1] as number, kvOffsets[b + 1] as number];
+    return { qStart, queries: qEnd - qStart, kStart, keys: kEnd - kStart };
+  });
+}
+
+/** Tiles as the kernels read them, six numbers each: see `Tile` of tiles.cuh. */
+export interface Tiles {
+  readonly entries: Int32Array;
+  readonly count: number;
+}
+
+/**
+ * Tiles of all query rows, each counted once for every query head of a key-value head. Those of a sample's last rows, which see
+ * the most keys, come first.
+ */
+export function queryTiles(samples: readonly SampleRows[], group: number, tileRows: number): Tiles {
+  const pairs = samples.map((sample) => ({ sample, length: sample.queries * group }));
+  return tilesOf(pairs, { tileRows, firstRow: () => 0, order: (tiles) => tiles.reverse() });
+}
+
+/**
+ * Tiles of all key rows.
+ *
+ * @param firstRow - First query row, counted in its sample, that matters to the keys `from .. to` of the packed rows.
+ */
+export function keyTiles(
+  samples: readonly SampleRows[],
+  tileRows: number,
+  firstRow: (sample: SampleRows, from: number, to: number) => number = () => 0,
+): Tiles {
+  const keys = samples.map((sample) => ({ sample, length: sample.keys }));
+  return tilesOf(keys, {
+    tileRows,
+    firstRow: (sample, first) => {
+      const from = sample.kStart + first;
+      return firstRow(sample, from, Math.min(from + tileRows, sample.kStart + sample.keys));
+    },
+    order: (tiles) => tiles,
+  });
+}
+
+/** The first row of a sample that counts for any of some keys: `receiveFrom` as in core's `attentionReceived`. */
+export function firstCounting(receiveFrom: Int32Array) {
+  return ({ qStart, queries }: SampleRows, from: number, to: number): number => {
+    const first = receiveFrom
+      .subarray(from, to)
+      .reduce((least, row) => Math.min(least, row), qStart + queries);
+    return Math.max(0, first - qStart);
+  };
+}
+
+interface Tiling {
+  readonly tileRows: number;
+  readonly firstRow: (sample: SampleRows, first: number) => number;
+  readonly order: (tilesOfSample: number[][]) => number[][];
+}
+
+function tilesOf(
+  rows: readonly { readonly sample: SampleRows; readonly length: number }[],
+  { tileRows, firstRow, order }: Tiling,
+): Tiles {
+  const entries = rows.flatMap(({ sample, length }) =>
+    order(
+      Array.from({ length: Math.ceil(length / tileRows) }, (_, tile) => {
+        const first = tile * tileRows;
+        const { qStart, queries, kStart, keys } = sample;
+        return [first, qStart, queries, kStart, keys, firstRow(sample, first)];
+      }),
+    ),
+  );
+  return { entries: Int32Array.from(entries.flat()), count: entries.length };
+}

@@ -1,0 +1,28 @@
+import numbers from "../operations/elementwise/numbers.cuh";
+import lanes from "../operations/reduction/lanes.cuh";
+import activation from "./activation.cuh";
+import attentionTiles from "./attention/tiles.cuh";
+import columns from "./column-sums/columns.cuh";
+import philox from "./dropout/philox.cuh";
+import elementwise from "./elementwise.cuh";
+import storage from "./linear/storage.cuh";
+import pack from "./pack.cuh";
+import reduce from "./reduce.cuh";
+import tensors from "./tensors/tensors.cuh";
+import logits from "./vocabulary/logits.cuh";
+
+/** What any `.cu` may include by name. */
+export const sharedHeaders: Readonly<Record<string, string>> = {
+  "activation.cuh": activation,
+  "columns.cuh": columns,
+  "elementwise.cuh": elementwise,
+  "lanes.cuh": lanes,
+  "logits.cuh": logits,
+  "numbers.cuh": numbers,
+  "pack.cuh": pack,
+  "philox.cuh": philox,
+  "reduce.cuh": reduce,
+  "storage.cuh": storage,
+  "tensors.cuh": tensors,
+  "tiles.cuh": attentionTiles,
+};

@@ -1,0 +1,32 @@
+import { type PackedStorage, packedEmbedding } from "@basic-mllm/core";
+
+import { defineProgram } from "../../program.js";
+import { implement } from "../implement.js";
+import { packedStorages, storageNumbers } from "../linear/storage.js";
+import source from "./packed-embedding.cu";
+
+const THREADS = 128;
+/** Columns of a block: 16 a thread. */
+const COLUMNS = 16 * THREADS;
+
+/** BasicPackedEmbedding. */
+export function registerPackedEmbedding(): void {
+  implement(packedEmbedding, ({ inputs: { table }, attrs: { storage, width, ids }, out, dispatch }) => {
+    const grid = [ids.length, Math.ceil(width / COLUMNS)] as const;
+    dispatch(programOf(storage), { grid, args: { table, ids, y: out(0), width } });
+  });
+}
+
+function programOf(storage: PackedStorage) {
+  return defineProgram({
+    name: `packed embedding ${storage}`,
+    source,
+    entry: "packed_embedding",
+    defines: { STORAGE: storageNumbers[storage] },
+    params: { table: "pointer", ids: "pointer", y: "pointer", width: "i32" },
+    block: THREADS,
+  });
+}
+
+/** Every program of packed tables. */
+export const packedEmbeddingPrograms = packedStorages.map(programOf);

@@ -1,0 +1,53 @@
+import { embedding, runKernel, scatterAddRows } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+
+import { start } from "../../index.js";
+import { groupRows } from "./group-rows.js";
+
+describe("groups of rows", () => {
+  it("hold every row that points somewhere once, in order", () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: -3, max: 9 }), { maxLength: 40 }), (list) => {
+        const rows = Int32Array.from(list);
+        const { targets, starts, sources } = groupRows(rows);
+        const found = Array.from(targets, (target, i) =>
+          Array.from(sources.slice(starts[i], starts[i + 1]), (source) => [target, source]),
+        ).flat();
+        const expected = list
+          .flatMap((target, source) => (target < 0 ? [] : [[target, source]]))
+          .sort(([a = 0, i = 0], [b = 0, j = 0]) => a - b || i - j);
+        expect(found).toEqual(expected);
+      }),
+    );
+  });
+});
+
+describe("BasicScatterAddRows", () => {
+  it("gives the same bits every time", async () => {
+    await start({ image: "ptx" });
+    const values = Float32Array.from({ length: 1500 }, (_, i) => Math.sin(i * i));
+    const [dy, rows] = [tf.tensor2d(values, [300, 5]), new Int32Array(300).map((_, i) => i % 3)];
+    const run = async () => {
+      const [sums] = runKernel(scatterAddRows, { dy }, { rows, height: 4 }) as [tf.Tensor];
+      const data = await sums.data();
+      sums.dispose();
+      return data;
+    };
+    const first = await run();
+    for (let i = 0; i < 3; i++) expect(await run()).toEqual(first);
+    dy.dispose();
+  });
+});
+
+it("refuses ids beyond the table before anything runs", async () => {
+  await start({ image: "ptx" });
+  const table = tf.zeros([9, 4]);
+  expect(() =>
+    runKernel(embedding, { table }, { ids: Int32Array.of(1, 9) }),
+  ).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: embedding: \`ids\`[1] is 9, but \`table\` has 9 rows: use 0 to 8. [E_INDEX_RANGE]]`,
+  );
+  table.dispose();
+});

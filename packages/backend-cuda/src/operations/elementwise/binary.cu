@@ -1,0 +1,87 @@
+// y = OPERATION(a, b) for each element of the broadcast shape.
+//
+// OPERATION is an expression of a and b; INPUT and OUTPUT are float or int (bool is an int).
+// binary_flat: equal shapes, or one value on a side (step 0). Four neighbours a thread, with 16-byte accesses.
+// binary_rows: `loops` [rank, 3] has size and both strides of each axis, outermost first; the innermost size is a
+//   multiple of 4, its strides are 0 or 1 and the others multiples of 4. Four neighbours a thread, as above.
+// binary_strided: any strides, one element a thread.
+// Bytes moved: 4 count + 4 |a| + 4 |b|. FLOPs: one operation for each element.
+#include "numbers.cuh"
+
+#define THREADS 256
+
+struct __align__(16) Inputs {
+  INPUT at[4];
+};
+
+struct __align__(16) Outputs {
+  OUTPUT at[4];
+};
+
+__device__ __forceinline__ OUTPUT apply(INPUT a, INPUT b) { return OPERATION; }
+
+// Four neighbours, or four times the same value.
+__device__ __forceinline__ Inputs load(const INPUT* from, int step) {
+  if (step == 1) return *(const Inputs*)from;
+  const INPUT value = *from;
+  return {{value, value, value, value}};
+}
+
+__device__ __forceinline__ void apply_four(Inputs a, Inputs b, OUTPUT* y) {
+  Outputs to;
+#pragma unroll
+  for (int i = 0; i < 4; i++) to.at[i] = apply(a.at[i], b.at[i]);
+  *(Outputs*)y = to;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    binary_flat(const INPUT* __restrict__ a, const INPUT* __restrict__ b, OUTPUT* __restrict__ y, int a_step,
+                int b_step, int count) {
+  const long long first = ((long long)blockIdx.x * THREADS + threadIdx.x) * 4;
+  if (first + 4 <= count) {
+    apply_four(load(a + first * a_step, a_step), load(b + first * b_step, b_step), y + first);
+    return;
+  }
+  for (long long i = first; i < count; i++) y[i] = apply(a[i * a_step], b[i * b_step]);
+}
+
+struct Offsets {
+  long long a, b;
+};
+
+// Where element `index` of the axes 0 to `rank` - 1 lies in both operands.
+__device__ __forceinline__ Offsets offsets_of(unsigned index, const int* __restrict__ loops, int rank) {
+  Offsets at = {0, 0};
+  for (int axis = rank - 1; axis >= 0; axis--) {
+    const int* loop = loops + axis * 3;
+    const unsigned outer = index / (unsigned)loop[0];
+    const long long position = index - outer * (unsigned)loop[0];
+    at.a += position * loop[1];
+    at.b += position * loop[2];
+    index = outer;
+  }
+  return at;
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    binary_rows(const INPUT* __restrict__ a, const INPUT* __restrict__ b, OUTPUT* __restrict__ y,
+                const int* __restrict__ loops, int rank, int count) {
+  const long long first = ((long long)blockIdx.x * THREADS + threadIdx.x) * 4;
+  if (first >= count) return;
+  const int* inner = loops + (rank - 1) * 3;
+  const unsigned row = (unsigned)first / (unsigned)inner[0];
+  const long long column = (unsigned)first - row * (unsigned)inner[0];
+  const Offsets at = offsets_of(row, loops, rank - 1);
+  const Inputs left = load(a + at.a + column * inner[1], inner[1]);
+  const Inputs right = load(b + at.b + column * inner[2], inner[2]);
+  apply_four(left, right, y + first);
+}
+
+extern "C" __global__ void __launch_bounds__(THREADS)
+    binary_strided(const INPUT* __restrict__ a, const INPUT* __restrict__ b, OUTPUT* __restrict__ y,
+                   const int* __restrict__ loops, int rank, int count) {
+  const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
+  if (i >= count) return;
+  const Offsets at = offsets_of((unsigned)i, loops, rank);
+  y[i] = apply(a[at.a], b[at.b]);
+}

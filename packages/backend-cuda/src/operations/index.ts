@@ -1,0 +1,54 @@
+import * as tf from "@tensorflow/tfjs-core";
+
+import { BACKEND_NAME, type CudaBackend } from "../backend.js";
+import { withTensors } from "../kernels/implement.js";
+import { aliases } from "./alias.js";
+import { products } from "./batch-matmul.js";
+import { creation } from "./creation.js";
+import { elementwise } from "./elementwise/elementwise.js";
+import { select } from "./elementwise/select.js";
+import { registerMissing } from "./missing.js";
+import { movement } from "./movement/movement.js";
+import { checkTensor, type Operation, type Operations } from "./operation.js";
+import { alongAxis } from "./reduction/along-axis.js";
+import { reductions } from "./reduction/reduce.js";
+import { rows } from "./rows/rows.js";
+
+/** Operations by what they do, for registration and for docs/kernels.md. */
+const FAMILIES: Readonly<Record<string, Operations>> = {
+  "element by element": { ...elementwise, ...select },
+  reductions,
+  "along an axis": alongAxis,
+  "whole rows": rows,
+  "matrix products": products,
+  "other places": movement,
+  "new tensors and dtypes": creation,
+  "same memory, other shape": aliases,
+};
+
+/** Stock tfjs kernels of this backend, sorted, by what they do. The others throw `E_KERNEL_MISSING`. */
+export const stockKernels: Readonly<Record<string, readonly string[]>> = Object.fromEntries(
+  Object.entries(FAMILIES).map(([family, operations]) => [family, Object.keys(operations).sort()]),
+);
+
+/** Registers the stock operations of tfjs that models, losses and training use, and errors for the others. */
+export function registerOperations(): void {
+  for (const operations of Object.values(FAMILIES)) {
+    const checked = operations !== aliases;
+    for (const [name, run] of Object.entries(operations)) register(name, run, checked);
+  }
+  registerMissing();
+}
+
+/** `checked`: the operation takes numbers only, and not too many. */
+function register(kernelName: string, run: Operation, checked: boolean): void {
+  const kernelFunc: tf.KernelFunc = ({ inputs, attrs, backend: current }) => {
+    const backend = current as CudaBackend;
+    const tensors = inputs as Readonly<Record<string, tf.TensorInfo>>;
+    if (checked) for (const tensor of Object.values(tensors)) checkTensor(kernelName, tensor);
+    return withTensors(backend, (allocate, scratch) =>
+      run({ name: kernelName, inputs: tensors, attrs: attrs ?? {}, backend, allocate, scratch }),
+    );
+  };
+  tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc });
+}

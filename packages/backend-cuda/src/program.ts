@@ -1,0 +1,39 @@
+/** Type of a kernel's parameter. Pointers are to the first element of a tensor, or of an array from the host. */
+export type ParameterType = "pointer" | "i32" | "u32" | "i64" | "f32";
+
+/** One kernel of a CUDA source, with what is fixed when it is compiled. */
+export interface Program<Params extends Parameters = Parameters> {
+  /** Names the kernel, and the variant where it has several. Two programs of one name are the same. */
+  readonly name: string;
+  /** Text of the `.cu` file. It may include the shared headers by name: `#include "reduce.cuh"`. */
+  readonly source: string;
+  /** The `extern "C" __global__` function. */
+  readonly entry: string;
+  /** `-DNAME=VALUE`: one source, several kernels. */
+  readonly defines?: Readonly<Record<string, number | string>>;
+  /** Parameters in the order of the kernel's. */
+  readonly params: Params;
+  /** Threads of a block along x, y, z. */
+  readonly block: number | readonly [number, number?, number?];
+  /** Bytes of dynamic shared memory, unless the dispatch says otherwise. */
+  readonly sharedBytes?: number;
+}
+
+/** Names and types, in order. */
+export type Parameters = Readonly<Record<string, ParameterType>>;
+
+/** Infers the names of a {@link Program}. */
+export function defineProgram<const Params extends Parameters>(program: Program<Params>): Program<Params> {
+  return program;
+}
+
+/** Whether two programs of one name are the same kernel. */
+export function sameProgram(a: Program, b: Program): boolean {
+  return (
+    a === b ||
+    (a.entry === b.entry &&
+      a.source === b.source &&
+      JSON.stringify([a.defines, a.params, a.block, a.sharedBytes]) ===
+        JSON.stringify([b.defines, b.params, b.block, b.sharedBytes]))
+  );
+}

@@ -1,0 +1,164 @@
+import { BasicError, findKernel } from "@basic-mllm/core";
+import * as tf from "@tensorflow/tfjs-core";
+
+import { BACKEND_NAME, CudaBackend } from "./backend.js";
+import { Compiler } from "./compile/compiler.js";
+import { defaultImageFolder, ImageCache } from "./compile/image-cache.js";
+import type { Nvrtc } from "./compile/nvrtc.js";
+import { openNvrtc } from "./compile/open.js";
+import { type ImageKind, type Target, targetFor } from "./compile/target.js";
+import { type BlasLibrary, BlasLt } from "./cublaslt/blas-lt.js";
+import { findBlasLt } from "./cublaslt/open.js";
+import { cudaVersion } from "./device/driver.js";
+import { readableBytes } from "./device/faults.js";
+import { type FoundDevice, findDevice, openSession } from "./device/open.js";
+import { registerContractKernels } from "./kernels/index.js";
+import type { LibraryPaths } from "./libraries.js";
+import { registerOperations } from "./operations/index.js";
+
+/** How to start the CUDA backend. */
+export interface StartOptions {
+  /** Index of the GPU. Default 0. */
+  readonly device?: number;
+  /** Files of NVIDIA's libraries, instead of those that are found. */
+  readonly libraries?: LibraryPaths;
+  /** How matrix products treat their operands: as they are, or rounded to 10 bits of mantissa (`tf32`). Default `f32`. */
+  readonly precision?: "f32" | "tf32";
+  /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
+  readonly image?: ImageKind;
+  /** Folder of compiled kernels. Default `cuda` in `BASIC_MLLM_CACHE` or the user's cache. */
+  readonly imageFolder?: string;
+  /** Bytes of device memory that are never exceeded. Default: what the device has. */
+  readonly memoryLimit?: number;
+  /**
+   * Device memory without rounding and reuse, so that compute-sanitizer and the emulator see every access beyond a tensor.
+   * Slow. Default: BASIC_MLLM_CUDA_EXACT_MEMORY is 1.
+   */
+  readonly exactMemory?: boolean;
+  /** Waits for every kernel, so that a fault names the one that made it. Default: BASIC_MLLM_CUDA_SYNCHRONOUS is 1. */
+  readonly synchronous?: boolean;
+}
+
+/** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU. */
+export const toleranceFactor = 1;
+
+let running: CudaBackend | undefined;
+
+/**
+ * Makes the CUDA backend the current tfjs backend and returns its tfjs name. May be called again; only the first call's
+ * options count.
+ *
+ * @throws BasicError `E_BACKEND_START` where there is no driver, GPU or compiler, or they do not fit together.
+ */
+export async function start(options: StartOptions = {}): Promise<string> {
+  if (running === undefined) {
+    running = open(options);
+    register(running);
+  }
+  if (!(await tf.setBackend(BACKEND_NAME))) {
+    throw new BasicError(
+      "E_BACKEND_START",
+      `tfjs refused the backend "${BACKEND_NAME}"; see its warning above.`,
+    );
+  }
+  return BACKEND_NAME;
+}
+
+/**
+ * The GPU that `start` would compute on. Starts nothing and changes no tfjs backend.
+ *
+ * @throws BasicError `E_BACKEND_START` for the reason for which `start` would.
+ */
+export async function probe(options: Pick<StartOptions, "device" | "libraries"> = {}): Promise<string> {
+  if (running !== undefined) return describe();
+  const found = findDevice(options.device ?? 0, options.libraries);
+  const nvrtc = openNvrtc(found.driver.version(), options.libraries);
+  return deviceText(found, nvrtc, findBlasLt(found.driver.version(), options.libraries));
+}
+
+/**
+ * What the started backend computes with, for people.
+ *
+ * @throws BasicError `E_BACKEND_START` before `start`.
+ */
+export function describe(): string {
+  const { session, compiler, blas } = startedBackend();
+  const { problem, folder } = compiler.cache;
+  const kept = problem === undefined ? "" : `; compiled kernels cannot be kept in ${folder}: ${problem}`;
+  return `${deviceText(session, compiler.nvrtc, blas.library)}${kept}`;
+}
+
+/**
+ * The started backend: its counters, and its memory.
+ *
+ * @throws BasicError `E_BACKEND_START` before `start`.
+ */
+export function startedBackend(): CudaBackend {
+  if (running !== undefined) return running;
+  throw new BasicError("E_BACKEND_START", "The CUDA backend has not been started. Call start() first.");
+}
+
+/** Gives the device back, with all tensors on it. `start` opens it again. */
+export function stop(): void {
+  if (running === undefined) return;
+  running = undefined;
+  tf.removeBackend(BACKEND_NAME);
+}
+
+function open(options: StartOptions): CudaBackend {
+  const { device = 0, libraries = {}, precision = "f32", image = "cubin", memoryLimit } = options;
+  const { imageFolder = defaultImageFolder() } = options;
+  const { synchronous = process.env["BASIC_MLLM_CUDA_SYNCHRONOUS"] === "1" } = options;
+  const { exactMemory = process.env["BASIC_MLLM_CUDA_EXACT_MEMORY"] === "1" } = options;
+  checkPrecision(precision);
+  const found = findDevice(device, libraries);
+  const driverVersion = found.driver.version();
+  const nvrtc = openNvrtc(driverVersion, libraries);
+  const target = chooseTarget(found, nvrtc, image);
+  const library = findBlasLt(driverVersion, libraries);
+  const compiler = new Compiler(nvrtc, new ImageCache(imageFolder));
+  const openBlas = ({ session, allocator }: CudaBackend) =>
+    new BlasLt({ session, allocator, library, tf32: precision === "tf32" });
+  const session = openSession(found, synchronous);
+  try {
+    return new CudaBackend({ session, compiler, target, memoryLimit, exactMemory, openBlas });
+  } catch (error) {
+    session.close();
+    throw error;
+  }
+}
+
+function checkPrecision(precision: string): void {
+  if (precision === "f32" || precision === "tf32") return;
+  throw new BasicError(
+    "E_BACKEND_START",
+    `The CUDA backend multiplies in f32 or tf32, not in "${precision}". Leave \`precision\` out for f32.`,
+  );
+}
+
+function chooseTarget({ device }: FoundDevice, nvrtc: Nvrtc, image: ImageKind): Target {
+  const target = targetFor(device.architecture, nvrtc.architectures, image);
+  if (target !== undefined) return target;
+  const oldest = Math.min(...nvrtc.architectures);
+  throw new BasicError(
+    "E_BACKEND_START",
+    `NVRTC ${cudaVersion(nvrtc.version)} (${nvrtc.path}) compiles for compute capability ${oldest / 10} and newer, but ` +
+      `"${device.name}" has ${device.architecture / 10}. Install an older one: \`pip install nvidia-cuda-nvrtc-cu12\`.`,
+  );
+}
+
+/** `NVIDIA H100 80GB HBM3 (sm_90, 79.6 GiB, driver for CUDA 12.9, NVRTC 12.9, cuBLASLt 12.9)`. */
+function deviceText({ driver, device }: FoundDevice, nvrtc: Nvrtc, { api }: BlasLibrary): string {
+  const { name, architecture, totalBytes } = device;
+  const blas = api.cublasLtGetVersion() / 10;
+  const known = [driver.version(), nvrtc.version, blas].map(cudaVersion);
+  const versions = `driver for CUDA ${known[0]}, NVRTC ${known[1]}, cuBLASLt ${known[2]}`;
+  return `${name} (sm_${architecture}, ${readableBytes(totalBytes)}, ${versions})`;
+}
+
+function register(backend: CudaBackend): void {
+  tf.registerBackend(BACKEND_NAME, () => backend, 0);
+  if (findKernel("Identity", BACKEND_NAME) !== undefined) return;
+  registerOperations();
+  registerContractKernels();
+}

@@ -1,0 +1,13 @@
+import { expect, it } from "vitest";
+
+import { attentionMutations } from "./mutations/attention-and-losses.js";
+import { elementMutations } from "./mutations/elements-and-updates.js";
+import { mutated } from "./mutations/mutation.js";
+import { operationMutations } from "./mutations/operations.js";
+import { rowMutations } from "./mutations/rows-and-products.js";
+
+it("mutations fit the sources, each under its own title", () => {
+  const all = [...rowMutations, ...elementMutations, ...attentionMutations, ...operationMutations];
+  for (const mutation of all) expect(mutated(mutation)).not.toBe(mutation.text);
+  expect(new Set(all.map(({ title }) => title)).size).toBe(all.length);
+});
