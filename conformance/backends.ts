@@ -11,6 +11,7 @@ export interface TestedBackend {
 
 const LOADERS: Readonly<Record<string, () => Promise<object>>> = {
   cpu: () => import("@basic-mllm/backend-cpu"),
+  cuda: () => import("@basic-mllm/backend-cuda"),
   webgpu: () => import("@basic-mllm/backend-webgpu"),
 };
 

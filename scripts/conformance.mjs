@@ -1,6 +1,6 @@
 // npm run test:conformance -- --backend NAME: every contract, every case, forward and gradient.
 // NAME: cpu (native, default), webgpu (on SwiftShader, or the machine's own adapter with BASIC_MLLM_TEST_ADAPTER=hardware)
-// or reference (tfjs's own cpu kernels). The last line is JSON.
+// cuda (on the emulator, or the GPU of the machine with BASIC_MLLM_TEST_ADAPTER=hardware) or reference (tfjs's own cpu kernels). The last line is JSON.
 import { join } from "node:path";
 
 import { buildNative, install, root } from "./steps.mjs";

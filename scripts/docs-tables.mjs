@@ -140,6 +140,12 @@ export function kernelTable(contracts) {
   return table(header, rows);
 }
 
+/** Stock operations of tfjs that a backend has kernels for, by what they do. */
+export function operationTable(families) {
+  const rows = Object.entries(families).map(([family, names]) => [family, names.map(code).join(", ")]);
+  return table(["operations", "tfjs kernels"], rows);
+}
+
 function toleranceText({ absolute, relative }) {
   if (absolute === 0 && relative === 0) return "exact";
   const number = (value) => (value === 0 ? "0" : value.toExponential());

@@ -13,7 +13,14 @@ import {
   rooflineTable,
 } from "./docs-peers.mjs";
 import { diagnosticsTable, differenceTable, parseRows, resultTables, timingTable } from "./docs-results.mjs";
-import { ablationTables, fieldTables, kernelTable, recipeTable, templateTable } from "./docs-tables.mjs";
+import {
+  ablationTables,
+  fieldTables,
+  kernelTable,
+  operationTable,
+  recipeTable,
+  templateTable,
+} from "./docs-tables.mjs";
 import { kernelTargets, stepTargets } from "./docs-targets.mjs";
 import { root } from "./steps.mjs";
 
@@ -46,8 +53,8 @@ const PART_FILES = [
   "vitest.config.mjs",
 ];
 
-/** All documents as they should be, by path. `sources`: exports of core, data and recipes. */
-export function renderDocuments({ core, data, recipes }) {
+/** All documents as they should be, by path. `sources`: exports of core, data, recipes and the CUDA backend. */
+export function renderDocuments({ core, data, recipes, cuda }) {
   const results = parseRows(resultTexts());
   const example = (name, language) => fenced(read(`docs/examples/${name}`), language);
   const schema = core.recipeJsonSchema();
@@ -82,6 +89,7 @@ export function renderDocuments({ core, data, recipes }) {
     fields: () => fieldTables(schema),
     templates: () => templateTable(data.TEMPLATES, data.conversationSegments),
     kernels: () => kernelTable(core.allContracts),
+    "operations on CUDA": () => operationTable(cuda.stockKernels),
   };
   const pages = PAGES.map((path) => [path, fill(read(path), blocks, path)]);
   const title = { $id: "recipe.schema.json", title: "basic-mllm recipe", ...schema };
@@ -137,7 +145,12 @@ function readIfThere(path) {
 async function main() {
   const { withSource } = await import("./sources.mjs");
   const load = (name) => withSource(join(root, "packages", name, "src/index.ts"), (exported) => exported);
-  const sources = { core: await load("core"), data: await load("data"), recipes: await load("recipes") };
+  const sources = {
+    core: await load("core"),
+    data: await load("data"),
+    recipes: await load("recipes"),
+    cuda: await load("backend-cuda"),
+  };
   const check = process.argv.includes("--check");
   const stale = updateDocuments(sources, { check });
   if (stale.length === 0) return;

@@ -45,7 +45,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("train", "quickstart", "--step", "5")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm train: there is no option "--step". Did you mean "--steps"? Options are --backend, --seed, --steps, --out, --resume, --previous, --set, --threads, --workers, --memory-limit, --blind, --dry, --report, --json, --help. See \`basic-mllm train --help\`. [E_USAGE]",
+        "error basic-mllm train: there is no option "--step". Did you mean "--steps"? Options are --backend, --seed, --steps, --out, --resume, --previous, --set, --threads, --workers, --memory-limit, --device-memory, --blind, --dry, --report, --json, --help. See \`basic-mllm train --help\`. [E_USAGE]",
       ]
     `);
   });
@@ -298,7 +298,9 @@ describe("--json", () => {
 
 describe("the verbs that only look", () => {
   it("ls lists recipes, parts and backends with the reason why one does not run", async () => {
+    vi.stubEnv("CUDA_VISIBLE_DEVICES", "");
     const { code, json, err } = await cli(["ls", "--json"]);
+    vi.unstubAllEnvs();
     expect([code, err]).toEqual([0, expect.stringContaining("quickstart")]);
     expect(json()).toMatchObject({
       recipes: expect.arrayContaining([expect.objectContaining({ name: "quickstart", runs: true })]),
@@ -306,13 +308,14 @@ describe("the verbs that only look", () => {
       backends: [
         { name: "cpu", works: true },
         { name: "webgpu", works: true, description: expect.not.stringMatching(/^WGSL/) },
-        { name: "cuda", works: false, reason: "not released yet: use cpu" },
+        { name: "cuda", works: false, reason: expect.stringMatching(/no (NVIDIA driver|CUDA device)/) },
       ],
     });
   });
 
   it("doctor checks the machine", async () => {
     vi.stubEnv("BASIC_MLLM_CACHE", "/none/of/these/exists");
+    vi.stubEnv("CUDA_VISIBLE_DEVICES", "");
     const { json, err } = await cli(["doctor", "--json"]);
     vi.unstubAllEnvs();
     const { checks } = json<{ checks: { name: string; ok: boolean; value: string }[] }>();
@@ -323,7 +326,7 @@ describe("the verbs that only look", () => {
       "disk here": expect.stringMatching(/^.+: \d.* free$/),
       cache: expect.stringMatching(/^\/none\/of\/these\/exists: \d.* free$/),
     });
-    expect(err).toContain("does not run here. not released yet: use cpu");
+    expect(err).toMatch(/backend cuda +does not run here\. There is no (NVIDIA driver|CUDA device)/);
     expect(checks.map(({ name }) => name)).toEqual(expect.arrayContaining(["Node", "memory", "backend cpu"]));
     expect(checks.find(({ name }) => name === "backend cpu")).toMatchObject({
       ok: true,

@@ -1,6 +1,7 @@
 // What the documents claim, held against the code.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import * as cuda from "@basic-mllm/backend-cuda";
 import * as core from "@basic-mllm/core";
 import * as data from "@basic-mllm/data";
 import * as recipes from "@basic-mllm/recipes";
@@ -35,7 +36,7 @@ const pages = [
 ];
 
 it("has tables, examples and a schema that are those of the sources", () => {
-  for (const [path, text] of renderDocuments({ core, data, recipes })) {
+  for (const [path, text] of renderDocuments({ core, cuda, data, recipes })) {
     expect(read(path), `${path} is stale: run \`npm run docs:tables\``).toBe(text);
   }
 });

@@ -51,9 +51,6 @@ interface BackendModule {
   readonly threads?: () => BackendThreads | undefined;
 }
 
-/** Backends that a recipe may name already, and that nobody can install yet. */
-const PLANNED: readonly string[] = ["cuda"];
-
 /** tfjs has one backend at a time, and tensors stay on the one that made them. */
 let current:
   | {
@@ -185,10 +182,11 @@ function isMissing(error: unknown, specifier: string): boolean {
 }
 
 function missingError(name: string, specifier: string, cause: unknown): BasicError {
-  const fix = PLANNED.includes(name)
-    ? 'is not released yet. Use the backend "cpu".'
-    : `is not installed. Run: npm install ${specifier}, or use the backend "cpu".`;
-  return new BasicError("E_BACKEND_MISSING", `startBackend: the backend "${name}" ${fix}`, { cause });
+  return new BasicError(
+    "E_BACKEND_MISSING",
+    `startBackend: the backend "${name}" is not installed. Run: npm install ${specifier}, or use the backend "cpu".`,
+    { cause },
+  );
 }
 
 function startError(name: string, reason: unknown): BasicError {

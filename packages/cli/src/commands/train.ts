@@ -30,8 +30,7 @@ export const train = defineCliCommand({
     backend: {
       type: "string",
       valueHint: "name",
-      description:
-        "Device: cpu, webgpu, or what a plugin adds; cuda is not released yet. Never falls back to another.",
+      description: "Device: cpu, webgpu, cuda, or what a plugin adds. Never falls back to another.",
     },
     seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
     steps: {
@@ -65,6 +64,12 @@ export const train = defineCliCommand({
       type: "string",
       valueHint: "size",
       description: "Stop before the first step if the run would take more, for example 1.5GB.",
+    },
+    "device-memory": {
+      type: "string",
+      valueHint: "size",
+      description:
+        "With --dry: memory of the GPU that the run must fit in, for example 80GB. Default: that of the GPU here.",
     },
     blind: {
       type: "boolean",
@@ -133,18 +138,28 @@ function besideCommand(recipe: string, options: readonly string[]): Pick<TrainRu
 
 /** What the run may use of the computer. */
 function resourcesOf(
-  args: Readonly<Record<"threads" | "workers" | "memory-limit", string | undefined>>,
+  args: Readonly<Record<"threads" | "workers" | "memory-limit" | "device-memory", string | undefined>> & {
+    readonly dry?: boolean | undefined;
+  },
   recipe: Recipe,
-): Pick<TrainRunOptions, "threads" | "workers" | "memoryLimit"> {
+): Pick<TrainRunOptions, "threads" | "workers" | "memoryLimit" | "deviceMemory"> {
   const threads = wholeNumber("train", "threads", args.threads);
   const workers = wholeNumber("train", "workers", args.workers, 0);
   // Refused where the recipe could not say it: too many, or a task without pictures.
   if (workers !== undefined) applyOverrides(recipe, [`data.workers=${workers}`]);
   const memoryLimit = parseBytes("train", "memory-limit", args["memory-limit"]);
+  const deviceMemory = parseBytes("train", "device-memory", args["device-memory"]);
+  if (deviceMemory !== undefined && args.dry !== true) {
+    throw new BasicError(
+      "E_USAGE",
+      "basic-mllm train: --device-memory says which GPU a dry run must fit in, and --dry is not given. Write --dry --device-memory.",
+    );
+  }
   return {
     ...(threads !== undefined && { threads }),
     ...(workers !== undefined && { workers }),
     ...(memoryLimit !== undefined && { memoryLimit }),
+    ...(deviceMemory !== undefined && { deviceMemory }),
   };
 }
 

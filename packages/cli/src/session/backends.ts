@@ -5,7 +5,7 @@ import { BasicError, startBackend } from "@basic-mllm/core";
 const BACKENDS = [
   { name: "cpu", describe: "native kernels (Rust), every computer" },
   { name: "webgpu", describe: "WGSL kernels, browsers and Node" },
-  { name: "cuda", describe: "NVIDIA GPUs" },
+  { name: "cuda", describe: "CUDA kernels, NVIDIA GPUs" },
 ] as const;
 
 /** Whether a backend works on this machine, and why not. */
@@ -41,9 +41,7 @@ async function deviceOf(name: string): Promise<string> {
 
 /** Why a backend is not here, and what to do. */
 function missing(name: string): string {
-  return name === "cuda"
-    ? "not released yet: use cpu"
-    : `@basic-mllm/backend-${name} is not installed: npm install @basic-mllm/backend-${name}`;
+  return `@basic-mllm/backend-${name} is not installed: npm install @basic-mllm/backend-${name}`;
 }
 
 function installed(name: string): boolean {

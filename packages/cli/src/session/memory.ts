@@ -13,6 +13,7 @@ import {
 } from "@basic-mllm/core";
 
 import { bytes, table } from "../terminal.js";
+import { deviceMemory } from "./device-memory.js";
 import { collectGarbage } from "./garbage.js";
 import type { TaskSession } from "./task.js";
 
@@ -37,6 +38,8 @@ export interface StageMemory extends StageState {
   readonly training: number | null;
   /** Resident memory of the process at its peak: what it has now, and what it will grow by. */
   readonly resident: number | null;
+  /** Memory of the GPU at its peak. Null where the backend has none, or cannot tell. */
+  readonly device: number | null;
 }
 
 /** Bytes of a parameter's value and of its gradient. */
@@ -78,6 +81,7 @@ export async function estimateMemory<Batch>(
   // Afterwards: the code and the heap that training needs are there.
   const resident = await settledResident();
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
+  const onDevice = deviceMemory();
   // Packed moments lie outside of the backend's memory.
   const packed = Object.values(recipe.stages).map((stage) =>
     (stage.moments ?? "float32") === "float32" ? 0 : momentsOf(stage, objective),
@@ -87,8 +91,12 @@ export async function estimateMemory<Batch>(
     const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
     // Garbage is collected before a checkpoint is written.
     const more = Math.max(GARBAGE_BYTES, stage.saving);
+    if (onDevice !== undefined) {
+      const device = training === null ? null : onDevice.usedBytes + training;
+      return { ...stage, training, resident: Math.max(resident + more, peakSoFar), device };
+    }
     const peak = training === null ? null : Math.max(resident + training + more, peakSoFar);
-    return { ...stage, training, resident: peak };
+    return { ...stage, training, resident: peak, device: null };
   });
 }
 
@@ -150,6 +158,7 @@ export function stateTable(stages: readonly StageState[]): string {
 /** The estimate as a table. */
 export function memoryTable(stages: readonly StageMemory[]): string {
   const size = (value: number | null) => (value === null ? "unknown" : bytes(value));
+  const onDevice = stages.some(({ device }) => device !== null);
   const rows = stages.map((s) => [
     s.stage,
     String(s.steps),
@@ -157,11 +166,17 @@ export function memoryTable(stages: readonly StageMemory[]): string {
     size(s.training),
     bytes(s.saving),
     size(s.resident),
+    ...(onDevice ? [size(s.device)] : []),
   ]);
-  return table(
-    ["STAGE", "STEPS", "PARAMETERS", "TRAINING ADDS", "A CHECKPOINT ADDS", "PEAK OF THE PROCESS"],
-    rows,
-  );
+  const header = [
+    "STAGE",
+    "STEPS",
+    "PARAMETERS",
+    "TRAINING ADDS",
+    "A CHECKPOINT ADDS",
+    "PEAK OF THE PROCESS",
+  ];
+  return table(onDevice ? [...header, "PEAK OF THE GPU"] : header, rows);
 }
 
 const SMALLER =

@@ -23,6 +23,7 @@ import { createDiskStore } from "@basic-mllm/weights";
 import type { Terminal } from "../terminal.js";
 import { blindRecipe, blindResume, EVALUATION_FILE, hasBlindStages } from "./blind-baseline.js";
 import { withBlindBeside } from "./blind-process.js";
+import { fitsDevice } from "./device-memory.js";
 import { withoutGarbage } from "./garbage.js";
 import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
@@ -57,6 +58,8 @@ export interface TrainRunOptions {
   readonly workers?: number;
   /** Bytes of resident memory that the run may take; it does not start where it would take more. */
   readonly memoryLimit?: number;
+  /** Bytes of a GPU that a dry run must fit in. Default: those that the backend's has. */
+  readonly deviceMemory?: number;
   readonly resume?: CheckpointChoice;
   /** The baseline that never sees a picture. */
   readonly blind?: boolean;
@@ -167,6 +170,8 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
     const memory = await estimateMemory(recipe, session);
     printStartTable(terminal, { recipe, backend, parts: session.parts, memory: memoryTable(memory) });
     checkMemoryLimit(memory, options.memoryLimit);
+    const fits = fitsDevice(memory, options.deviceMemory);
+    if (fits !== undefined) terminal.line(`  ${fits}`);
     warnOfUnknownWords(session, terminal);
     return { recipe: recipe.name, parts: session.parts, memory };
   } finally {
