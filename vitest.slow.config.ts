@@ -9,6 +9,7 @@ export default defineConfig({
     ...shared.test,
     env: { ...shared.test?.env, ...swiftShaderEnvironment() },
     globalSetup: ["./packages/backend-cuda/test/global-setup.mjs"],
+    setupFiles: ["./packages/backend-cuda/test/environment.ts"],
     include: ["packages/*/test/**/*.slow.ts", "examples/*/test/**/*.slow.ts"],
     testTimeout: 1_800_000,
     hookTimeout: 600_000,

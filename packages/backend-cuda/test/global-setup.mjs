@@ -3,8 +3,8 @@ import { fileURLToPath } from "node:url";
 
 import { withSource } from "../../../scripts/sources.mjs";
 
-/** Runs the setup of setup.ts, before any test. */
-export async function setup() {
+/** Builds the emulator before any test; environment.ts hands it to the processes of these tests, and to no others. */
+export async function setup(project) {
   const file = fileURLToPath(new URL("setup.ts", import.meta.url));
-  await withSource(file, (loaded) => loaded.setup());
+  project.provide("cudaEnvironment", await withSource(file, (loaded) => loaded.testEnvironment()));
 }

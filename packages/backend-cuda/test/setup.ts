@@ -9,8 +9,7 @@ export async function emulatorEnvironment(): Promise<Readonly<Record<string, str
   return { BASIC_MLLM_CUDA_LIBRARIES: [dirname(cuda), dirname(nvrtc)].join(delimiter) };
 }
 
-/** Before the tests of a project: they run on the emulator, or with BASIC_MLLM_TEST_ADAPTER=hardware on the machine's GPU. */
-export async function setup(): Promise<void> {
-  if (process.env["BASIC_MLLM_TEST_ADAPTER"] === "hardware") return;
-  Object.assign(process.env, await emulatorEnvironment());
+/** For tests: they run on the emulator, or with BASIC_MLLM_TEST_ADAPTER=hardware on the machine's GPU. */
+export async function testEnvironment(): Promise<Readonly<Record<string, string>>> {
+  return process.env["BASIC_MLLM_TEST_ADAPTER"] === "hardware" ? {} : emulatorEnvironment();
 }
