@@ -461,12 +461,21 @@ interface BackendParts {
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
 declare class CudaBackend extends tf.KernelBackend {
     #private;
+    /** @internal */
     readonly session: Session;
+    /** @internal */
     readonly compiler: Compiler;
+    /** @internal */
     readonly kernels: KernelCache;
+    /** @internal */
     readonly allocator: CachingAllocator;
+    /** @internal */
     constructor({ session, compiler, target, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts);
-    /** cuBLASLt on this device. */
+    /**
+     * cuBLASLt on this device.
+     *
+     * @internal
+     */
     get blas(): BlasLt;
     /** Synchronous reads so far: each of them waits for the device and holds up the process. */
     get blockingReads(): number;
@@ -500,12 +509,17 @@ declare class CudaBackend extends tf.KernelBackend {
      * @throws BasicError what a kernel before it did wrong.
      */
     read(dataId: DataId): Promise<Values>;
+    /** How many tensors have this data; 0 for data that is not here. */
     refCount(dataId: DataId): number;
+    /** Counts another tensor with this data. */
     incRef(dataId: DataId): void;
     /** tfjs's own bookkeeping calls it for tensors that share data. */
     decRef(dataId: DataId): void;
+    /** Gives the memory back once no tensor has the data, or at once with `force`. Says whether it did. */
     disposeData(dataId: DataId, force?: boolean): boolean;
+    /** Number of data on the device. */
     numDataIds(): number;
+    /** tfjs counts tensors exactly. */
     memory(): {
         unreliable: boolean;
     };
@@ -516,6 +530,7 @@ declare class CudaBackend extends tf.KernelBackend {
     };
     floatPrecision(): 32;
     epsilon(): number;
+    /** Whether `time` works: always. */
     timerAvailable(): boolean;
     /** Wall time of the commands of `body` on the device, together with those that wait before them. */
     time(body: () => void): Promise<{

@@ -64,6 +64,7 @@ declare class FakeDriver {
     log(): readonly string[];
     /** What went wrong last: the text of a check with kernel, block and thread, or why a module was refused. */
     lastFault(): string;
+    /** Allocations, launches and calls since the last reset. */
     statistics(): FakeStatistics;
 }
 
@@ -101,4 +102,4 @@ declare function fetchWheels({ nvrtc: version }?: {
     readonly cache?: string;
 }): Promise<Wheels>;
 
-export { FakeDriver, type FakeLibraries, type FakeSettings, type FakeStatistics, PtxError, type Wheels, buildFakeLibraries, fetchWheels, translate };
+export { FakeDriver, type FakeLibraries, type FakeSettings, type FakeStatistics, type Fetch, PtxError, type Wheels, buildFakeLibraries, fetchWheels, translate };

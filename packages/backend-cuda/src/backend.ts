@@ -47,9 +47,13 @@ export interface BackendParts {
 
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
 export class CudaBackend extends tf.KernelBackend {
+  /** @internal */
   readonly session: Session;
+  /** @internal */
   readonly compiler: Compiler;
+  /** @internal */
   readonly kernels: KernelCache;
+  /** @internal */
   readonly allocator: CachingAllocator;
   readonly #pinned: PinnedMemory;
   readonly #hostData: HostData;
@@ -60,6 +64,7 @@ export class CudaBackend extends tf.KernelBackend {
   #rehearsal: CachingAllocator | undefined;
   readonly #address = (pointer: Pointer) => this.addressOf(pointer);
 
+  /** @internal */
   constructor({ session, compiler, target, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts) {
     super();
     this.session = session;
@@ -75,7 +80,11 @@ export class CudaBackend extends tf.KernelBackend {
     this.#openBlas = () => openBlas(this);
   }
 
-  /** cuBLASLt on this device. */
+  /**
+   * cuBLASLt on this device.
+   *
+   * @internal
+   */
   get blas(): BlasLt {
     this.#blas ??= this.#openBlas();
     return this.#blas;
@@ -214,10 +223,12 @@ export class CudaBackend extends tf.KernelBackend {
     return dtype === "bool" ? Uint8Array.from(new Int32Array(copy)) : new Int32Array(copy);
   }
 
+  /** How many tensors have this data; 0 for data that is not here. */
   override refCount(dataId: DataId): number {
     return this.#tensors.refCount(dataId);
   }
 
+  /** Counts another tensor with this data. */
   override incRef(dataId: DataId): void {
     this.#tensors.get(dataId).refs++;
   }
@@ -227,14 +238,17 @@ export class CudaBackend extends tf.KernelBackend {
     if (this.#tensors.refCount(dataId) > 0) this.#tensors.get(dataId).refs--;
   }
 
+  /** Gives the memory back once no tensor has the data, or at once with `force`. Says whether it did. */
   override disposeData(dataId: DataId, force = false): boolean {
     return this.#tensors.dispose(dataId, force);
   }
 
+  /** Number of data on the device. */
   override numDataIds(): number {
     return this.#tensors.size;
   }
 
+  /** tfjs counts tensors exactly. */
   override memory(): { unreliable: boolean } {
     return { unreliable: false };
   }
@@ -253,6 +267,7 @@ export class CudaBackend extends tf.KernelBackend {
     return 1e-7;
   }
 
+  /** Whether `time` works: always. */
   override timerAvailable(): boolean {
     return true;
   }

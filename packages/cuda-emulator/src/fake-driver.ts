@@ -96,6 +96,7 @@ export class FakeDriver {
     return this.#lastFault();
   }
 
+  /** Allocations, launches and calls since the last reset. */
   statistics(): FakeStatistics {
     const lines = this.#statistics().split("\n").filter(Boolean);
     const counts = new Map(lines.map((line) => [line.split("=")[0] ?? "", Number(line.split("=")[1])]));
