@@ -203,12 +203,39 @@ describe("functions of two tensors", () => {
 });
 
 describe("select", () => {
-  it("is as stock for a condition per element", async () => {
-    await check(broadcastPairs, ({ a, b }) =>
-      expectLikeStock(() => tf.where(tf.greater(tensor(a, 3), 0), tensor(a, 1), tensor(b, 2))),
-    );
+  it("is as stock for a condition per element, and right where stock has elements too many", async () => {
+    await check(broadcastPairs, async ({ a, b }) => {
+      const select = () => tf.where(tf.greater(tensor(a, 3), 0), tensor(a, 1), tensor(b, 2));
+      const shape = tf.broadcast_util.assertAndGetBroadcastShape(a, b);
+      if (!shape.includes(0)) return expectLikeStock(select);
+      await start(EMULATED);
+      expect(select().shape).toEqual(shape);
+    });
     await expectLikeStock(() =>
       tf.where(tensor([6], 1, "bool"), tensor([6], 1, "int32"), tensor([6], 2, "int32")),
+    );
+  });
+
+  it("gives no elements where one of the three has none", async () => {
+    await start(EMULATED);
+    const [some, none] = [tf.ones([3, 1]), tf.ones([3, 0])];
+    const condition = (x: tf.Tensor) => tf.cast(x, "bool");
+    for (const [c, t, e] of [
+      [none, some, some],
+      [some, none, some],
+      [some, some, none],
+    ] as const) {
+      const y = tf.where(condition(c), t, e);
+      expect(y.shape).toEqual([3, 0]);
+      expect(await y.data()).toHaveLength(0);
+    }
+  });
+
+  it("refuses shapes that differ", async () => {
+    await start(EMULATED);
+    const inputs = { condition: tf.ones([2], "bool"), t: tf.ones([4]), e: tf.ones([3]) };
+    expect(() => tf.engine().runKernel("Select", inputs)).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: Select on the backend "basiccuda" does not take shapes that differ ([2], [4], [3]). Broadcast them to one shape. [E_KERNEL_MISSING]]`,
     );
   });
 

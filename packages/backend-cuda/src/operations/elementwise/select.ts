@@ -1,3 +1,6 @@
+import { formatShape } from "@basic-mllm/core";
+import type * as tf from "@tensorflow/tfjs-core";
+
 import { defineProgram, type Program } from "../../program.js";
 import { type Operations, operation, unsupported } from "../operation.js";
 import { sizeOf } from "../shapes.js";
@@ -27,15 +30,27 @@ const rows = defineProgram({
 export const select: Operations = {
   Select: operation<"condition" | "t" | "e">(({ name, inputs: { condition, t, e }, backend, allocate }) => {
     if (t.dtype !== e.dtype) throw unsupported(name, `${t.dtype} or ${e.dtype}`, "Cast both to one dtype");
-    const y = allocate(t.shape, t.dtype);
+    const all = [condition, t, e];
+    if (all.some(({ shape }) => sizeOf(shape) === 0)) return allocate(emptyShape(t.shape, all), t.dtype);
     const count = sizeOf(t.shape);
-    const inner = count / Math.max(sizeOf(condition.shape), 1);
+    const inner = count / sizeOf(condition.shape);
+    if (formatShape(t.shape) !== formatShape(e.shape) || !Number.isInteger(inner)) {
+      const given = `shapes that differ (${all.map(({ shape }) => formatShape(shape)).join(", ")})`;
+      throw unsupported(name, given, "Broadcast them to one shape");
+    }
+    const y = allocate(t.shape, t.dtype);
     const args = { condition, t, e, y, count };
     if (inner > 1) backend.dispatch(rows, { grid: [Math.ceil(count / THREADS)], args: { ...args, inner } });
     else backend.dispatch(flat, { grid: [Math.ceil(count / (THREADS * 4))], args });
     return y;
   }),
 };
+
+/** tfjs's broadcastTo leaves an axis of one element as it is where it should have none. */
+function emptyShape(shape: readonly number[], all: readonly tf.TensorInfo[]): number[] {
+  const ofRank = all.filter((tensor) => tensor.shape.length === shape.length);
+  return shape.map((size, axis) => (ofRank.some((tensor) => tensor.shape[axis] === 0) ? 0 : size));
+}
 
 /** Kernels of Select. */
 export const selectPrograms: readonly Program[] = [flat, rows];
