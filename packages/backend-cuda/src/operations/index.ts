@@ -1,7 +1,7 @@
+import { withTensors } from "@basic-mllm/core/device";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BACKEND_NAME, type CudaBackend } from "../backend.js";
-import { withTensors } from "../kernels/implement.js";
 import { aliases } from "./alias.js";
 import { products } from "./batch-matmul.js";
 import { creation } from "./creation.js";

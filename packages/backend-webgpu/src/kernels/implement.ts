@@ -1,107 +1,14 @@
-import { type Attributes, type Inputs, implementKernel, type KernelContract } from "@basic-mllm/core";
-import type * as tf from "@tensorflow/tfjs-core";
+import type { Attributes } from "@basic-mllm/core";
+import { type DeviceCall, type DeviceKernels, deviceKernels } from "@basic-mllm/core/device";
 
-import { BACKEND_NAME, type Dispatch, type WebGpuBackend } from "../backend.js";
-import type { Program } from "../program.js";
+import { BACKEND_NAME, type WebGpuBackend } from "../backend.js";
 
 /** What a body works with. */
-export interface Call<Name extends string, Attrs extends Attributes> {
-  readonly backend: WebGpuBackend;
-  readonly inputs: Inputs<Name, tf.TensorInfo>;
-  readonly attrs: Attrs;
-  /** A size of an input. */
-  readonly size: (name: Name, axis: number) => number;
-  /** All outputs, with the shapes that the contract infers. */
-  readonly outputs: readonly tf.TensorInfo[];
-  /** Output `index`. */
-  readonly out: (index: number) => tf.TensorInfo;
-  /** A float32 tensor with arbitrary content that goes when the call is over. */
-  readonly scratch: (shape: readonly number[]) => tf.TensorInfo;
-  /** Runs a program: see {@link WebGpuBackend.dispatch}. */
-  readonly dispatch: <Read extends string, Write extends string, Uniform extends string>(
-    program: Program<Read, Write, Uniform>,
-    run: Dispatch<Read, Write, Uniform>,
-  ) => void;
-}
+export type Call<Name extends string, Attrs extends Attributes> = DeviceCall<WebGpuBackend, Name, Attrs>;
 
-/** Registers a body that fills the outputs, which the contract's `infer` gives their shapes. */
-export function implement<Name extends string, Attrs extends Attributes>(
-  contract: KernelContract<Name, Attrs>,
-  body: (call: Call<Name, Attrs>) => void,
-): void {
-  implementKernel<Name, Attrs, WebGpuBackend>({
-    contract,
-    backend: BACKEND_NAME,
-    run: ({ inputs, attrs, backend, outputShapes = contract.infer(shapesOf(inputs), attrs) }) =>
-      withTensors(backend, (allocate, scratch) => {
-        const outputs = outputShapes.map((shape) => allocate(shape));
-        body({
-          backend,
-          inputs,
-          attrs,
-          size: (name, axis) => inputs[name].shape[axis] ?? 1,
-          outputs,
-          out: (index) => outputs[index] as tf.TensorInfo,
-          scratch,
-          dispatch: (program, run) => backend.dispatch(program, run),
-        });
-        return [...outputs];
-      }),
-  });
-}
-
-/**
- * Registers a body that changes inputs in place and returns those: the outputs share their memory.
- *
- * @public
- */
-export function implementInPlace<Name extends string, Attrs extends Attributes>(
-  contract: KernelContract<Name, Attrs>,
-  body: (call: InPlaceCall<Name, Attrs>) => readonly tf.TensorInfo[],
-): void {
-  implementKernel<Name, Attrs, WebGpuBackend>({
-    contract,
-    backend: BACKEND_NAME,
-    run: ({ inputs, attrs, backend }) =>
-      withTensors(backend, (_, scratch) =>
-        body({ backend, inputs, attrs, scratch }).map((tensor) => backend.alias(tensor)),
-      ),
-  });
-}
-
-/** What a body that writes in place works with. */
-export type InPlaceCall<Name extends string, Attrs extends Attributes> = Pick<
-  Call<Name, Attrs>,
-  "backend" | "inputs" | "attrs" | "scratch"
->;
-
-/**
- * Runs `body` with functions that make the tensors it returns, and those that it needs in between. When it throws, all
- * are released.
- */
-export function withTensors<T>(
-  backend: WebGpuBackend,
-  body: (
-    allocate: (shape: readonly number[]) => tf.TensorInfo,
-    scratch: (shape: readonly number[]) => tf.TensorInfo,
-  ) => T,
-): T {
-  const made: tf.TensorInfo[] = [];
-  const temporary: tf.TensorInfo[] = [];
-  const into = (list: tf.TensorInfo[]) => (shape: readonly number[]) => {
-    const tensor = backend.allocate(shape);
-    list.push(tensor);
-    return tensor;
-  };
-  try {
-    return body(into(made), into(temporary));
-  } catch (error) {
-    for (const { dataId } of made) backend.disposeData(dataId, true);
-    throw error;
-  } finally {
-    for (const { dataId } of temporary) backend.disposeData(dataId, true);
-  }
-}
+/** Registers bodies on this backend. */
+export const { implement, implementInPlace, implementWithCache }: DeviceKernels<WebGpuBackend> =
+  deviceKernels(BACKEND_NAME);
 
 /**
  * Workgroups for `count` independent pieces of work, over two axes where one is too short. The shader's number is
@@ -112,9 +19,4 @@ export function spread(count: number, backend: WebGpuBackend): readonly [number,
   if (count <= most) return [count, 1];
   const rows = Math.ceil(count / most);
   return [Math.ceil(count / rows), rows];
-}
-
-function shapesOf<Name extends string>(inputs: Inputs<Name, tf.TensorInfo>): Inputs<Name, readonly number[]> {
-  const shapes = Object.entries<tf.TensorInfo>(inputs).map(([name, { shape }]) => [name, shape]);
-  return Object.fromEntries(shapes);
 }

@@ -3,7 +3,6 @@ import { expect, it } from "vitest";
 
 import type { WebGpuBackend } from "../backend.js";
 import { cut } from "./parts.js";
-import { groupRows, groupsWithin } from "./rows/group-rows.js";
 import { planVocabulary } from "./vocabulary/plan.js";
 
 const small = fc.integer({ min: 0, max: 3000 });
@@ -18,26 +17,6 @@ it("cuts into runs that follow each other, each of a multiple but the last", () 
         expect(run.count).toBeGreaterThan(0);
         expect(run.count).toBeLessThanOrEqual(Math.max(most, multiple));
       }
-    }),
-  );
-});
-
-it("groups rows by where they point, in order", () => {
-  const rows = fc.array(fc.integer({ min: -3, max: 40 }), { maxLength: 60 });
-  fc.assert(
-    fc.property(rows, small, small, (list, from, length) => {
-      const groups = groupsWithin(groupRows(Int32Array.from(list)), from % 41, (from % 41) + (length % 41));
-      const found = Array.from(groups.targets, (target, i) => [
-        target,
-        ...groups.sources.subarray(groups.starts[i], groups.starts[i + 1]),
-      ]);
-      const within = [...new Set(list)].filter(
-        (target) => target >= from % 41 && target < (from % 41) + (length % 41),
-      );
-      const expected = within
-        .sort((a, b) => a - b)
-        .map((target) => [target, ...list.flatMap((row, i) => (row === target ? [i] : []))]);
-      expect(found).toEqual(expected);
     }),
   );
 });

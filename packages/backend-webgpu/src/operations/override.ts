@@ -1,7 +1,7 @@
+import { withTensors } from "@basic-mllm/core/device";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BACKEND_NAME, type WebGpuBackend } from "../backend.js";
-import { withTensors } from "../kernels/implement.js";
 
 /** A call of a stock kernel. */
 interface Call<Input extends string, Attrs extends object> {

@@ -1,9 +1,9 @@
 import { type AccumulateAttrs, accumulate, implementKernel } from "@basic-mllm/core";
+import { withTensors } from "@basic-mllm/core/device";
 
 import { BACKEND_NAME, type CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
 import { ELEMENTWISE, overElements, sizeOf } from "../elementwise.js";
-import { withTensors } from "../implement.js";
 import source from "./accumulate.cu";
 
 const program = defineProgram({

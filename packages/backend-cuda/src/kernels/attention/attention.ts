@@ -5,12 +5,13 @@ import {
   attentionBackward,
   attentionReceived,
 } from "@basic-mllm/core";
+import { packedSamples, type SampleRows } from "@basic-mllm/core/device";
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { CudaBackend } from "../../backend.js";
 import { overElements } from "../elementwise.js";
 import { type Call, implement } from "../implement.js";
-import { firstCounting, keyTiles, packedSamples, queryTiles, type SampleRows, type Tiles } from "./layout.js";
+import { firstCounting, keyTiles, queryTiles, type Tiles } from "./layout.js";
 import {
   columnParts,
   combineProgram,

@@ -1,7 +1,8 @@
+import { packedSamples } from "@basic-mllm/core/device";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
-import { firstCounting, keyTiles, packedSamples, queryTiles, type Tiles } from "./layout.js";
+import { firstCounting, keyTiles, queryTiles, type Tiles } from "./layout.js";
 
 const lengths = fc.array(fc.nat({ max: 100 }), { minLength: 1, maxLength: 6 });
 const tileRows = fc.constantFrom(8, 32, 64);

@@ -2,9 +2,9 @@
 // the weight is decoded first, which costs little beside the product: cuBLASLt then has it.
 
 import type { PackedStorage, Storage } from "@basic-mllm/core";
+import { withTensors } from "@basic-mllm/core/device";
 
 import type { CudaBackend } from "../../backend.js";
-import { withTensors } from "../implement.js";
 import { multiply, type Operands } from "../matmul/matmul.js";
 import { decodeWeight } from "./decode.js";
 import { multiplyPacked, type PackedLayout } from "./packed-product.js";

@@ -1,28 +1,8 @@
 import { embedding, runKernel, scatterAddRows } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 
 import { start } from "../../index.js";
-import { groupRows } from "./group-rows.js";
-
-describe("groups of rows", () => {
-  it("hold every row that points somewhere once, in order", () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: -3, max: 9 }), { maxLength: 40 }), (list) => {
-        const rows = Int32Array.from(list);
-        const { targets, starts, sources } = groupRows(rows);
-        const found = Array.from(targets, (target, i) =>
-          Array.from(sources.slice(starts[i], starts[i + 1]), (source) => [target, source]),
-        ).flat();
-        const expected = list
-          .flatMap((target, source) => (target < 0 ? [] : [[target, source]]))
-          .sort(([a = 0, i = 0], [b = 0, j = 0]) => a - b || i - j);
-        expect(found).toEqual(expected);
-      }),
-    );
-  });
-});
 
 describe("BasicScatterAddRows", () => {
   it("gives the same bits every time", async () => {

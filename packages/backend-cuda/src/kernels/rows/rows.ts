@@ -1,12 +1,12 @@
 // Rows of tables by number, and back.
 
 import { embedding, rowGather, scatterAddRows, splice } from "@basic-mllm/core";
+import { groupRows } from "@basic-mllm/core/device";
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
 import { implement } from "../implement.js";
-import { groupRows } from "./group-rows.js";
 import source from "./rows.cu";
 
 const THREADS = 128;

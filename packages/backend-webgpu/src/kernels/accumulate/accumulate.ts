@@ -1,11 +1,11 @@
 // v1  one thread for four elements, in place
 
 import { type AccumulateAttrs, accumulate, implementKernel } from "@basic-mllm/core";
+import { withTensors } from "@basic-mllm/core/device";
 
 import { BACKEND_NAME, type WebGpuBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
 import { overCount } from "../elementwise.js";
-import { withTensors } from "../implement.js";
 import { elementRuns, elementsOf } from "../parts.js";
 import { accumulateCode } from "./accumulate.wgsl.js";
 

@@ -5,13 +5,14 @@ import {
   attentionBackward,
   attentionReceived,
 } from "@basic-mllm/core";
+import { packedSamples, type SampleRows } from "@basic-mllm/core/device";
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { WebGpuBackend } from "../../backend.js";
 import { sumColumns } from "../column-sums/column-sums.js";
 import { overElements } from "../elementwise.js";
 import { type Call, implement, spread } from "../implement.js";
-import { firstCounting, keyTiles, packedSamples, queryTiles, type SampleRows, type Tiles } from "./layout.js";
+import { firstCounting, keyTiles, queryTiles, type Tiles } from "./layout.js";
 import {
   combineProgram,
   forwardProgram,

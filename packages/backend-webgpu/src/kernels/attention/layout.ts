@@ -1,26 +1,5 @@
-import type { AttentionAttrs } from "@basic-mllm/core";
-
+import type { SampleRows } from "@basic-mllm/core/device";
 import { TILE } from "./tiles.wgsl.js";
-
-/** Rows of a sample. */
-export interface SampleRows {
-  readonly qStart: number;
-  readonly queries: number;
-  readonly kStart: number;
-  readonly keys: number;
-}
-
-/** The samples of packed rows. */
-export function packedSamples({
-  qOffsets,
-  kvOffsets,
-}: Pick<AttentionAttrs, "qOffsets" | "kvOffsets">): readonly SampleRows[] {
-  return Array.from({ length: qOffsets.length - 1 }, (_, b) => {
-    const [qStart, kStart] = [qOffsets[b] as number, kvOffsets[b] as number];
-    const [qEnd, kEnd] = [qOffsets[b + 1] as number, kvOffsets[b + 1] as number];
-    return { qStart, queries: qEnd - qStart, kStart, keys: kEnd - kStart };
-  });
-}
 
 /** Tiles as the shaders read them, six numbers each. */
 export interface Tiles {

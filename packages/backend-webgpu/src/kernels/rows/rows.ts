@@ -2,6 +2,7 @@
 // v1  one thread for four elements; a table that one binding cannot hold takes several dispatches
 
 import { embedding, rowGather, scatterAddRows, splice } from "@basic-mllm/core";
+import { groupRows, groupsWithin } from "@basic-mllm/core/device";
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { WebGpuBackend } from "../../backend.js";
@@ -10,7 +11,6 @@ import { overCount } from "../elementwise.js";
 import { clear } from "../fill/fill.js";
 import { implement } from "../implement.js";
 import { rowRuns, rowsOf } from "../parts.js";
-import { groupRows, groupsWithin } from "./group-rows.js";
 import { gatherCode, scatterCode } from "./rows.wgsl.js";
 
 /** BasicEmbedding, BasicSplice, BasicRowGather and BasicScatterAddRows. */
