@@ -32,6 +32,8 @@ export async function bundle(program: string, folder = `${PACKAGE}.cache`): Prom
     target: "node20",
     conditions: ["@basic-mllm/source", "module"],
     mainFields: ["module", "main"],
+    // Imported when it is asked for, and these programs ask for the CPU alone.
+    external: ["@basic-mllm/backend-cuda"],
     banner: {
       js: 'import { createRequire as createBundleRequire } from "node:module"; const require = createBundleRequire(import.meta.url);',
     },
