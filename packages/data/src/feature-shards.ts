@@ -73,13 +73,20 @@ async function firstLine(handle: FileHandle): Promise<Buffer | null> {
   }
 }
 
+/** Null for a damaged header, which is as good as none: the features are computed again. */
 function parseHeader(line: Buffer): ShardHeader | null {
   try {
-    return JSON.parse(line.toString()) as ShardHeader;
+    const header: unknown = JSON.parse(line.toString());
+    return isHeader(header) ? header : null;
   } catch {
-    // A damaged file is as good as none: its features are computed again.
     return null;
   }
+}
+
+function isHeader(value: unknown): value is ShardHeader {
+  const { width, images } = (value ?? {}) as { readonly width?: unknown; readonly images?: unknown };
+  const hasRows = (image: Partial<ShardImage> | null) => typeof image?.rows === "number";
+  return typeof width === "number" && Array.isArray(images) && images.every(hasRows);
 }
 
 function shardBytes({ width, images, dataStart }: StoredHeader, storage: FeatureStorage): number {
@@ -168,7 +175,7 @@ export function entryBytes({ rows }: ShardEntry, width: number, storage: Feature
 /**
  * Reads the stored bytes of an image.
  *
- * @throws `BasicError` `E_DATA_FORMAT` where the file was cut off since it was opened.
+ * @throws `BasicError` `E_DATA_FORMAT` where the file was cut off or removed since it was opened.
  */
 export async function readEntry(
   entry: ShardEntry,
@@ -176,7 +183,13 @@ export async function readEntry(
   storage: FeatureStorage,
 ): Promise<Uint8Array> {
   const length = entryBytes(entry, width, storage);
-  const handle = await open(entry.file, "r");
+  const handle = await open(entry.file, "r").catch((cause: unknown) => {
+    throw new BasicError(
+      "E_DATA_FORMAT",
+      `features in ${entry.file}: the file cannot be opened any more. Start again: its features are then computed again.`,
+      { cause },
+    );
+  });
   try {
     // Its own buffer: typed arrays of two or four bytes need an aligned start.
     const bytes = new Uint8Array(length);

@@ -1,4 +1,4 @@
-import { open, readdir, stat, truncate, writeFile } from "node:fs/promises";
+import { open, readdir, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -109,8 +109,10 @@ describe("cacheFeatures", () => {
       expect(again.computed).toBe(3);
       expect(await again.read(["dark.png"])).toEqual(values);
     }
-    await writeFile(file, "{ no header\n");
-    expect((await cacheFeatures(options())).computed).toBe(3);
+    for (const header of ["{ no header", "null", "{}", '{"width":2,"images":[null]}']) {
+      await writeFile(file, `${header}\n`);
+      expect((await cacheFeatures(options())).computed).toBe(3);
+    }
   });
 
   it("keeps what it computed, and does not read it again", async () => {
@@ -127,6 +129,16 @@ describe("cacheFeatures", () => {
     await truncate(file, (await stat(file)).size - 4);
     expect((await rejection(() => table.read(["dark.png"]))).replace(file, "FILE")).toMatchInlineSnapshot(
       `"features in FILE: expected 32 bytes from byte 159 on, got 28. The file was cut off while it was in use. Start again: its features are then computed again. [E_DATA_FORMAT]"`,
+    );
+  });
+
+  it("says that a file was removed while it was in use", async () => {
+    await cacheFeatures(options());
+    const table = await cacheFeatures(options());
+    const file = await onlyShard();
+    await rm(file);
+    expect((await rejection(() => table.read(["dark.png"]))).replace(file, "FILE")).toMatchInlineSnapshot(
+      `"features in FILE: the file cannot be opened any more. Start again: its features are then computed again. [E_DATA_FORMAT]"`,
     );
   });
 

@@ -1,3 +1,5 @@
+import { halfToFloat } from "@basic-mllm/core";
+
 /** Values as IEEE half floats, rounded to nearest even; too large ones become infinite. */
 export function toHalf(values: Float32Array): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
@@ -45,13 +47,6 @@ let table: Float32Array | undefined;
 
 /** Value of each of the 65,536 half floats. */
 function halfValues(): Float32Array {
-  table ??= Float32Array.from({ length: 0x10000 }, (_, half) => {
-    const sign = half & 0x8000 ? -1 : 1;
-    const exponent = (half >>> 10) & 0x1f;
-    const fraction = half & 0x3ff;
-    if (exponent === 0x1f) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-    if (exponent === 0) return sign * fraction * 2 ** -24;
-    return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-  });
+  table ??= Float32Array.from({ length: 0x10000 }, (_, half) => halfToFloat(half));
   return table;
 }

@@ -83,6 +83,19 @@ describe("createVlmData", () => {
   });
 });
 
+describe("words of a batch", () => {
+  it.each([
+    { grid: [2, 1], words: ["lion", 3] },
+    { grid: [2, 1], words: [["lion"]] },
+    { grid: 2, words: [] },
+  ])("leave out the patches where metadata.regions are none: %j", async (regions) => {
+    const wrong = { ...sample("d", "dog", ["d.png"]), metadata: { regions } };
+    const data = createVlmData({ ...options, samples: [wrong], templateWords: new Set(["what"]) });
+    const { words } = await data.batch(Int32Array.of(0), position);
+    expect(words).toEqual({ samples: [new Set(["dog"])] });
+  });
+});
+
 describe("createTextData", () => {
   it("packs documents with their weights", async () => {
     const document = (index: number) => ({

@@ -194,6 +194,10 @@ function readRegions({ metadata, images }: Sample): Regions | null {
   const regions = metadata["regions"];
   if (images.length !== 1 || typeof regions !== "object" || regions === null) return null;
   const { grid, words } = regions as Partial<Regions>;
-  const whole = Array.isArray(grid) && Array.isArray(words) && words.length === grid[0] * grid[1];
+  const whole =
+    Array.isArray(grid) &&
+    Array.isArray(words) &&
+    words.length === grid[0] * grid[1] &&
+    words.every((list) => Array.isArray(list));
   return whole ? (regions as Regions) : null;
 }

@@ -73,6 +73,7 @@ describe("parseImageProcessor", () => {
     ["fields that it knows", { ...clip, crop_pct: 0.875 }],
     ["a known ratio", { ...clip, image_aspect_ratio: "anyres_max_9" }],
     ["a known type", { image_processor_type: "Qwen2VLImageProcessor" }],
+    ["a type that is no method of objects", { image_processor_type: "constructor" }],
     ["a fixed resolution", { image_processor_type: "Siglip2ImageProcessorFast" }],
     ["pinpoints of whole tiles", { ...next, image_grid_pinpoints: [[336, 700]] }],
     ["pinpoints", { ...next, image_grid_pinpoints: [] }],

@@ -97,7 +97,7 @@ export function describeDefaults(fields: Fields): ProcessorDefaults {
   const type = String(named)
     .replace(/FeatureExtractor$/, "ImageProcessor")
     .replace(/(Fast|Pil)$/, "");
-  const defaults = TYPES[type];
+  const defaults = Object.hasOwn(TYPES, type) ? TYPES[type] : undefined;
   if (defaults === undefined) throw unknownType(String(named), type);
   const square = fields["default_to_square"];
   return { type, ...defaults, ...(typeof square === "boolean" && { squareNumber: square }) };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { rejection } from "../test/rejection.js";
-import { parseRecords, parseSamples, withoutPictures } from "./samples.js";
+import { parseRecords, parseSamples, toSample, withoutPictures } from "./samples.js";
 
 const record = {
   id: "7",
@@ -72,6 +72,13 @@ describe("parseSamples", () => {
     const wrong = { ...record, image: 3 };
     expect(await rejection(() => parseSamples(JSON.stringify([wrong]), "data.json"))).toMatchInlineSnapshot(
       `"data.json, record 0 (id "7"), image: expected a file name or a list of file names, got 3. Correct the record. [E_DATA_FORMAT]"`,
+    );
+  });
+
+  it("names the record of a table whose texts are numbers of 64 bits", async () => {
+    const wrong = { conversations: [{ from: "human", value: 12n }] };
+    expect(await rejection(() => toSample(wrong, { index: 0, source: "a.parquet" }))).toMatchInlineSnapshot(
+      `"a.parquet, record 0 (id "0"), conversations[0].value: expected a text, got 12. Correct the record. [E_DATA_FORMAT]"`,
     );
   });
 

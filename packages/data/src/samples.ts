@@ -214,6 +214,11 @@ function formatError(where: string, expected: string, value: unknown): BasicErro
 }
 
 function formatText(where: string, expected: string, value: unknown): string {
-  const given = value === undefined ? "nothing" : JSON.stringify(value).slice(0, 80);
+  const given = value === undefined ? "nothing" : JSON.stringify(value, plainNumber).slice(0, 80);
   return `${where}: expected ${expected}, got ${given}. Correct the record.`;
+}
+
+/** Tables hold numbers of 64 bits, which JSON has no form for. */
+function plainNumber(_: string, value: unknown): unknown {
+  return typeof value === "bigint" ? Number(value) : value;
 }

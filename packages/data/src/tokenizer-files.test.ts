@@ -34,6 +34,19 @@ describe("readTokenizer", () => {
     expect((await readTokenizer(join(root, "words.json"))).special.eos).toBe(2);
   });
 
+  it.each([
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "chat_template.json",
+  ])("says that %s holds no object", async (name) => {
+    await write({ "tokenizer.json": tokenizer, "tokenizer_config.json": config, [name]: "null" });
+    expect(await refused()).toBe(
+      `tokenizer: …/${name} must hold a JSON object. Download it again. [E_TOKENIZER]`,
+    );
+  });
+
   it("says which file is damaged", async () => {
     await write({ "tokenizer.json": tokenizer, "tokenizer_config.json": "{" });
     expect(await refused()).toMatchInlineSnapshot(

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { BasicError } from "@basic-mllm/core";
 
 import { createTokenizer, type TextTokenizer } from "./tokenizer.js";
+import type { JsonObject } from "./tokenizer-exact.js";
 import { foldTokenizerFiles, type TokenizerFiles } from "./tokenizer-fold.js";
 
 const SIDE_FILES = ["tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"] as const;
@@ -61,12 +62,15 @@ async function readOptional(file: string): Promise<string | undefined> {
   }
 }
 
-function parse(text: string, file: string): Readonly<Record<string, unknown>> {
+function parse(text: string, file: string): JsonObject {
+  const damaged = (problem: string, cause?: unknown) =>
+    new BasicError("E_TOKENIZER", `tokenizer: ${file} ${problem}. Download it again.`, { cause });
+  let value: unknown;
   try {
-    return JSON.parse(text) as Readonly<Record<string, unknown>>;
+    value = JSON.parse(text);
   } catch (cause) {
-    throw new BasicError("E_TOKENIZER", `tokenizer: ${file} is not valid JSON. Download it again.`, {
-      cause,
-    });
+    throw damaged("is not valid JSON", cause);
   }
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonObject;
+  throw damaged("must hold a JSON object");
 }

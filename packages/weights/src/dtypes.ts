@@ -104,10 +104,16 @@ export function decodeIntegers(bytes: Uint8Array, dtype: DType, where: string): 
   if (dtype === "I64") {
     return Int32Array.from(new BigInt64Array(aligned(bytes)), (value) => {
       if (BigInt.asIntN(32, value) === value) return Number(value);
-      throw new BasicError("E_WEIGHTS_FORMAT", `${where} holds ${value}, which does not fit into 32 bits.`);
+      throw new BasicError(
+        "E_WEIGHTS_FORMAT",
+        `${where} holds ${value}, which does not fit into 32 bits. Is the file damaged?`,
+      );
     });
   }
-  throw new BasicError("E_WEIGHTS_FORMAT", `${where} has type ${dtype}, expected I32, I64 or U8.`);
+  throw new BasicError(
+    "E_WEIGHTS_FORMAT",
+    `${where} has type ${dtype}, expected I32, I64 or U8. Convert the file to one of them.`,
+  );
 }
 
 /** Encodes values as F32, F16 or BF16, rounded to nearest even. */

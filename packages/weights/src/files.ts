@@ -117,11 +117,15 @@ function openOrExplain(path: string): number {
   );
 }
 
+/** Node reads no more at once: it takes the length for one of 32 bits. */
+const MOST_READ = 2 ** 30;
+
 function readRange(descriptor: number, range: { path: string; start: number; bytes: Uint8Array }): void {
   const { path, start, bytes } = range;
   let done = 0;
   while (done < bytes.length) {
-    const count = readSync(descriptor, bytes, done, bytes.length - done, start + done);
+    const length = Math.min(MOST_READ, bytes.length - done);
+    const count = readSync(descriptor, bytes, done, length, start + done);
     if (count === 0) {
       throw new BasicError(
         "E_WEIGHTS_FORMAT",

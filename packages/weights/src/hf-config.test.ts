@@ -245,6 +245,15 @@ describe("parseHuggingFaceConfig", () => {
   });
 
   it.each([
+    { model_type: "constructor" },
+    { ...llama, hidden_act: "toString" },
+    { model_type: "clip_vision_model", hidden_act: "valueOf" },
+    { model_type: "clip", vision_config: { model_type: "hasOwnProperty" } },
+  ])("takes no name from what every object has: %j", (config) => {
+    expect(() => parseHuggingFaceConfig(config)).toThrow(/Supported|must be one of/);
+  });
+
+  it.each([
     ["without a model type", {}],
     ["of an unknown model", { model_type: "mamba", architectures: ["MambaForCausalLM"] }],
     [

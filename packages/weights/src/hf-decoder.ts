@@ -180,10 +180,10 @@ function readGemma(
   { width, headWidth }: { width: number; headWidth: number },
 ): Partial<DecoderConfig> {
   const isGemma = family === "gemma" || family === "gemma2";
-  if (!isGemma) return { activation: readGate(fields, "hidden_act", "silu") };
+  if (!isGemma) return { activation: fields.choice("hidden_act", "silu", gates) };
   // Gemma's first configs say "gelu" and mean the tanh form.
   const name = fields.has("hidden_activation") ? "hidden_activation" : "hidden_act";
-  const gate = readGate(fields, name, "gelu_pytorch_tanh");
+  const gate = fields.choice(name, "gelu_pytorch_tanh", gates);
   fields.ignore("hidden_act", "hidden_activation");
   const common = {
     activation: gate === "gelu-erf" ? "gelu-tanh" : gate,
@@ -203,12 +203,6 @@ function readGemma(
 /** An absent cap has the class's default, a null one means none. */
 function softcap(fields: ConfigFields, name: string, byDefault: number): number {
   return fields.raw(name) === null ? 0 : fields.number(name, byDefault);
-}
-
-function readGate(fields: ConfigFields, name: string, byDefault: string): DecoderConfig["activation"] {
-  const gate = gates[fields.text(name, byDefault)];
-  if (gate === undefined) throw fields.unsupported(name, `one of ${Object.keys(gates).join(", ")}`);
-  return gate;
 }
 
 function readWindows(fields: ConfigFields, family: Family, depth: number): readonly number[] {

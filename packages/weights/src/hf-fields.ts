@@ -147,6 +147,13 @@ export class ConfigFields {
     throw this.unsupported(name, "a string");
   }
 
+  /** What the string of a field stands for, or the default's. */
+  choice<T>(name: string, byDefault: string, choices: Readonly<Record<string, T>>): T {
+    const text = this.text(name, byDefault);
+    if (Object.hasOwn(choices, text)) return choices[text] as T;
+    throw this.unsupported(name, `one of ${Object.keys(choices).join(", ")}`);
+  }
+
   /** A list, or null where the field is absent. */
   list(name: string): readonly unknown[] | null {
     const value = this.raw(name) ?? null;

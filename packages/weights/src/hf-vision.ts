@@ -56,7 +56,7 @@ const defaults: Readonly<Record<Family, typeof clipDefaults>> = {
 
 /** Whether a `model_type` is one of a vision tower. */
 export function isVisionType(type: string): boolean {
-  return families[type] !== undefined;
+  return Object.hasOwn(families, type);
 }
 
 /** SigLIP 2 for pictures of any shape counts patches; one of fixed size has the side of its pictures, as SigLIP has. */
@@ -79,10 +79,7 @@ export function readVitConfig(fields: ConfigFields, byDefault = "clip_vision_mod
   const nested = fields.object("vision_config");
   if (nested !== null) return readVitConfig(nested, type);
   if (type.startsWith("siglip2")) checkFixedSize(fields);
-  const family = families[type];
-  if (family === undefined) {
-    throw fields.unsupported("model_type", `one of ${visionTypes.join(", ")}`);
-  }
+  const family = fields.choice("model_type", byDefault, families);
   const sizes = readSizes(fields, defaults[family]);
   fields.ignore("tie_word_embeddings");
   const config = family.startsWith("dinov2")
@@ -95,9 +92,7 @@ export function readVitConfig(fields: ConfigFields, byDefault = "clip_vision_mod
 type Sizes = ReturnType<typeof readSizes>;
 
 function readSizes(fields: ConfigFields, byDefault: typeof clipDefaults) {
-  const activation = activations[fields.text("hidden_act", byDefault.act)];
-  if (activation === undefined)
-    throw fields.unsupported("hidden_act", `one of ${Object.keys(activations).join(", ")}`);
+  const activation = fields.choice("hidden_act", byDefault.act, activations);
   if (fields.number("num_channels", 3) !== 3) throw fields.unsupported("num_channels", "3");
   return {
     imageSize: fields.number("image_size", byDefault.image),

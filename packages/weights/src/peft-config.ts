@@ -14,6 +14,8 @@ export interface PeftConfig {
 const harmless = new Set([
   "auto_mapping",
   "base_model_name_or_path",
+  // How EVA chose the first values.
+  "eva_config",
   "exclude_modules",
   "inference_mode",
   "layers_pattern",

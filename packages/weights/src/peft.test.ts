@@ -182,6 +182,12 @@ describe("loadPeft", () => {
     expect(await problemOf(await changed(fields))).toContain(text);
   });
 
+  it("takes what EVA says of the first values for what it is: a start", async () => {
+    const fields = { init_lora_weights: "eva", eva_config: { rho: 1, tau: 0.99 } };
+    const model = await openBase();
+    expect(loadPeft(await changed(fields), model).options.rank).toBe(4);
+  });
+
   it("says which tensor is missing, or has no place", async () => {
     const folder = await changed({});
     const path = join(folder, "adapter_model.safetensors");

@@ -35,10 +35,11 @@ export async function takeLock(folder: string): Promise<() => Promise<void>> {
       if (await linkIfFree(own, path)) break;
       await removeIfStale(path, folder);
     }
+    // Before anything is waited for: until then the lock looks like one of an earlier process.
+    held.add(path);
   } finally {
     await rm(own, { force: true });
   }
-  held.add(path);
   return async () => {
     held.delete(path);
     await rm(path, { force: true });
@@ -76,7 +77,8 @@ async function removeIfStale(path: string, folder: string): Promise<void> {
 
 function parseHolder(text: string): Holder | null {
   try {
-    return JSON.parse(text) as Holder;
+    const holder = JSON.parse(text) as Partial<Holder> | null;
+    return typeof holder?.pid === "number" ? (holder as Holder) : null;
   } catch {
     return null;
   }

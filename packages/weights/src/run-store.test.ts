@@ -9,7 +9,11 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { writeAtomically } from "./files.js";
 import { createDiskStore } from "./run-store.js";
 
-const disk = vi.hoisted(() => ({ isFull: (_path: string): boolean => false }));
+const disk = vi.hoisted(() => ({
+  isFull: (_path: string): boolean => false,
+  /** Called before a path is removed, which waits for it. */
+  beforeRemove: async (_path: string): Promise<void> => undefined,
+}));
 
 // The only way to a full disk that works everywhere: the files of chosen paths refuse to be written.
 vi.mock("node:fs/promises", async (importOriginal) => {
@@ -22,6 +26,10 @@ vi.mock("node:fs/promises", async (importOriginal) => {
         file.writeFile = () => Promise.reject(Object.assign(new Error("no space"), { code: "ENOSPC" }));
       }
       return file;
+    },
+    rm: async (path: string, options: object) => {
+      await disk.beforeRemove(path);
+      await real.rm(path, options);
     },
   };
 });
@@ -39,6 +47,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   disk.isFull = () => false;
+  disk.beforeRemove = async () => undefined;
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -132,6 +141,14 @@ describe("folders of a disk store", () => {
     );
   });
 
+  it.each(["null", "{}", '{"files":{"a.bin":null}}'])("show the manifest %s", async (manifest) => {
+    await store.writeFolder("checkpoints/step-1", contents);
+    await writeFile(join(folder, "checkpoints/step-1/manifest.json"), manifest);
+    expect(await errorOf(store.readFolder("checkpoints/step-1"))).toBe(
+      "Checkpoint checkpoints/step-1 is damaged: its manifest lists no files with their sizes and hashes. [E_CHECKPOINT_CORRUPT]",
+    );
+  });
+
   it("that a kill left half-written are not listed, and go away with the next lock", async () => {
     await mkdir(join(folder, "checkpoints/.tmp-step-2"), { recursive: true });
     await writeFile(join(folder, ".tmp-recipe.json"), "{");
@@ -222,6 +239,20 @@ describe("the lock of a disk store", () => {
       `"The run folder RUN is in use by an unknown process. Wait for it, choose another folder, or, if that process is gone, remove RUN/lock. [E_RUN_LOCKED]"`,
     );
     expect(await readFile(join(folder, "lock"), "utf8")).toBe("?");
+    await holder({});
+    expect(await errorOf(store.lock())).toContain("in use by an unknown process");
+  });
+
+  it("is held from the moment that its file is there", async () => {
+    let second: Promise<string> | undefined;
+    disk.beforeRemove = async (path) => {
+      if (second !== undefined || !path.includes(".tmp-lock-")) return;
+      second = errorOf(createDiskStore(folder).lock());
+      await second;
+    };
+    const release = await store.lock();
+    expect(await second).toMatch(/E_RUN_LOCKED/);
+    await release();
   });
 
   it("goes to exactly one of many that ask at once, also over a stale one", async () => {

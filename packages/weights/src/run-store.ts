@@ -169,11 +169,23 @@ async function readFolder(path: string, name: string): Promise<Readonly<Record<s
 async function readManifest(path: string, name: string): Promise<Manifest> {
   const text = await readFile(path, "utf8").catch(() => null);
   if (text === null) throw damaged(name, "its manifest is missing");
+  const manifest = parseManifest(text, name);
+  if (isManifest(manifest)) return manifest;
+  throw damaged(name, "its manifest lists no files with their sizes and hashes");
+}
+
+function parseManifest(text: string, name: string): unknown {
   try {
-    return JSON.parse(text) as Manifest;
+    return JSON.parse(text);
   } catch (error) {
     throw damaged(name, "its manifest is not JSON", error);
   }
+}
+
+function isManifest(value: unknown): value is Manifest {
+  const { files } = (value ?? {}) as { files?: unknown };
+  const isEntry = (entry: unknown) => typeof entry === "object" && entry !== null;
+  return isEntry(files) && Object.values(files as object).every(isEntry);
 }
 
 function damaged(name: string, problem: string, cause?: unknown): BasicError {

@@ -54,7 +54,7 @@ describe("Safetensors", () => {
     const file = new Safetensors(bytes);
     expect([...file.integers("b")]).toEqual([1, 2, 255]);
     expect(() => file.integers("a")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: buffer: tensor "a" holds 1099511627776, which does not fit into 32 bits. [E_WEIGHTS_FORMAT]]`,
+      `[BasicError: buffer: tensor "a" holds 1099511627776, which does not fit into 32 bits. Is the file damaged? [E_WEIGHTS_FORMAT]]`,
     );
     view.setBigInt64(start + 8, 5n, true);
     expect([...file.integers("a")]).toEqual([-7, 5]);
@@ -96,7 +96,7 @@ describe("Safetensors", () => {
       `[BasicError: buffer: tensor "w" has type U64, expected F32, F16, BF16 or F64. Convert the file to one of them. [E_WEIGHTS_FORMAT]]`,
     );
     expect(() => file.integers("w")).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: buffer: tensor "w" has type U64, expected I32, I64 or U8. [E_WEIGHTS_FORMAT]]`,
+      `[BasicError: buffer: tensor "w" has type U64, expected I32, I64 or U8. Convert the file to one of them. [E_WEIGHTS_FORMAT]]`,
     );
   });
 });

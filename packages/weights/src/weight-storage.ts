@@ -1,4 +1,5 @@
 import {
+  isDeviceImagined,
   type PackedStorage,
   type PackedValues,
   packers,
@@ -36,7 +37,7 @@ const PIECE_VALUES = 2 ** 16;
 
 /**
  * Gives parameters their values out of a folder. Every tensor is read into the same memory, which is as large as the
- * largest one: parameters copy what they get.
+ * largest one: parameters copy what they get. Nothing is read for a device that is only imagined.
  */
 export class WeightReader {
   readonly #weights: WeightFolder;
@@ -64,6 +65,7 @@ export class WeightReader {
     const tensor = this.#weights.find(place.names);
     const { first, count } = extent(place);
     const values = new Float32Array(this.#memory, 0, count);
+    if (isDeviceImagined()) return values;
     tensor.file.readFloats(tensor.name, first, values);
     return values;
   }
@@ -74,6 +76,7 @@ export class WeightReader {
     if (storage === undefined) return undefined;
     const { first, count } = extent(place);
     const words = new Int32Array(this.#memory, 0, wordCount(storage, count));
+    if (isDeviceImagined()) return { storage, words };
     if (storage === "bf16" && tensor.dtype === "BF16" && tensor.file.readBytes !== undefined) {
       words.fill(0, -1);
       tensor.file.readBytes(tensor.name, 2 * first, new Uint8Array(this.#memory, 0, 2 * count));

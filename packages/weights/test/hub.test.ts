@@ -136,6 +136,19 @@ describe("loadPretrained from the hub", () => {
     expect(hub.requests.find((request) => request.includes(file))).toMatch(/bytes=\d+-$/);
   });
 
+  it.each(["of the hub", "at a URL"])("says that a look at files %s was stopped", async (place) => {
+    const source = place === "at a URL" ? hub.url : SOURCE;
+    expect(await messageOf(source, { signal: AbortSignal.abort() })).toMatch(
+      /^The download of HUB\S+ was stopped\. What is there was kept: run the command again to go on\. \[E_INTERRUPTED\]$/,
+    );
+  });
+
+  it.each(["of the hub", "at a URL"])("makes files %s that are empty", async (place) => {
+    hub.files.set("merges.txt", new Uint8Array());
+    const folder = await downloadPretrained(place === "at a URL" ? hub.url : SOURCE, options());
+    expect(await readFile(join(folder, "merges.txt"), "utf8")).toBe("");
+  });
+
   it("starts over where a server knows no ranges", async () => {
     hub.cut = { file: shards[0] as string, after: 1000, times: 2 };
     hub.wholeOnly = true;
@@ -267,6 +280,21 @@ describe("loadPretrained from a URL", () => {
     expect(new Uint8Array(await readFile(join(folder, shards[0] as string)))).toEqual(
       hub.files.get(shards[0] as string),
     );
+  });
+
+  it("forgets files that the server has no more", async () => {
+    const index = "model.safetensors.index.json";
+    const before = [...hub.files];
+    hub.files.set("model.safetensors", new Uint8Array(8));
+    hub.files.delete(index);
+    const folder = await downloadPretrained(hub.url, options());
+    expect(existsSync(join(folder, "model.safetensors"))).toBe(true);
+    hub.files.delete("model.safetensors");
+    hub.files.delete("tokenizer.json");
+    for (const [name, bytes] of before) if (name === index) hub.files.set(name, bytes);
+    await downloadPretrained(hub.url, options());
+    const names = (await readdir(folder)).filter((name) => !name.startsWith("."));
+    expect(names.sort()).toEqual(["config.json", ...shards, index]);
   });
 
   it("explains folders without a config, or with missing shards", async () => {

@@ -27,6 +27,9 @@ export async function withFile<Result>(
   }
 }
 
+/** Node reads no more at once: it takes the length for one of 32 bits. */
+const MOST_READ = 2 ** 30;
+
 /** Reads a part of an open file; errors as {@link readRange}. */
 export async function readFrom(
   handle: FileHandle,
@@ -35,7 +38,8 @@ export async function readFrom(
   const buffer = Buffer.allocUnsafe(length);
   let read = 0;
   while (read < length) {
-    const { bytesRead } = await handle.read(buffer, read, length - read, start + read);
+    const most = Math.min(MOST_READ, length - read);
+    const { bytesRead } = await handle.read(buffer, read, most, start + read);
     if (bytesRead === 0) {
       throw new BasicError(
         "E_DATA_FORMAT",

@@ -132,6 +132,7 @@ class ArrayScan implements Scan {
 
   #outside(byte: number, at: number): void {
     if (this.#done) throw this.#error(`something follows the array, at byte ${at}`);
+    if (this.#depth === 1 && byte === CLOSE_OBJECT) throw this.#error(`the array ends in } at byte ${at}`);
     if (this.#depth === 1 && (byte === COMMA || byte === CLOSE_LIST)) this.#endRecord(byte, at);
     else if (this.#depth === 1 && this.#from < 0) this.#from = at;
     if (byte === QUOTE) this.#inString = true;

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -83,6 +83,10 @@ describe("JSON and JSON lines", () => {
     [
       "[1] 2",
       "…/a.json: not valid JSON: something follows the array, at byte 4. Repair the file. [E_DATA_FORMAT]",
+    ],
+    [
+      '[{"id": "1"}, {"id": "2"}}',
+      "…/a.json: not valid JSON: the array ends in } at byte 25. Repair the file. [E_DATA_FORMAT]",
     ],
     [
       "[1,,2]",
@@ -236,6 +240,20 @@ describe("folders and patterns", () => {
     );
     expect(await textOf(async () => (await openSamples(join(root, "data"))).read(3))).toMatchInlineSnapshot(
       `"data set …/data: expected a record number below 3, got 3. Open the data set again where it has grown. [E_INDEX_RANGE]"`,
+    );
+  });
+
+  it("follows links to files, as in the cache of the hub, and names one that leads nowhere", async () => {
+    await mkdir(join(root, "blobs"));
+    await mkdir(join(root, "snapshot"));
+    await writeTar(join(root, "blobs", "1234"), [["a.txt", "a picture"]]);
+    await symlink(join("..", "blobs", "1234"), join(root, "snapshot", "x.tar"));
+    await symlink(join("..", "blobs"), join(root, "snapshot", "folder.tar"));
+    expect((await openSamples(join(root, "snapshot"))).size).toBe(1);
+    expect((await openSamples(join(root, "snapshot", "*.tar"))).size).toBe(1);
+    await symlink(join("..", "blobs", "5678"), join(root, "snapshot", "y.tar"));
+    expect(await textOf(() => openSamples(join(root, "snapshot")))).toMatchInlineSnapshot(
+      `"data set …/snapshot/y.tar: expected a file or a folder, and it cannot be read. Check the path. [E_DATA_FORMAT]"`,
     );
   });
 

@@ -37,12 +37,31 @@ export async function findShards(path: string): Promise<ShardFiles> {
   if (!(found as Awaited<ReturnType<typeof stat>>).isDirectory()) {
     return { format: formatOf(path), files: [path], folder: dirname(path) };
   }
-  const entries = await readdir(path, { recursive: true, withFileTypes: true });
-  const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = await filesBelow(path);
   return ofFiles(
     path,
     files.filter((file) => FORMATS[extension(file)] !== undefined),
     path,
+  );
+}
+
+/** Links count as files, as in the cache of the hub, unless they lead to a folder. */
+async function filesBelow(folder: string): Promise<readonly string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
+    throw unreadable(folder, cause);
+  });
+  const found = entries.map(async (entry) => {
+    const path = join(entry.parentPath, entry.name);
+    return entry.isFile() || (entry.isSymbolicLink() && !(await isFolder(path))) ? [path] : [];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** False for a link that leads nowhere: opening it says so. */
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
   );
 }
 
@@ -87,10 +106,7 @@ function patternFolder(pattern: string): string {
 
 async function matching(pattern: string): Promise<readonly string[]> {
   const folder = patternFolder(pattern);
-  const below = await readdir(folder, { recursive: true, withFileTypes: true }).catch((cause: unknown) => {
-    throw unreadable(folder, cause);
-  });
-  const files = below.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
+  const files = await filesBelow(folder);
   const expressions = expandBraces(relative(folder, pattern)).map(toExpression);
   return files.filter((file) => expressions.some((expression) => expression.test(relative(folder, file))));
 }

@@ -41,6 +41,9 @@ export function isNetworkError(error: unknown): boolean {
   return error instanceof ConnectionLost || error instanceof TypeError;
 }
 
+/** What is left of a download into a folder that was stopped. */
+export const PARTS_KEPT = "What is there was kept: run the command again to go on.";
+
 /** `E_INTERRUPTED`. @param kept - What is left of it, and how to go on. */
 export function interrupted(url: string, kept: string): BasicError {
   return new BasicError("E_INTERRUPTED", `The download of ${url} was stopped. ${kept}`);

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
 import type { ReadableStream } from "node:stream/web";
@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
-import { ConnectionLost, interrupted, isNetworkError, isTemporary, watch } from "./connection.js";
+import { ConnectionLost, interrupted, isNetworkError, isTemporary, PARTS_KEPT, watch } from "./connection.js";
 import { httpError, networkError } from "./http-errors.js";
 
 /** Attempts in a row that bring no byte before a download is given up. */
@@ -84,8 +84,7 @@ async function transfer(request: DownloadRequest, options: TransferOptions): Pro
       await attempt(request, options);
       return;
     } catch (error) {
-      if (options.signal?.aborted)
-        throw interrupted(request.url, "What is there was kept: run the command again to go on.");
+      if (options.signal?.aborted) throw interrupted(request.url, PARTS_KEPT);
       if (!isNetworkError(error)) throw error;
       const now = await sizeOf(request.partial);
       failures = now > last ? 1 : failures + 1;
@@ -99,7 +98,11 @@ async function transfer(request: DownloadRequest, options: TransferOptions): Pro
 /** Goes on with the partial file until the server ends. Throws where it ends too early. */
 async function attempt(request: DownloadRequest, options: TransferOptions): Promise<void> {
   const start = await sizeOf(request.partial);
-  if (request.size !== undefined && start === request.size) return;
+  if (start === request.size) {
+    // Of an empty file there is nothing to ask for.
+    if (start === 0) await writeFile(request.partial, "");
+    return;
+  }
   if (request.size !== undefined && start > request.size) {
     await rm(request.partial);
     return attempt(request, options);
@@ -116,24 +119,26 @@ async function attempt(request: DownloadRequest, options: TransferOptions): Prom
       signal,
     });
     alive();
+    // An answer that nothing reads would hold its connection.
+    if (!response.ok) await response.body?.cancel();
     if (response.status === 416) {
-      await response.body?.cancel();
       await rm(request.partial, { force: true });
       throw new ConnectionLost("the server has less than what is on the disk");
     }
     if (isTemporary(response.status)) throw new ConnectionLost(`the server answered ${response.status}`);
     if (!response.ok) throw httpError(request.url, response.status);
-    await save(response, { request, start: resumedAt(response, start), options, alive });
+    await save(response, { request, start: await resumedAt(response, start), options, alive });
   } finally {
     stop();
   }
 }
 
 /** Where in the file the answer begins: servers without ranges send the whole. */
-function resumedAt(response: Response, asked: number): number {
+async function resumedAt(response: Response, asked: number): Promise<number> {
   if (response.status !== 206) return 0;
   const [, first] = /^bytes (\d+)-/.exec(response.headers.get("content-range") ?? "") ?? [];
   if (Number(first) === asked) return asked;
+  await response.body?.cancel();
   throw new ConnectionLost(`the server sent other bytes than those from ${asked} on`);
 }
 

@@ -5,6 +5,7 @@ import { BasicError } from "@basic-mllm/core";
 import { HubApiError, type ListFileEntry, listFiles, modelInfo } from "@huggingface/hub";
 
 import { parseJson } from "../json-file.js";
+import { interrupted, PARTS_KEPT } from "./connection.js";
 import type { Digest } from "./download.js";
 import { httpError, networkError } from "./http-errors.js";
 import { HubCache, isCommit } from "./hub-cache.js";
@@ -60,7 +61,7 @@ function access({ hubUrl, fetch, token, signal }: Settings) {
 }
 
 async function commitOf(name: string, revision: string, settings: Settings): Promise<string> {
-  const { sha } = await explained(`${settings.hubUrl}/${name}`, () =>
+  const { sha } = await explained(settings, name, () =>
     modelInfo({ name, revision, additionalFields: ["sha"], ...access(settings) }),
   );
   if (isCommit(sha)) return sha;
@@ -70,7 +71,7 @@ async function commitOf(name: string, revision: string, settings: Settings): Pro
 /** Files in the root of the repository, by name. */
 async function filesOf({ name, commit, cache, settings }: Repository): Promise<ReadonlyMap<string, HubFile>> {
   const files = new Map<string, HubFile>();
-  await explained(`${settings.hubUrl}/${name}`, async () => {
+  await explained(settings, name, async () => {
     let count = 0;
     const repo = { type: "model", name } as const;
     for await (const entry of listFiles({ repo, revision: commit, ...access(settings) })) {
@@ -143,11 +144,13 @@ async function sizeOf(path: string): Promise<number | null> {
   );
 }
 
-async function explained<T>(url: string, ask: () => Promise<T>): Promise<T> {
+async function explained<T>({ hubUrl, signal }: Settings, name: string, ask: () => Promise<T>): Promise<T> {
+  const url = `${hubUrl}/${name}`;
   try {
     return await ask();
   } catch (error) {
     if (error instanceof BasicError) throw error;
+    if (signal?.aborted) throw interrupted(url, PARTS_KEPT);
     if (error instanceof HubApiError) throw httpError(url, error.statusCode, error);
     throw networkError(url, error);
   }

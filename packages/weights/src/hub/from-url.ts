@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, stat } from "node:fs/promises";
+import { mkdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 import { BasicError } from "@basic-mllm/core";
@@ -8,6 +8,7 @@ import { getHFHubCachePath } from "@huggingface/hub";
 
 import { writeAtomically } from "../files.js";
 import { parseJson } from "../json-file.js";
+import { interrupted, PARTS_KEPT } from "./connection.js";
 import { httpError, networkError } from "./http-errors.js";
 import { companions, INDEX, noWeights, shardsOf, WHOLE } from "./model-files.js";
 import { type RemoteFile, type Settings, Transfers } from "./options.js";
@@ -66,7 +67,15 @@ async function obtainAll(site: Site): Promise<void> {
     companions.filter((name) => name !== "config.json"),
   );
   await obtain(site, [...rest.found, ...(index === null ? [] : [index])]);
-  if (whole !== null) return obtain(site, [whole]);
+  await obtain(site, whole === null ? await indexedFiles(site) : [whole]);
+  // Loading would take what the server has no more for a part of what it has now.
+  for (const name of [...rest.missing, whole === null ? WHOLE : INDEX]) {
+    await rm(join(site.folder, name), { force: true });
+  }
+}
+
+/** The files that the index names, which is here. */
+async function indexedFiles(site: Site): Promise<readonly VersionedFile[]> {
   const path = join(site.folder, INDEX);
   const shards = shardsOf(parseJson(await readFile(path, "utf8"), path), path);
   const { found, missing } = await lookAll(site, shards);
@@ -76,7 +85,7 @@ async function obtainAll(site: Site): Promise<void> {
       `${site.url.href} lacks ${missing.length} of the ${shards.length} files that its ${INDEX} names: ${missing.join(", ")}. Upload them.`,
     );
   }
-  await obtain(site, found);
+  return found;
 }
 
 /** A file on a server, and which version of it. */
@@ -106,7 +115,7 @@ async function look(site: Site, name: string): Promise<VersionedFile | null> {
   const response = await settings
     .fetch(href, { headers: { Range: "bytes=0-0" }, signal })
     .catch((error: unknown) => {
-      throw networkError(href, error);
+      throw settings.signal?.aborted ? interrupted(href, PARTS_KEPT) : networkError(href, error);
     });
   await response.body?.cancel();
   if (response.status === 404) return null;

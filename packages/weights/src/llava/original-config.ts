@@ -68,10 +68,7 @@ export function readOriginalConfig(json: object, where: string, vision: VitConfi
     Object.fromEntries(Object.entries(all).filter(([name]) => own.includes(name) || name === "model_type")),
     where,
   );
-  const family = families[fields.text("model_type", "llava")];
-  if (family === undefined) {
-    throw fields.unsupported("model_type", `one of ${Object.keys(families).join(", ")}`);
-  }
+  const family = fields.choice("model_type", "llava", families);
   const text = Object.fromEntries(Object.entries(all).filter(([name]) => !own.includes(name)));
   const language = readDecoderConfig(new ConfigFields({ ...text, model_type: family }, where));
   fields.ignore(...training, "image_grid_pinpoints", "vision_tower", "mm_vision_tower");

@@ -25,4 +25,25 @@ describe("readPickle", () => {
       `[BasicError: x.bin is not a file of tensors: it names a class by something that is no text. [E_WEIGHTS_FORMAT]]`,
     );
   });
+
+  it("stops before a pickle of nothing but containers fills the memory", () => {
+    const dictionaries = new Uint8Array(2_000_001).fill(0x7d);
+    expect(() => readPickle(dictionaries, "x.bin")).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: x.bin is not a file of tensors: it has more than 2000000 opcodes, which no dictionary of tensors needs. [E_WEIGHTS_FORMAT]]`,
+    );
+  });
+
+  it("keeps the shape of a tensor that the pickle appends to afterwards", () => {
+    const text = (letters: string): number[] => [0x8c, letters.length, ...Buffer.from(letters)];
+    const named = (module: string, name: string): number[] => [...text(module), ...text(name), 0x93];
+    const [mark, tuple, tuple1, persistent, reduce, one] = [0x28, 0x74, 0x85, 0x51, 0x52, [0x4b, 1]] as const;
+    const storage = [mark, ...text("storage"), ...named("torch", "FloatStorage"), ...text("0")];
+    const code = [
+      ...[...PROTO, ...named("torch._utils", "_rebuild_tensor_v2"), mark],
+      ...[...storage, ...text("cpu"), ...one, tuple, persistent],
+      ...[0x4b, 0, ...one, tuple1, ...put(1), ...one, tuple1, tuple, reduce, ...put(2)],
+      ...[...get(1), ...text("3"), APPEND, ...get(2), STOP],
+    ];
+    expect(readPickle(Uint8Array.from(code), "x.bin")).toMatchObject({ shape: [1], strides: [1] });
+  });
 });

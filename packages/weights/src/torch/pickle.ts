@@ -67,6 +67,8 @@ class Global {
 /** Stack mark. */
 const MARK = Symbol("mark");
 const MAX_DIMENSIONS = 32;
+/** Each tensor takes some forty opcodes; a dictionary for every byte of a pickle would fill all memory. */
+const MAX_OPCODES = 2_000_000;
 
 /**
  * Runs a pickle that may hold dictionaries of tensors, and nothing else: a small machine with the opcodes that
@@ -94,13 +96,14 @@ class PickleMachine {
   }
 
   run(): unknown {
-    for (;;) {
+    for (let count = 0; count < MAX_OPCODES; count++) {
       const opcode = this.#code.byte();
       if (opcode === 0x2e) return this.#pop();
       if (!(this.#pushes(opcode) || this.#collects(opcode) || this.#builds(opcode))) {
         throw this.#invalid(`opcode 0x${opcode.toString(16)} is none that tensors need`);
       }
     }
+    throw this.#invalid(`it has more than ${MAX_OPCODES} opcodes, which no dictionary of tensors needs`);
   }
 
   /** Opcodes that push a value or note one. */
@@ -229,7 +232,9 @@ class PickleMachine {
   /** `(storage, offset, shape, strides, requires_grad, hooks)`. */
   #tensor([storage, offset, shape, strides]: readonly unknown[]): PickledTensor {
     if (storage instanceof PickledStorage && isSize(offset) && isSizes(shape) && isSizes(strides)) {
-      if (shape.length === strides.length) return new PickledTensor(storage, offset, { shape, strides });
+      // Copies: the pickle may append to its own lists after this check.
+      const layout = { shape: [...shape], strides: [...strides] };
+      if (shape.length === strides.length) return new PickledTensor(storage, offset, layout);
     }
     throw this.#invalid("it describes a tensor in a way that torch.save does not");
   }
