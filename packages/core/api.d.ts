@@ -163,6 +163,11 @@ interface StartBackendOptions {
     /** Precision of matrix products. Default: the backend's, which is `f32` unless its own settings say otherwise. */
     readonly precision?: Precision | undefined;
     /**
+     * Bytes of memory of a device to imagine, for a rehearsal: no device is looked at, and nothing is computed. Default: a
+     * device that is there.
+     */
+    readonly imagine?: number | undefined;
+    /**
      * Imports the backend's package. Default: `import(specifier)`. Bundlers cannot follow a computed specifier: give
      * them `() => import("@basic-mllm/backend-webgpu")`.
      */
@@ -175,7 +180,7 @@ interface StartBackendOptions {
  *   that the caller registered. A tfjs backend without kernels of ours needs `{ fallback: "reference" }`.
  * @returns Its names. Asking for the same backend again gives the same answer.
  * @throws {@link BasicError} `E_BACKEND_MISSING` when it is not installed or registered, `E_BACKEND_START` when it does
- *   not start or lacks the precision, `E_BACKEND_CONFLICT` when another one, or another precision, runs in this process.
+ *   not start, lacks the precision or cannot imagine a device, `E_BACKEND_CONFLICT` when another one, or another precision, runs in this process.
  */
 declare function startBackend(name: string, options?: StartBackendOptions): Promise<StartedBackend>;
 
@@ -206,6 +211,12 @@ declare function explainIssues(error: z.ZodError, input: unknown): string;
  * May be called often; only the first call does anything.
  */
 declare function registerStockGradients(): void;
+
+/**
+ * Whether the current backend has only imagined its device (`imagine` of {@link startBackend}): tensors take memory, but
+ * nobody reads the values that they are given.
+ */
+declare function isDeviceImagined(): boolean;
 
 /** {@link accumulate} has no attributes. */
 type AccumulateAttrs = Readonly<Record<never, never>>;
@@ -3441,6 +3452,8 @@ interface Objective<Batch> {
     parts(batch: Batch, position: StepPosition): readonly LossPart[];
     /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
     diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
+    /** Runs what `diagnose` runs on the device, reads nothing and leaves nothing behind: its kernels can be compiled before. */
+    walkDiagnostics?(batch: Batch, position: StepPosition): void;
 }
 /** What grouping and packing look at, for each sample. */
 interface SampleSizes {
@@ -3533,6 +3546,11 @@ type TrainEvent =
 ({
     readonly kind: "stage-start";
     readonly steps: number;
+} & LinePosition)
+/** Before the first step of a stage: the backend compiles this many kernels for it, side by side. */
+ | ({
+    readonly kind: "compile";
+    readonly kernels: number;
 } & LinePosition)
 /** After each optimizer step. */
  | ({
@@ -3673,6 +3691,61 @@ interface RowPacking {
  */
 declare function packStep(samples: Int32Array, rowsOf: (index: number) => number, { budget, multiple }: RowPacking): readonly Int32Array[];
 
+/** How sums of micro-batches become one loss (method.md, 9). */
+type LossReduction = "global" | "mean-of-means";
+/** One optimizer step to compute. */
+interface StepInput<Batch> {
+    readonly objective: Objective<Batch>;
+    /** All micro-batches of this rank. */
+    readonly batches: readonly Batch[];
+    readonly position: StepPosition;
+    readonly reduction: LossReduction;
+    readonly collective: Collective;
+}
+/** Value of one loss part over the whole step; the tensor is the owner's to dispose. */
+interface PartValue {
+    /** Unweighted mean, scalar `[]`. */
+    readonly value: tf.Scalar;
+    readonly weight: number;
+}
+/** Gradients of one optimizer step, on the device. Dispose with {@link disposeStep}. */
+interface StepGradients {
+    /** Scalar `[]`: sum of the weighted parts. */
+    readonly loss: tf.Scalar;
+    readonly parts: ReadonlyMap<string, PartValue>;
+    readonly gradients: readonly tf.Tensor[];
+    /** Over all micro-batches and ranks. */
+    readonly totals: Counts;
+}
+/**
+ * Loss and gradients of one optimizer step: totals are counted first, then gradients only add.
+ *
+ * @param parameters - What to differentiate by.
+ */
+declare function stepGradients<Batch>(input: StepInput<Batch>, parameters: readonly Parameter[]): Promise<StepGradients>;
+/** One optimizer step: gradients, then the update. Nothing is read back; gradients are disposed. */
+declare function trainStep<Batch>(input: StepInput<Batch>, optimizer: Optimizer, rate: number): Promise<Omit<StepGradients, "gradients"> & {
+    readonly norm: tf.Scalar;
+}>;
+/** Frees what a step left on the device. */
+declare function disposeStep(step: {
+    readonly loss: tf.Scalar;
+    readonly parts: ReadonlyMap<string, PartValue>;
+    readonly norm?: tf.Scalar;
+    readonly gradients?: readonly tf.Tensor[];
+}): void;
+
+/** A backend that can compile kernels before they run. */
+interface PreparingBackend {
+    /**
+     * Compiles the kernels that `body` would run, side by side, while the process goes on.
+     *
+     * @param body - Is gone through at once, without computing anything: no value changes. It disposes what it makes.
+     * @param onCompile - Gets the number of kernels before they are compiled. Not called where all are there.
+     */
+    prepare(body: () => void, onCompile?: (kernels: number) => void): Promise<void>;
+}
+
 /** A micro-batch of {@link createRegionTextObjective}: pictures, and which text of the bank each region shows. */
 interface RegionTextBatch {
     readonly pixels: ImageBatch;
@@ -3752,50 +3825,6 @@ declare function selectParameters(stage: RecipeStage, groups: Groups): readonly 
 declare function trainedParts(stages: readonly RecipeStage[], groups: Groups): Groups;
 /** What none of the stages trains, as sets that share their parameters with `groups`; empty ones are left out. */
 declare function frozenParts(stages: readonly RecipeStage[], groups: Groups): Groups;
-
-/** How sums of micro-batches become one loss (method.md, 9). */
-type LossReduction = "global" | "mean-of-means";
-/** One optimizer step to compute. */
-interface StepInput<Batch> {
-    readonly objective: Objective<Batch>;
-    /** All micro-batches of this rank. */
-    readonly batches: readonly Batch[];
-    readonly position: StepPosition;
-    readonly reduction: LossReduction;
-    readonly collective: Collective;
-}
-/** Value of one loss part over the whole step; the tensor is the owner's to dispose. */
-interface PartValue {
-    /** Unweighted mean, scalar `[]`. */
-    readonly value: tf.Scalar;
-    readonly weight: number;
-}
-/** Gradients of one optimizer step, on the device. Dispose with {@link disposeStep}. */
-interface StepGradients {
-    /** Scalar `[]`: sum of the weighted parts. */
-    readonly loss: tf.Scalar;
-    readonly parts: ReadonlyMap<string, PartValue>;
-    readonly gradients: readonly tf.Tensor[];
-    /** Over all micro-batches and ranks. */
-    readonly totals: Counts;
-}
-/**
- * Loss and gradients of one optimizer step: totals are counted first, then gradients only add.
- *
- * @param parameters - What to differentiate by.
- */
-declare function stepGradients<Batch>(input: StepInput<Batch>, parameters: readonly Parameter[]): Promise<StepGradients>;
-/** One optimizer step: gradients, then the update. Nothing is read back; gradients are disposed. */
-declare function trainStep<Batch>(input: StepInput<Batch>, optimizer: Optimizer, rate: number): Promise<Omit<StepGradients, "gradients"> & {
-    readonly norm: tf.Scalar;
-}>;
-/** Frees what a step left on the device. */
-declare function disposeStep(step: {
-    readonly loss: tf.Scalar;
-    readonly parts: ReadonlyMap<string, PartValue>;
-    readonly norm?: tf.Scalar;
-    readonly gradients?: readonly tf.Tensor[];
-}): void;
 
 /**
  * Runs `compute` outside of the tape: nothing is recorded, nothing is saved for a gradient.
@@ -3907,4 +3936,4 @@ declare function projectBatch(features: VisualRows, { arrangement }: Pick<VlmBat
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, DROPOUT_STEPS, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutAttrs, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FileContent, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LazyHostTensor, type LazyMoment, type LazyOptimizerState, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearBackwardInput, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearGroupAttrs, type LinearGroupInput, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, PIECE_BYTES, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RowPacking, type RunPosition, type RunStore, type SampleOrder, type SampleSizes, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKernel, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBackward, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, linearPair, linearTriple, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packStep, packedEmbedding, packers, parameterShapes, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, randomWords, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, tensorPieces, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, valuesOf, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };
+export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, DROPOUT_STEPS, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutAttrs, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FileContent, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LazyHostTensor, type LazyMoment, type LazyOptimizerState, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearBackwardInput, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearGroupAttrs, type LinearGroupInput, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, PIECE_BYTES, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type PreparingBackend, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RowPacking, type RunPosition, type RunStore, type SampleOrder, type SampleSizes, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKernel, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, isDeviceImagined, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBackward, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, linearPair, linearTriple, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packStep, packedEmbedding, packers, parameterShapes, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, randomWords, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, tensorPieces, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, valuesOf, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };

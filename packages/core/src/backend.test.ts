@@ -64,6 +64,24 @@ describe("startBackend", () => {
     await expect(startBackend("demo", { load, precision: "f32" })).resolves.toMatchObject({ name: "demo" });
   });
 
+  it("imagines a device where the backend can, and says where it cannot", async () => {
+    const startBackend = await freshStart();
+    await expect(
+      startBackend("demo", { load: async () => working, imagine: 1e9 }),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: startBackend: the backend "demo" did not start: it cannot imagine a device. There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]]`,
+    );
+    await expect(startBackend("tfjs:cpu", { fallback: "reference", imagine: 1e9 })).rejects.toThrow(
+      /"tfjs:cpu" did not start: it cannot imagine a device/,
+    );
+    const begin = vi.fn(working.start);
+    await startBackend("demo", {
+      load: async () => ({ ...working, start: begin, imagines: true }),
+      imagine: 1e9,
+    });
+    expect(begin).toHaveBeenCalledExactlyOnceWith({ imagine: 1e9 });
+  });
+
   it("starts a registered tfjs backend with the reference compositions", async () => {
     const startBackend = await freshStart();
     const { runKernel } = await import("./kernels/run.js");
@@ -78,10 +96,18 @@ describe("startBackend", () => {
     expect(y?.arraySync()).toEqual([[2, 2, 2]]);
   });
 
-  it("says how to install a package that is not there", async () => {
+  it("says how to install a package of ours that is not there", async () => {
     const startBackend = await freshStart();
-    await expect(startBackend("quantum")).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: the backend "quantum" is not installed. Run: npm install @basic-mllm/backend-quantum, or use the backend "cpu". [E_BACKEND_MISSING]]`,
+    const load = () => Promise.reject(new Error("Cannot find package '@basic-mllm/backend-cuda'"));
+    await expect(startBackend("cuda", { load })).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: startBackend: the backend "cuda" is not installed. Run: npm install @basic-mllm/backend-cuda, or use the backend "cpu". [E_BACKEND_MISSING]]`,
+    );
+  });
+
+  it("names the backends that there are where a name is none of them, and advises no package that does not exist", async () => {
+    const startBackend = await freshStart();
+    await expect(startBackend("webgp")).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: startBackend: there is no backend "webgp": no package @basic-mllm/backend-webgp is installed. Did you mean "webgpu"? Ours are cpu, webgpu, cuda; "tfjs:NAME" is one that was registered with TensorFlow.js. [E_BACKEND_MISSING]]`,
     );
   });
 

@@ -2,6 +2,10 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "./errors.js";
 import { type Fallback, setFallback } from "./kernels/run.js";
+import { didYouMean } from "./nearest.js";
+
+/** Backends that have a package of ours. */
+const OURS: readonly string[] = ["cpu", "webgpu", "cuda"];
 
 /** Threads of a backend that computes on the processor. Results do not depend on their number. */
 export interface BackendThreads {
@@ -33,6 +37,11 @@ export interface StartBackendOptions {
   /** Precision of matrix products. Default: the backend's, which is `f32` unless its own settings say otherwise. */
   readonly precision?: Precision | undefined;
   /**
+   * Bytes of memory of a device to imagine, for a rehearsal: no device is looked at, and nothing is computed. Default: a
+   * device that is there.
+   */
+  readonly imagine?: number | undefined;
+  /**
    * Imports the backend's package. Default: `import(specifier)`. Bundlers cannot follow a computed specifier: give
    * them `() => import("@basic-mllm/backend-webgpu")`.
    */
@@ -42,7 +51,12 @@ export interface StartBackendOptions {
 /** What a backend package exports. */
 interface BackendModule {
   /** Registers the backend, sets it and returns its tfjs name. */
-  readonly start: (options?: { readonly precision?: Precision }) => Promise<string>;
+  readonly start: (options?: {
+    readonly precision?: Precision;
+    readonly imagine?: number;
+  }) => Promise<string>;
+  /** Whether `start` can imagine a device. Default: no. */
+  readonly imagines?: boolean;
   /** Precisions that `start` takes. Default: `f32` alone. */
   readonly precisions?: readonly Precision[];
   /** What the started backend computes with, in words. */
@@ -67,7 +81,7 @@ let current:
  *   that the caller registered. A tfjs backend without kernels of ours needs `{ fallback: "reference" }`.
  * @returns Its names. Asking for the same backend again gives the same answer.
  * @throws {@link BasicError} `E_BACKEND_MISSING` when it is not installed or registered, `E_BACKEND_START` when it does
- *   not start or lacks the precision, `E_BACKEND_CONFLICT` when another one, or another precision, runs in this process.
+ *   not start, lacks the precision or cannot imagine a device, `E_BACKEND_CONFLICT` when another one, or another precision, runs in this process.
  */
 export async function startBackend(name: string, options: StartBackendOptions = {}): Promise<StartedBackend> {
   if (current !== undefined && current.name !== name) {
@@ -109,8 +123,9 @@ async function start(name: string, options: StartBackendOptions): Promise<Starte
 type Started = Omit<StartedBackend, "name">;
 
 async function startRegistered(name: string, options: StartBackendOptions): Promise<Started> {
-  const { fallback, precision } = options;
+  const { fallback, precision, imagine } = options;
   requirePrecision(`tfjs:${name}`, precision, undefined);
+  if (imagine !== undefined) throw startError(`tfjs:${name}`, "it cannot imagine a device");
   const factory: unknown = tf.findBackendFactory(name);
   if (factory === null || factory === undefined) {
     throw new BasicError(
@@ -140,7 +155,7 @@ function requirePrecision(name: string, wanted: Precision = "f32", known: readon
 }
 
 async function startPackage(name: string, options: StartBackendOptions): Promise<Started> {
-  const { load = importPackage, precision } = options;
+  const { load = importPackage, precision, imagine } = options;
   const specifier = `@basic-mllm/backend-${name}`;
   const loaded = await settled(() => load(specifier)).catch((error: unknown) => {
     throw isMissing(error, specifier) ? missingError(name, specifier, error) : startError(name, error);
@@ -149,8 +164,13 @@ async function startPackage(name: string, options: StartBackendOptions): Promise
     throw startError(name, `${specifier} exports no function start()`);
   }
   requirePrecision(name, precision, loaded.precisions);
-  const settings = precision === undefined ? [] : [{ precision }];
-  const tfjsName = await settled(() => loaded.start(...settings)).catch((error: unknown) => {
+  if (imagine !== undefined && loaded.imagines !== true) throw startError(name, "it cannot imagine a device");
+  const settings = {
+    ...(precision !== undefined && { precision }),
+    ...(imagine !== undefined && { imagine }),
+  };
+  const given = Object.keys(settings).length === 0 ? [] : [settings];
+  const tfjsName = await settled(() => loaded.start(...given)).catch((error: unknown) => {
     throw startError(name, error);
   });
   const threads = loaded.threads?.();
@@ -182,11 +202,10 @@ function isMissing(error: unknown, specifier: string): boolean {
 }
 
 function missingError(name: string, specifier: string, cause: unknown): BasicError {
-  return new BasicError(
-    "E_BACKEND_MISSING",
-    `startBackend: the backend "${name}" is not installed. Run: npm install ${specifier}, or use the backend "cpu".`,
-    { cause },
-  );
+  const text = OURS.includes(name)
+    ? `the backend "${name}" is not installed. Run: npm install ${specifier}, or use the backend "cpu".`
+    : `there is no backend "${name}": no package ${specifier} is installed.${didYouMean(name, OURS)} Ours are ${OURS.join(", ")}; "tfjs:NAME" is one that was registered with TensorFlow.js.`;
+  return new BasicError("E_BACKEND_MISSING", `startBackend: ${text}`, { cause });
 }
 
 function startError(name: string, reason: unknown): BasicError {

@@ -18,6 +18,7 @@ export { explainDiskFull } from "./disk-full.js";
 export { BasicError, type ErrorCode } from "./errors.js";
 export { explainIssues } from "./explain-issues.js";
 export { registerStockGradients } from "./gradients.js";
+export { isDeviceImagined } from "./imagined.js";
 export { type AccumulateAttrs, accumulate } from "./kernels/accumulate.js";
 export {
   type ActivationAttrs,
@@ -366,6 +367,7 @@ export type {
 export { RECIPE_FILE } from "./train/open-run.js";
 export { createOrder, type OrderOptions, type SampleOrder } from "./train/order.js";
 export { packStep, type RowPacking } from "./train/pack-rows.js";
+export type { PreparingBackend } from "./train/prepare.js";
 export {
   createRegionTextObjective,
   type RegionTextBatch,

@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BasicError } from "./errors.js";
+import { isDeviceImagined } from "./imagined.js";
 import { type PackedStorage, type Storage, unpack, wordCount } from "./kernels/quantised.js";
 import { didYouMean } from "./nearest.js";
 
@@ -134,8 +135,9 @@ export class Parameter {
 
 function firstValue(values: Float32Array | PackedValues | null, shape: readonly number[]): tf.Tensor {
   if (values === null) return tf.tensor1d([]);
-  if (values instanceof Float32Array) return tf.tensor(values.slice(), [...shape], "float32");
-  return tf.tensor1d(values.words.slice(), "int32");
+  const own = <T extends Float32Array | Int32Array>(array: T) => (isDeviceImagined() ? array : array.slice());
+  if (values instanceof Float32Array) return tf.tensor(own(values), [...shape], "float32");
+  return tf.tensor1d(own(values.words), "int32");
 }
 
 function checkWords(name: string, { storage, words }: PackedValues, size: number): void {

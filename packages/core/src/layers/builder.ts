@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs-core";
 
+import { isDeviceImagined } from "../imagined.js";
 import { type PackedValues, Parameter, type ParameterSet } from "../parameters.js";
 import { createRandom } from "../random.js";
 import type { Linear } from "./linear.js";
@@ -69,7 +70,7 @@ export function randomValues(seed: number, options: RandomValueOptions = {}): Va
   const { weight = 0.02, embedding = 0.02, residual = 1 } = options;
   return (name, shape, role) => {
     const values = new Float32Array(shape.reduce((size, dimension) => size * dimension, 1));
-    if (role === "bias" || role === "offset") return values;
+    if (role === "bias" || role === "offset" || isDeviceImagined()) return values;
     if (role === "scale") return values.fill(1);
     const random = createRandom(seed, "initialise", name);
     if (role === "embedding") return random.fillNormal(values, embedding);

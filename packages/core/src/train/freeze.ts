@@ -1,4 +1,4 @@
-import type { ParameterGroup } from "../optim/adamw.js";
+import { createOptimizer, type Optimizer, type ParameterGroup } from "../optim/adamw.js";
 import type { RecipeStage } from "../recipe.js";
 import type { Groups } from "./checkpoint.js";
 import { checkSelection, selectParameters } from "./selection.js";
@@ -31,6 +31,12 @@ export function freezeGroups(stage: RecipeStage, groups: Groups): readonly Param
       weightDecay: valueFor(stage.weightDecay, entry, stage.train),
     };
   });
+}
+
+/** {@link freezeGroups}, and an optimizer of what trains in a stage. */
+export function createStageOptimizer(stage: RecipeStage, groups: Groups): Optimizer {
+  const { betas, epsilon, maxNorm, moments = "float32" } = stage;
+  return createOptimizer({ groups: freezeGroups(stage, groups), betas, epsilon, maxNorm, moments });
 }
 
 /** A loss's own weights take the projector's value. */

@@ -22,16 +22,12 @@ export async function nearestTokens(rows: tf.Tensor2D, vocabulary: tf.Tensor2D):
   const best = new Float32Array(N).fill(Number.NEGATIVE_INFINITY);
   const tokens = new Int32Array(N);
   const directions = unitOf(rows);
-  const width = Math.max(1, Math.floor(CHUNK_BYTES / 4 / Math.max(1, N)));
+  const width = chunkOf(N);
   for (let start = 0; start < V && N > 0; start += width) {
     const length = Math.min(width, V - start);
-    const found = tf.tidy(() => {
-      const words = unitRows(tf.slice(vocabulary, [start, 0], [length, -1]));
-      const similarity = tf.matMul(directions, words, false, true);
-      return { value: tf.max(similarity, 1), place: tf.argMax(similarity, 1) };
-    });
+    const found = nearestIn(directions, vocabulary, { start, length });
     const [values, places] = await Promise.all([found.value.data(), found.place.data()]);
-    tf.dispose(found);
+    tf.dispose([found.value, found.place]);
     for (let row = 0; row < N; row++) {
       if (!((values[row] as number) > (best[row] as number))) continue;
       best[row] = values[row] as number;
@@ -40,6 +36,32 @@ export async function nearestTokens(rows: tf.Tensor2D, vocabulary: tf.Tensor2D):
   }
   directions.dispose();
   return tokens;
+}
+
+/** Runs the kernels of {@link nearestTokens} on a part of the vocabulary, and reads nothing. */
+export function walkNearestTokens(rows: tf.Tensor2D, vocabulary: tf.Tensor2D): void {
+  const length = Math.min(chunkOf(rows.shape[0]), vocabulary.shape[0]);
+  tf.tidy(() => {
+    nearestIn(unitOf(rows), vocabulary, { start: 0, length });
+  });
+}
+
+/** Vocabulary rows whose similarities to so many rows are held at once. */
+function chunkOf(rows: number): number {
+  return Math.max(1, Math.floor(CHUNK_BYTES / 4 / Math.max(1, rows)));
+}
+
+/** Per row, the largest similarity to a part of the vocabulary, and where in the part it is. */
+function nearestIn(
+  directions: tf.Tensor2D,
+  vocabulary: tf.Tensor2D,
+  { start, length }: { readonly start: number; readonly length: number },
+): { readonly value: tf.Tensor; readonly place: tf.Tensor } {
+  return tf.tidy(() => {
+    const words = unitRows(tf.slice(vocabulary, [start, 0], [length, -1]));
+    const similarity = tf.matMul(directions, words, false, true);
+    return { value: tf.max(similarity, 1), place: tf.argMax(similarity, 1) };
+  });
 }
 
 function unitOf(rows: tf.Tensor2D): tf.Tensor2D {

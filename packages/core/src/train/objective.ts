@@ -42,6 +42,8 @@ export interface Objective<Batch> {
   parts(batch: Batch, position: StepPosition): readonly LossPart[];
   /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
   diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
+  /** Runs what `diagnose` runs on the device, reads nothing and leaves nothing behind: its kernels can be compiled before. */
+  walkDiagnostics?(batch: Batch, position: StepPosition): void;
 }
 
 /** What grouping and packing look at, for each sample. */

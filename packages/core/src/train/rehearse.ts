@@ -1,10 +1,9 @@
 import * as tf from "@tensorflow/tfjs-core";
 
-import { createOptimizer } from "../optim/adamw.js";
 import { type Recipe, type RecipeStage, resolveSteps } from "../recipe.js";
 import { createBatchSource } from "./batches.js";
 import { singleProcess } from "./collective.js";
-import { freezeGroups } from "./freeze.js";
+import { createStageOptimizer } from "./freeze.js";
 import { heaviestSteps } from "./heaviest.js";
 import type { Objective, TrainingData } from "./objective.js";
 import { disposeStep, trainStep } from "./step.js";
@@ -62,16 +61,10 @@ export async function rehearseStages<Batch>(
 async function runSteps<Batch>({ recipe, stageName, objective, data }: RehearsalInput<Batch>): Promise<void> {
   const stage = recipe.stages[stageName] as RecipeStage;
   const steps = resolveSteps(stage, data.size);
+  const { lossReduction: reduction } = stage;
   const collective = singleProcess;
   const batches = createBatchSource({ data, seed: recipe.seed, stageName, stage, steps, collective });
-  const { betas, epsilon, maxNorm, moments = "float32", lossReduction: reduction } = stage;
-  const optimizer = createOptimizer({
-    groups: freezeGroups(stage, objective.groups),
-    betas,
-    epsilon,
-    maxNorm,
-    moments,
-  });
+  const optimizer = createStageOptimizer(stage, objective.groups);
   try {
     for (let step = 0; step < Math.min(STEPS, steps); step++) {
       // The last steps: losses that begin late are there.

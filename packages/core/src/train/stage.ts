@@ -1,5 +1,3 @@
-import * as tf from "@tensorflow/tfjs-core";
-
 import { BasicError } from "../errors.js";
 import { createOptimizer, type Optimizer, type OptimizerState } from "../optim/adamw.js";
 import { learningRateFactor, resolveWarmup, type Schedule } from "../optim/schedule.js";
@@ -11,8 +9,9 @@ import { freezeGroups } from "./freeze.js";
 import type { LinePosition, MetricsLine, MetricsWriter } from "./metrics.js";
 import { notFinite } from "./not-finite.js";
 import type { Objective, StepPosition, TrainingData } from "./objective.js";
+import { canPrepare, prepareStep } from "./prepare.js";
 import { frozenParts, trainedParts } from "./selection.js";
-import { disposeStep, type StepInput, trainStep } from "./step.js";
+import { disposeStep, type StepInput, stackScalars, trainStep } from "./step.js";
 import type { TrainEvent, TrainOptions } from "./train-options.js";
 import type { Watch } from "./warnings.js";
 
@@ -72,6 +71,8 @@ class StageRun<Batch> {
   /** Finished steps. */
   #done: number;
   #checkpoint = "";
+  /** Micro-batches of the first step, once it is prepared. */
+  #taken: readonly Batch[] | undefined;
   /** Since the last train line. */
   #window = { steps: 0, tokens: 0, since: performance.now() };
 
@@ -114,6 +115,7 @@ class StageRun<Batch> {
     if (resumed !== null) this.#optimizer.importState(resumed.optimizer);
     emit({ kind: "stage-start", steps: this.#steps, ...this.#place() });
     if (resumed === null) await this.#write(this.#stageLine());
+    if (canPrepare()) await this.#prepare();
     while (this.#done < this.#steps) {
       await this.#step();
       await letOthersRun();
@@ -152,10 +154,19 @@ class StageRun<Batch> {
     return { objective, batches, position: this.#position(step), reduction: stage.lossReduction, collective };
   }
 
+  async #prepare(): Promise<void> {
+    const step = this.#done;
+    this.#taken = await this.#batches.take(step);
+    await prepareStep(this.#input.stage, this.#stepInput(step, this.#taken), (kernels) =>
+      this.#context.emit({ kind: "compile", kernels, ...this.#place() }),
+    );
+  }
+
   async #step(): Promise<void> {
     const { objective, stage } = this.#input;
     const step = this.#done;
-    const batches = await this.#batches.take(step);
+    const batches = this.#taken ?? (await this.#batches.take(step));
+    this.#taken = undefined;
     const logs = step === 0 || (step + 1) % stage.logEvery === 0 || step + 1 === this.#steps;
     const position = this.#position(step);
     const first = batches[0];
@@ -181,8 +192,7 @@ class StageRun<Batch> {
   ): Promise<void> {
     await this.#checkHealth();
     const names = [...outcome.parts.keys()];
-    const scalars = [outcome.loss, outcome.norm, ...[...outcome.parts.values()].map(({ value }) => value)];
-    const stacked = tf.stack(scalars);
+    const stacked = stackScalars(outcome);
     const [loss, gradientNorm, ...values] = (await stacked.data()) as Float32Array;
     stacked.dispose();
     const weights = [...outcome.parts.values()].map(({ weight }) => weight);

@@ -50,6 +50,16 @@ export async function stepGradients<Batch>(
   const { objective, batches, collective } = input;
   const counts = batches.map((batch) => objective.count(batch));
   const totals = await sumCounts(counts, collective);
+  return { ...(await reduce(ownGradients(input, { parameters, counts, totals }), collective)), totals };
+}
+
+/** The sum over the micro-batches of this rank. */
+function ownGradients<Batch>(
+  input: StepInput<Batch>,
+  call: { parameters: readonly Parameter[]; counts: readonly Counts[]; totals: Counts },
+): MicroBatch {
+  const { batches, collective } = input;
+  const { parameters, counts, totals } = call;
   let sum: MicroBatch | undefined;
   for (const [i, batch] of batches.entries()) {
     const divisors = divisorsOf(counts[i] as Counts, totals, input);
@@ -62,7 +72,7 @@ export async function stepGradients<Batch>(
       throw error;
     }
   }
-  return { ...(await reduce(sum as MicroBatch, collective)), totals };
+  return sum as MicroBatch;
 }
 
 /** One optimizer step: gradients, then the update. Nothing is read back; gradients are disposed. */
@@ -77,13 +87,41 @@ export async function trainStep<Batch>(
   return { ...outcome, norm };
 }
 
+/**
+ * Goes through {@link trainStep} at once and without other ranks, for a backend that computes nothing meanwhile. Leaves
+ * nothing behind.
+ */
+export function walkStep<Batch>(input: StepInput<Batch>, optimizer: Optimizer): void {
+  const counts = input.batches.map((batch) => input.objective.count(batch));
+  const call = { parameters: optimizer.parameters, counts, totals: totalsOf(counts) };
+  const { gradients, ...outcome } = ownGradients(input, call);
+  const { norm } = optimizer.update(gradients, { rate: 0, loss: outcome.loss });
+  stackScalars({ ...outcome, norm }).dispose();
+  disposeStep({ ...outcome, gradients, norm });
+}
+
+/** Loss, gradient norm and the parts in their order, `[2 + parts]`: a log reads them at once. The caller's to dispose. */
+export function stackScalars({
+  loss,
+  norm,
+  parts,
+}: Pick<StepGradients, "loss" | "parts"> & { readonly norm: tf.Scalar }): tf.Tensor1D {
+  return tf.stack([loss, norm, ...[...parts.values()].map(({ value }) => value)]) as tf.Tensor1D;
+}
+
 type MicroBatch = Omit<StepGradients, "totals">;
 
 async function sumCounts(counts: readonly Counts[], collective: Collective): Promise<Counts> {
-  const tokens = counts.reduce((sum, count) => sum + count.tokens, 0);
-  const samples = counts.reduce((sum, count) => sum + count.samples, 0);
+  const { tokens, samples } = totalsOf(counts);
   const [allTokens, allSamples] = await collective.sumNumbers([tokens, samples]);
   return { tokens: allTokens as number, samples: allSamples as number };
+}
+
+function totalsOf(counts: readonly Counts[]): Counts {
+  return {
+    tokens: counts.reduce((sum, count) => sum + count.tokens, 0),
+    samples: counts.reduce((sum, count) => sum + count.samples, 0),
+  };
 }
 
 function divisorsOf<Batch>(own: Counts, totals: Counts, input: StepInput<Batch>): Counts {

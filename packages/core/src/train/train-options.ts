@@ -9,6 +9,8 @@ import type { RunStore } from "./run-store.js";
 export type TrainEvent =
   /** A stage begins, or goes on after a resume: `step` is where. */
   | ({ readonly kind: "stage-start"; readonly steps: number } & LinePosition)
+  /** Before the first step of a stage: the backend compiles this many kernels for it, side by side. */
+  | ({ readonly kind: "compile"; readonly kernels: number } & LinePosition)
   /** After each optimizer step. */
   | ({ readonly kind: "step"; readonly steps: number } & LinePosition)
   /** A line was added to metrics.jsonl. */

@@ -1,7 +1,7 @@
 import "@tensorflow/tfjs-backend-cpu";
 
 import * as tf from "@tensorflow/tfjs-core";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
 
 import { valueAndGradients } from "../autodiff.js";
 import { registerStockGradients } from "../gradients.js";
@@ -437,6 +437,21 @@ describe("diagnose", () => {
     const objective = createVlmObjective(parts({ losses: [] }));
     expect(await objective.diagnose?.(batch([TEXT]), position)).toEqual({});
     expect(await objective.diagnose?.(mixed(), position)).toHaveProperty("cosine");
+  });
+
+  it("can be walked through on the device: the same kernels, and nothing is left behind", async () => {
+    const objective = createVlmObjective(parts());
+    const run = vi.spyOn(tf.engine(), "runKernel");
+    const names = () => [...new Set(run.mock.calls.splice(0).map(([name]) => name))].sort();
+    await objective.diagnose?.(mixed(), position);
+    const diagnosed = names();
+    const before = tf.memory().numTensors;
+    objective.walkDiagnostics?.(mixed(), position);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(names()).toEqual(diagnosed);
+    objective.walkDiagnostics?.(batch([TEXT]), position);
+    expect(names()).toEqual([]);
+    run.mockRestore();
   });
 });
 

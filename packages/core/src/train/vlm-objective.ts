@@ -7,7 +7,7 @@ import { normalisePatchWeights } from "../losses/patch-weights.js";
 import type { Observed, VisualRows } from "../models/interfaces.js";
 import { ParameterSet } from "../parameters.js";
 import { centredGram, ratioName, visualDiagnostics } from "./diagnostics.js";
-import { nearestTokens } from "./nearest-tokens.js";
+import { nearestTokens, walkNearestTokens } from "./nearest-tokens.js";
 import type { Counts, LossPart, Objective, StepPosition } from "./objective.js";
 import { untaped } from "./untaped.js";
 import { samplesWithImage, type VlmBatch, visualSpans } from "./vlm-batch.js";
@@ -49,6 +49,7 @@ export function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmB
     count: ({ packed }): Counts => ({ tokens: supervisedTokens(packed), samples: samplesWithImage(packed) }),
     parts: run,
     diagnose: (batch, position) => diagnose(batch, { weights, options, position }),
+    walkDiagnostics: (batch, position) => walkDiagnostics(batch, { weights, options, position }),
   };
 }
 
@@ -94,11 +95,10 @@ type Measured = {
 async function diagnose(batch: VlmBatch, call: DiagnoseCall): Promise<Readonly<Record<string, number>>> {
   const { packed, words } = batch;
   if (packed.images.length === 0) return {};
-  const { language, supervision = {}, decode } = call.options;
+  const { language, decode } = call.options;
   const names: { name: string; weight: number }[] = [];
   const measured = untaped((): Measured => measure(batch, call, names));
-  const matchedWith = supervision.vocabulary === "head" ? language.head.weight : language.vocabulary;
-  const matches = await nearestTokens(measured.initial, matchedWith);
+  const matches = await nearestTokens(measured.initial, matchedWith(call));
   const host = await readBack(measured);
   const counts = { tokens: supervisedTokens(packed), samples: samplesWithImage(packed) };
   return {
@@ -116,6 +116,20 @@ async function diagnose(batch: VlmBatch, call: DiagnoseCall): Promise<Readonly<R
     normVocabulary: host.normVocabulary[0] as number,
     ...lossRatios(names, host.sums, counts),
   };
+}
+
+/** What {@link diagnose} runs on the device. */
+function walkDiagnostics(batch: VlmBatch, call: DiagnoseCall): void {
+  if (batch.packed.images.length === 0) return;
+  untaped(() => {
+    const { initial } = measure(batch, call, []);
+    walkNearestTokens(initial, matchedWith(call));
+  });
+}
+
+/** The vocabulary whose words visual rows are matched with. */
+function matchedWith({ options: { language, supervision = {} } }: DiagnoseCall): tf.Tensor2D {
+  return supervision.vocabulary === "head" ? language.head.weight : language.vocabulary;
 }
 
 function measure(
