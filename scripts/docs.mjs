@@ -22,6 +22,7 @@ import {
   templateTable,
 } from "./docs-tables.mjs";
 import { kernelTargets, stepTargets } from "./docs-targets.mjs";
+import { webgpuTable } from "./docs-webgpu.mjs";
 import { root } from "./steps.mjs";
 
 /** Files with generated blocks: `<!-- generated: name -->` to `<!-- /generated -->`. */
@@ -71,6 +72,7 @@ export function renderDocuments({ core, data, recipes, cuda }) {
     "generation beside llama.cpp": () => generationTable(results),
     "products beside JavaScript engines": () => javascriptTable(results),
     "cost growth": () => growthTables(results),
+    "WebGPU beside stock operations": () => webgpuTable(results),
     roofline: () => rooflineTable(results),
     "cost of BASIC": () => overheadTable(results),
     library: () => example("library.mjs", "js"),

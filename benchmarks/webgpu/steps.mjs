@@ -20,13 +20,23 @@ const SAMPLE = 32;
 const PATCHES = 16;
 const FEATURES = 128;
 
-export function openLanguageStep() {
-  const objective = createLanguageObjective(createDecoder(decoderConfig(SIZES)));
-  const packed = pack(2, false);
-  return { title: `training step/${TITLE}/R=${packed.ids.length}`, run: runner(objective, { packed }) };
+/** `name`: as a filter finds them. */
+export const stepCases = [
+  { step: openMultimodalStep, name: "multimodal-step", title: `multimodal step/${TITLE}/R=${2 * SAMPLE}` },
+  { step: openLanguageStep, name: "language-step", title: `training step/${TITLE}/R=${2 * SAMPLE}` },
+];
+
+/** @returns `run`, as of a kernel case: the step gives the norm of its gradient. */
+export function openStep({ step }) {
+  return { run: { "training step": step() } };
 }
 
-export function openMultimodalStep() {
+function openLanguageStep() {
+  const objective = createLanguageObjective(createDecoder(decoderConfig(SIZES)));
+  return runner(objective, { packed: pack(2, false) });
+}
+
+function openMultimodalStep() {
   const projector = createProjector("mlp2x_gelu", { features: FEATURES, width: SIZES.width, seed: 1 });
   const losses = [
     { loss: createDirectionLoss(), weightAt: () => 0.05 },
@@ -45,7 +55,7 @@ export function openMultimodalStep() {
     ],
   };
   const batch = { packed, visual, sampleIds: ["a", "b"] };
-  return { title: `multimodal step/${TITLE}/R=${packed.ids.length}`, run: runner(objective, batch) };
+  return runner(objective, batch);
 }
 
 /** Samples of equal length; a picture follows the first token. */
@@ -78,7 +88,9 @@ function runner(objective, batch) {
   const input = { objective, batches: [batch], position, reduction: "global", collective: singleProcess };
   return async () => {
     const outcome = await trainStep(input, optimizer, 1);
-    await outcome.norm.data();
+    const norm = outcome.norm.clone();
     disposeStep(outcome);
+    await norm.data();
+    return [norm];
   };
 }

@@ -40,6 +40,21 @@ declare class BufferPool {
     /** Largest `numBytesAllocated` so far. */
     peakBytes: number;
     constructor({ device, failure, idleBytes }: PoolOptions);
+    /**
+     * Free bytes that are kept.
+     *
+     * @internal
+     */
+    get mostIdleBytes(): number;
+    /**
+     * All buffers; the free ones in the order in which they became free.
+     *
+     * @internal
+     */
+    buffers(): {
+        readonly used: readonly GPUBuffer[];
+        readonly free: readonly GPUBuffer[];
+    };
     /** Bytes of free buffers. */
     get idleBytes(): number;
     /** A buffer of at least `size` bytes, with arbitrary content. */
@@ -65,6 +80,8 @@ interface DeviceOptions {
     readonly powerPreference?: "high-performance" | "low-power";
     /** Upper bounds on limits that the device is asked for: to see how a recipe does on a smaller one. */
     readonly limits?: Partial<Limits>;
+    /** Asks for an adapter that can time programs, for `WebGpuBackend.deviceTimes`. Browsers round to 0.1 ms. Default false. */
+    readonly timestamps?: boolean;
 }
 /** A device and what it is called. */
 interface OpenedDevice {
@@ -98,6 +115,17 @@ interface Program<Read extends string = string, Write extends string = string, U
 /** Infers the names of a {@link Program}. */
 declare function defineProgram<Read extends string, Write extends string, Uniform extends string>(program: Program<Read, Write, Uniform>): Program<Read, Write, Uniform>;
 
+/** What tfjs asks its pipelines for, beside what they were made of. */
+interface ImaginaryPipeline {
+    readonly label: string;
+    readonly compute: {
+        readonly module: {
+            readonly code: string;
+        };
+        readonly entryPoint: string;
+    };
+}
+
 /** A compiled program and how its arrays are bound. */
 interface Pipeline {
     readonly pipeline: GPUComputePipeline;
@@ -109,6 +137,8 @@ declare class PipelineCache {
     constructor(device: GPUDevice, failure: Failure);
     /** Number of compiled programs. */
     get size(): number;
+    /** Whether a program is compiled. */
+    has({ name }: Program): boolean;
     /** The compiled program; compiles it first where nobody has. */
     get(program: Program): Pipeline;
     /**
@@ -117,12 +147,22 @@ declare class PipelineCache {
      * @throws BasicError `E_KERNEL_FAILED` for the first that does not compile.
      */
     prepare(programs: readonly Program[]): Promise<void>;
+    /**
+     * As {@link prepare}, for a program of tfjs, as an imaginary device noted it.
+     *
+     * @internal
+     */
+    prepareStock({ label, compute: { module, entryPoint } }: ImaginaryPipeline): Promise<GPUComputePipeline>;
 }
 
-/** Name of this backend in tfjs. Its own "webgpu" is the stock one. */
-declare const BACKEND_NAME = "basicwebgpu";
-type DataId = Parameters<WebGPUBackend["uploadToGPU"]>[0];
-type Values = tf.backend_util.BackendValues;
+/** Time that the device spent on the programs of one name. */
+interface KernelTime {
+    /** The program's name; of a program of tfjs `tfjs` and its class. */
+    readonly name: string;
+    readonly dispatches: number;
+    readonly milliseconds: number;
+}
+
 /** Part of a tensor's elements: `offset` must be on a multiple of 64, since bindings start at 256 bytes. */
 interface Part {
     readonly tensor: tf.TensorInfo;
@@ -141,6 +181,13 @@ interface Dispatch<Read extends string, Write extends string, Uniform extends st
     /** Workgroups along x, y, z. None along one of them: nothing runs. */
     readonly workgroups: readonly [number, number?, number?];
 }
+
+/** Name of this backend in tfjs. Its own "webgpu" is the stock one. */
+declare const BACKEND_NAME = "basicwebgpu";
+type DataId = tf.TensorInfo["dataId"];
+type Values = tf.backend_util.BackendValues;
+/** A call of tfjs's backend that runs one of its programs. */
+type StockRun = Parameters<WebGPUBackend["runWebGPUProgram"]>;
 /** tfjs's WebGPU backend on a device of our own, with a bounded pool of buffers and kernels of several outputs. */
 declare class WebGpuBackend extends WebGPUBackend {
     #private;
@@ -149,9 +196,7 @@ declare class WebGpuBackend extends WebGPUBackend {
     readonly pipelines: PipelineCache;
     readonly pool: BufferPool;
     readonly deviceName: string;
-    constructor({ device, info, name }: OpenedDevice, options?: {
-        readonly idleBytes?: number;
-    });
+    constructor({ device, info, name }: OpenedDevice, { prepare, ...options }?: Pick<StartOptions, "idleBytes" | "prepare" | "timestamps">);
     /** Dispatches of our own kernels so far. */
     get dispatches(): number;
     /** Buffers that are kept for values from the host, such as offsets and uniforms: at most 1024 of each. */
@@ -162,6 +207,8 @@ declare class WebGpuBackend extends WebGPUBackend {
     write(values: Values, shape: number[], dtype: tf.DataType): DataId;
     /** Takes values over from another backend. */
     move(dataId: DataId, values: Values, shape: number[], dtype: tf.DataType, refCount: number): void;
+    /** Gives the buffer back once no tensor has the data, or at once with `force`. Says whether it did. */
+    disposeData(dataId: DataId, force?: boolean): boolean;
     /** Gives a tensor its buffer, with its values where it has some. */
     uploadToGPU(dataId: DataId): void;
     /** @throws BasicError `E_SYNC_READ`, since WebGPU cannot. Texts and tensors without elements are on the host. */
@@ -172,8 +219,42 @@ declare class WebGpuBackend extends WebGPUBackend {
      * @throws BasicError what went wrong on the device since the last read: shader errors, no memory, a lost device.
      */
     read(dataId: DataId): Promise<Values>;
+    /**
+     * Bytes of buffers on the adapter, which does not say how many it could have. Undefined on a software adapter: its buffers
+     * lie in the process.
+     */
+    deviceMemory(): {
+        readonly usedBytes: number;
+    } | undefined;
+    /**
+     * Runs `body` without computing anything: tensors take buffers that are not there, starting from those that are free
+     * now. Values of tensors are 0 when they are read; what is made inside must be disposed inside.
+     *
+     * @param body - Gets a function that gives the bytes by which the pool would have grown so far.
+     * @returns Those bytes at the end.
+     * @throws BasicError `E_CONFIG` when tensors are left, which would go on without values.
+     */
+    rehearse(body: (grown: () => number) => Promise<void>): Promise<number>;
+    /**
+     * Compiles what `body` would run, kernels of our own and of tfjs, side by side and without holding up the caller. Does
+     * nothing where the backend was started without: see {@link StartOptions.prepare}.
+     *
+     * @param body - Computes nothing, as in {@link rehearse}. It ends before anything else has its turn.
+     * @param onCompile - Gets the number of kernels to compile; not called where all are there.
+     * @throws BasicError `E_KERNEL_FAILED` for the first that does not compile; what `rehearse` throws.
+     */
+    prepare(body: () => void, onCompile?: (kernels: number) => void): Promise<void>;
     /** Ends the device. What is read later fails. */
     dispose(): void;
+    /**
+     * Runs `body`, and gives the time that the device spent on each program of it, longest first, tfjs's among them. Each
+     * program then has a pass of its own, so the whole takes longer.
+     *
+     * @throws BasicError `E_CONFIG` where the backend was not started with `timestamps`; what went wrong on the device.
+     */
+    deviceTimes(body: () => unknown): Promise<readonly KernelTime[]>;
+    /** Runs a program of tfjs. */
+    runWebGPUProgram(...call: StockRun): tf.TensorInfo;
     /** A new float32 tensor with arbitrary content. */
     allocate(shape: readonly number[], dtype?: "float32" | "int32"): tf.TensorInfo;
     /** Whether another tensor has the same memory. */
@@ -196,6 +277,11 @@ interface StartOptions extends DeviceOptions {
     readonly gpu?: GPU;
     /** Bytes of free buffers that are kept for the next tensors. Default 1 GiB. */
     readonly idleBytes?: number;
+    /**
+     * Whether `train` compiles the kernels of a stage before its first step. Default true, but not on a software adapter, which
+     * compiles on the processors that wait for it.
+     */
+    readonly prepare?: boolean;
 }
 /**
  * Factor on every tolerance of the conformance suite and the recorded values: WGSL allows exp 3 + 2|x| units in the last
@@ -230,4 +316,4 @@ declare function start(options?: StartOptions): Promise<string>;
  */
 declare function probe(): Promise<string>;
 
-export { BACKEND_NAME, type Bindable, BufferPool, type DeviceOptions, type Dispatch, type ElementType, Failure, type HostArray, type LimitName, type Limits, type OpenedDevice, type Part, type Pipeline, PipelineCache, type PoolOptions, type Program, type StartOptions, type UniformType, WebGpuBackend, defineProgram, describe, probe, start, startedBackend, stop, toleranceFactor };
+export { BACKEND_NAME, type Bindable, BufferPool, type DeviceOptions, type Dispatch, type ElementType, Failure, type HostArray, type KernelTime, type LimitName, type Limits, type OpenedDevice, type Part, type Pipeline, PipelineCache, type PoolOptions, type Program, type StartOptions, type UniformType, WebGpuBackend, defineProgram, describe, probe, start, startedBackend, stop, toleranceFactor };

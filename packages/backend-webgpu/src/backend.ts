@@ -3,39 +3,22 @@ import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BufferPool } from "./device/buffer-pool.js";
-import { deviceLost, Failure, mebibytes, refusedCommand } from "./device/failure.js";
+import { bindingTooLarge, deviceLost, Failure, refusedCommand } from "./device/failure.js";
 import { HostData } from "./device/host-data.js";
 import type { OpenedDevice } from "./device/open.js";
 import { PipelineCache } from "./device/pipelines.js";
+import { alreadyRehearsing, type Place, Rehearsal, type StockPipelines } from "./device/rehearsal.js";
+import { type KernelTime, Timestamps } from "./device/timestamps.js";
+import { asWords, bytesOf, bytesOfArray, isNumeric } from "./device/words.js";
+import { type Bindable, type Dispatch, tensorOf } from "./dispatch.js";
 import { type Program, uniformBytes } from "./program.js";
+import type { StartOptions } from "./start.js";
 
 /** Name of this backend in tfjs. Its own "webgpu" is the stock one. */
 export const BACKEND_NAME = "basicwebgpu";
 
-type DataId = Parameters<WebGPUBackend["uploadToGPU"]>[0];
+type DataId = tf.TensorInfo["dataId"];
 type Values = tf.backend_util.BackendValues;
-
-/** Part of a tensor's elements: `offset` must be on a multiple of 64, since bindings start at 256 bytes. */
-export interface Part {
-  readonly tensor: tf.TensorInfo;
-  readonly offset: number;
-  readonly length: number;
-}
-
-/** Values that stay on the host until a kernel binds them, such as offsets. */
-export type HostArray = Int32Array | Uint32Array | Float32Array;
-
-/** What a shader array can be bound to. */
-export type Bindable = tf.TensorInfo | Part | HostArray;
-
-/** One run of a program. */
-export interface Dispatch<Read extends string, Write extends string, Uniform extends string> {
-  readonly reads: Readonly<Record<Read, Bindable>>;
-  readonly writes: Readonly<Record<Write, tf.TensorInfo | Part>>;
-  readonly uniforms: Readonly<Record<Uniform, number>>;
-  /** Workgroups along x, y, z. None along one of them: nothing runs. */
-  readonly workgroups: readonly [number, number?, number?];
-}
 
 /** Fields of tfjs's backend that its types hide: our commands go into the same encoder, in the order of the calls. */
 interface StockCommands {
@@ -44,7 +27,11 @@ interface StockCommands {
   dispatchCountInPass: number;
   readonly commandQueueOwnedIds: WeakSet<DataId>;
   readonly uniformPendingDisposal: GPUBuffer[];
+  pipelineCache: StockPipelines;
 }
+
+/** A call of tfjs's backend that runs one of its programs. */
+type StockRun = Parameters<WebGPUBackend["runWebGPUProgram"]>;
 
 /** Dispatches between two submits. */
 const BATCH = 32;
@@ -62,17 +49,28 @@ export class WebGpuBackend extends WebGPUBackend {
   readonly deviceName: string;
   #dispatches = 0;
   #closed = false;
-  readonly #constants: HostData;
-  readonly #uniforms: HostData;
+  readonly #software: boolean;
+  readonly #prepares: boolean;
+  readonly #timestamps: Timestamps | undefined;
+  /** The real device, or one on which nothing is computed. */
+  #place: Place;
 
-  constructor({ device, info, name }: OpenedDevice, options: { readonly idleBytes?: number } = {}) {
+  constructor(
+    { device, info, name }: OpenedDevice,
+    { prepare, ...options }: Pick<StartOptions, "idleBytes" | "prepare" | "timestamps"> = {},
+  ) {
     super(device, info);
+    const { timestamps = false, ...pool } = options;
     this.deviceName = name;
     this.pipelines = new PipelineCache(device, this.failure);
-    this.pool = new BufferPool({ device, failure: this.failure, ...options });
+    this.pool = new BufferPool({ device, failure: this.failure, ...pool });
+    if (timestamps) this.#timestamps = new Timestamps(device);
     this.bufferManager = this.pool as unknown as WebGPUBackend["bufferManager"];
-    this.#constants = this.#hostData(STORAGE);
-    this.#uniforms = this.#hostData(UNIFORM);
+    // The types of WebGPU are older.
+    this.#software = (info as { readonly isFallbackAdapter?: boolean }).isFallbackAdapter === true;
+    this.#prepares = prepare ?? !this.#software;
+    const [constants, uniforms] = [this.#hostData(STORAGE), this.#hostData(UNIFORM)];
+    this.#place = { device, pool: this.pool, constants, uniforms, stock: this.#commands.pipelineCache };
     device.addEventListener("uncapturederror", (event) => {
       event.preventDefault();
       this.failure.reportConsequence(refusedCommand((event as GPUUncapturedErrorEvent).error));
@@ -89,11 +87,15 @@ export class WebGpuBackend extends WebGPUBackend {
 
   /** Buffers that are kept for values from the host, such as offsets and uniforms: at most 1024 of each. */
   get hostBuffers(): number {
-    return this.#uniforms.size + this.#constants.size;
+    return this.#place.uniforms.size + this.#place.constants.size;
   }
 
   get #commands(): StockCommands {
     return this as unknown as StockCommands;
+  }
+
+  get #rehearsal(): Rehearsal | undefined {
+    return this.#place instanceof Rehearsal ? this.#place : undefined;
   }
 
   /** Kernels always run on the device: tfjs would compute small tensors in JavaScript. */
@@ -104,6 +106,7 @@ export class WebGpuBackend extends WebGPUBackend {
   /** Uploads at once: the caller may go on using its array. */
   override write(values: Values, shape: number[], dtype: tf.DataType): DataId {
     const dataId = super.write(values, shape, dtype);
+    this.#rehearsal?.made.add(dataId);
     this.#upload(dataId, values, dtype);
     return dataId;
   }
@@ -111,7 +114,15 @@ export class WebGpuBackend extends WebGPUBackend {
   /** Takes values over from another backend. */
   override move(dataId: DataId, values: Values, shape: number[], dtype: tf.DataType, refCount: number): void {
     super.move(dataId, values, shape, dtype, refCount);
+    this.#rehearsal?.made.add(dataId);
     this.#upload(dataId, values, dtype);
+  }
+
+  /** Gives the buffer back once no tensor has the data, or at once with `force`. Says whether it did. */
+  override disposeData(dataId: DataId, force = false): boolean {
+    const gone = super.disposeData(dataId, force);
+    if (gone) this.#rehearsal?.made.delete(dataId);
+    return gone;
   }
 
   /** Gives a tensor its buffer, with its values where it has some. */
@@ -119,7 +130,8 @@ export class WebGpuBackend extends WebGPUBackend {
     const record = this.tensorMap.get(dataId);
     if (record.resource !== undefined && record.resource !== null) return;
     const bytes = bytesOf(record.shape);
-    const buffer = this.pool.acquireBuffer(bytes, STORAGE);
+    const buffer = this.#place.pool.acquireBuffer(bytes, STORAGE);
+    this.#rehearsal?.lend(dataId, record.values);
     if (ArrayBuffer.isView(record.values) && bytes > 0) {
       this.#fill(buffer, asWords(record.values as Float32Array, record.dtype));
     }
@@ -162,7 +174,9 @@ export class WebGpuBackend extends WebGPUBackend {
   }
 
   async #readBuffer(source: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
-    const staging = this.pool.acquireBuffer(bytes, READBACK);
+    // A rehearsal may begin before the values are there.
+    const { pool } = this.#place;
+    const staging = pool.acquireBuffer(bytes, READBACK);
     this.ensureCommandEncoderReady();
     this.endComputePassEncoder();
     this.#commands.commandEncoder?.copyBufferToBuffer(source, 0, staging, 0, bytes);
@@ -172,21 +186,154 @@ export class WebGpuBackend extends WebGPUBackend {
       await this.failure.settle();
       return staging.getMappedRange(0, bytes).slice(0);
     } catch (error) {
-      // The cause is reported apart and says more than the failed mapping. Nobody but a lost device ends one early.
-      if (error instanceof Error && error.name === "AbortError") await this.device.lost;
-      await this.failure.settle();
-      throw error;
+      return await this.#throwCause(error);
     } finally {
       if (staging.mapState === "mapped") staging.unmap();
-      this.pool.releaseBuffer(staging);
+      pool.releaseBuffer(staging);
     }
+  }
+
+  /**
+   * Bytes of buffers on the adapter, which does not say how many it could have. Undefined on a software adapter: its buffers
+   * lie in the process.
+   */
+  deviceMemory(): { readonly usedBytes: number } | undefined {
+    return this.#software ? undefined : { usedBytes: this.pool.numBytesAllocated };
+  }
+
+  /**
+   * Runs `body` without computing anything: tensors take buffers that are not there, starting from those that are free
+   * now. Values of tensors are 0 when they are read; what is made inside must be disposed inside.
+   *
+   * @param body - Gets a function that gives the bytes by which the pool would have grown so far.
+   * @returns Those bytes at the end.
+   * @throws BasicError `E_CONFIG` when tensors are left, which would go on without values.
+   */
+  async rehearse(body: (grown: () => number) => Promise<void>): Promise<number> {
+    const { rehearsal, end } = this.#beginRehearsal();
+    const grown = () => rehearsal.pool.grown;
+    try {
+      await body(grown);
+    } finally {
+      end();
+    }
+    rehearsal.check();
+    return grown();
+  }
+
+  /**
+   * Compiles what `body` would run, kernels of our own and of tfjs, side by side and without holding up the caller. Does
+   * nothing where the backend was started without: see {@link StartOptions.prepare}.
+   *
+   * @param body - Computes nothing, as in {@link rehearse}. It ends before anything else has its turn.
+   * @param onCompile - Gets the number of kernels to compile; not called where all are there.
+   * @throws BasicError `E_KERNEL_FAILED` for the first that does not compile; what `rehearse` throws.
+   */
+  async prepare(body: () => void, onCompile?: (kernels: number) => void): Promise<void> {
+    if (!this.#prepares) return;
+    const { rehearsal, end } = this.#beginRehearsal();
+    try {
+      body();
+    } finally {
+      end();
+    }
+    rehearsal.check();
+    await rehearsal.compile(this.pipelines, this.#place.stock, onCompile);
+  }
+
+  #beginRehearsal(): { readonly rehearsal: Rehearsal; readonly end: () => void } {
+    const real = this.#place;
+    if (real instanceof Rehearsal) throw alreadyRehearsing();
+    // Buffers that wait for commands to be submitted go back first.
+    this.#goTo(real);
+    const rehearsal = new Rehearsal(real, this.failure);
+    this.#goTo(rehearsal);
+    const end = () => {
+      this.#goTo(real);
+      rehearsal.restore(real.pool, this.tensorMap);
+    };
+    return { rehearsal, end };
+  }
+
+  /** Submits the commands so far; those that follow go to another place. */
+  #goTo(place: Place): void {
+    this.ensureCommandEncoderReady();
+    this.endComputePassEncoder();
+    this.submitQueue();
+    this.#place = place;
+    this.device = place.device;
+    this.queue = place.device.queue;
+    this.bufferManager = place.pool as unknown as WebGPUBackend["bufferManager"];
+    this.#commands.pipelineCache = place.stock;
+  }
+
+  /** The cause of a failed mapping is reported apart and says more. Nobody but a lost device ends one early. */
+  async #throwCause(error: unknown): Promise<never> {
+    if (error instanceof Error && error.name === "AbortError") await this.device.lost;
+    await this.failure.settle();
+    throw error;
   }
 
   /** Ends the device. What is read later fails. */
   override dispose(): void {
     this.#closed = true;
+    this.#timestamps?.dispose();
     super.dispose();
     this.device.destroy();
+  }
+
+  /**
+   * Runs `body`, and gives the time that the device spent on each program of it, longest first, tfjs's among them. Each
+   * program then has a pass of its own, so the whole takes longer.
+   *
+   * @throws BasicError `E_CONFIG` where the backend was not started with `timestamps`; what went wrong on the device.
+   */
+  async deviceTimes(body: () => unknown): Promise<readonly KernelTime[]> {
+    const timestamps = this.#timestamps;
+    if (timestamps === undefined) throw withoutTimestamps();
+    timestamps.begin();
+    try {
+      await body();
+      this.#collectTimes(timestamps);
+      return await timestamps.end();
+    } catch (error) {
+      return await this.#throwCause(error);
+    } finally {
+      timestamps.recording = false;
+    }
+  }
+
+  #collectTimes(timestamps: Timestamps): void {
+    this.ensureCommandEncoderReady();
+    this.endComputePassEncoder();
+    const { commandEncoder } = this.#commands;
+    if (commandEncoder !== null) timestamps.resolve(commandEncoder);
+    this.submitQueue();
+    timestamps.collect();
+  }
+
+  /** Runs `encode` in a pass of its own where passes are timed. */
+  #timed<T>(name: string, encode: () => T): T {
+    const timestamps = this.#timestamps;
+    if (timestamps === undefined || !timestamps.recording) return encode();
+    if (timestamps.isFull) this.#collectTimes(timestamps);
+    this.ensureCommandEncoderReady();
+    this.endComputePassEncoder();
+    const commands = this.#commands;
+    const timestampWrites = timestamps.next(name);
+    commands.computePassEncoder = commands.commandEncoder?.beginComputePass({ timestampWrites }) ?? null;
+    const result = encode();
+    this.endComputePassEncoder();
+    return result;
+  }
+
+  /** Runs a program of tfjs. */
+  override runWebGPUProgram(...call: StockRun): tf.TensorInfo {
+    const [program] = call;
+    const run = () => super.runWebGPUProgram(...call);
+    // Without elements nothing is dispatched.
+    if (bytesOf(program.outputShape) === 0) return run();
+    return this.#timed(`tfjs ${program.constructor.name}`, run);
   }
 
   /** A new float32 tensor with arbitrary content. */
@@ -229,19 +376,19 @@ export class WebGpuBackend extends WebGPUBackend {
   ): void {
     this.failure.check();
     if (x * y * z === 0) return;
-    const { pipeline, layout } = this.pipelines.get(program);
+    const { pipeline, layout } = this.#rehearsal?.pipelineOf(program) ?? this.pipelines.get(program);
     const bound = [
       ...Object.keys(program.reads).map((name) => reads[name as Read]),
       ...Object.keys(program.writes).map((name) => writes[name as Write]),
     ];
     const resources = bound.map((value) => this.#binding(program.name, value));
     if (Object.keys(program.uniforms).length > 0) {
-      resources.push({ buffer: this.#uniforms.get(uniformBytes(program.uniforms, uniforms)) });
+      resources.push({ buffer: this.#place.uniforms.get(uniformBytes(program.uniforms, uniforms)) });
     }
     const entries = resources.map((resource, binding) => ({ binding, resource }));
     const group = this.device.createBindGroup({ layout, entries });
     this.#own(bound.flatMap((value) => (ArrayBuffer.isView(value) ? [] : [tensorOf(value)])));
-    this.#encode(pipeline, group, [x, y, z]);
+    this.#timed(program.name, () => this.#encode(pipeline, group, [x, y, z]));
   }
 
   #encode(
@@ -257,7 +404,7 @@ export class WebGpuBackend extends WebGPUBackend {
     pass?.setBindGroup(0, group);
     pass?.dispatchWorkgroups(x, y, z);
     commands.dispatchCountInPass++;
-    this.#dispatches++;
+    if (this.#rehearsal === undefined) this.#dispatches++;
     if (commands.dispatchCountInPass < BATCH) return;
     this.endComputePassEncoder();
     this.submitQueue();
@@ -269,7 +416,7 @@ export class WebGpuBackend extends WebGPUBackend {
   }
 
   #binding(kernel: string, value: Bindable): GPUBufferBinding {
-    if (ArrayBuffer.isView(value)) return { buffer: this.#constants.get(bytesOfArray(value)) };
+    if (ArrayBuffer.isView(value)) return { buffer: this.#place.constants.get(bytesOfArray(value)) };
     const buffer = this.#bufferOf(tensorOf(value));
     const part = "tensor" in value ? value : { offset: 0, length: tf.util.sizeFromShape(value.shape) };
     // A tensor without elements binds a few bytes that nobody looks at.
@@ -292,7 +439,7 @@ export class WebGpuBackend extends WebGPUBackend {
   #hostData(usage: GPUBufferUsageFlags): HostData {
     return new HostData({
       upload: (bytes) => {
-        const buffer = this.pool.acquireBuffer(bytes.length, usage);
+        const buffer = this.#place.pool.acquireBuffer(bytes.length, usage);
         this.#fill(buffer, bytes);
         return buffer;
       },
@@ -301,36 +448,10 @@ export class WebGpuBackend extends WebGPUBackend {
   }
 }
 
-function bindingTooLarge(kernel: string, needed: number, has: number): BasicError {
+function withoutTimestamps(): BasicError {
   return new BasicError(
-    "E_DEVICE_MEMORY",
-    `${kernel}: an array of ${mebibytes(needed)} does not fit in one binding: maxStorageBufferBindingSize of this ` +
-      `WebGPU device is ${mebibytes(has)}. Lower \`rowBudget\` or \`batchSize\` and raise \`accumulate\` by as much; where the ` +
-      "array is a weight, store it packed (bf16, q8_0) or take a smaller model.",
+    "E_CONFIG",
+    `The backend "${BACKEND_NAME}" does not record device times. Start it with start({ timestamps: true }), before any other ` +
+      "call of start() in this process.",
   );
-}
-
-function tensorOf(value: tf.TensorInfo | Part): tf.TensorInfo {
-  return "tensor" in value ? value.tensor : value;
-}
-
-function isNumeric(dtype: tf.DataType): dtype is "float32" | "int32" | "bool" {
-  return dtype === "float32" || dtype === "int32" || dtype === "bool";
-}
-
-function bytesOf(shape: readonly number[]): number {
-  return 4 * shape.reduce((product, size) => product * size, 1);
-}
-
-function bytesOfArray({ buffer, byteOffset, byteLength }: HostArray): Uint8Array {
-  return new Uint8Array(buffer, byteOffset, byteLength);
-}
-
-/** Four bytes an element, whatever the array that tfjs hands over. */
-function asWords(
-  values: Float32Array | Int32Array | Uint8Array,
-  dtype: tf.DataType,
-): Float32Array | Int32Array {
-  if (dtype === "float32") return values instanceof Float32Array ? values : Float32Array.from(values);
-  return values instanceof Int32Array ? values : Int32Array.from(values);
 }

@@ -1,18 +1,13 @@
 import { probeOn, type StartOptions, startOn } from "./start.js";
 
-export {
-  BACKEND_NAME,
-  type Bindable,
-  type Dispatch,
-  type HostArray,
-  type Part,
-  WebGpuBackend,
-} from "./backend.js";
+export { BACKEND_NAME, WebGpuBackend } from "./backend.js";
 export type { BufferPool, PoolOptions } from "./device/buffer-pool.js";
 export type { Failure } from "./device/failure.js";
 export type { LimitName, Limits } from "./device/limits.js";
 export type { DeviceOptions, OpenedDevice } from "./device/open.js";
 export type { Pipeline, PipelineCache } from "./device/pipelines.js";
+export type { KernelTime } from "./device/timestamps.js";
+export type { Bindable, Dispatch, HostArray, Part } from "./dispatch.js";
 export { defineProgram, type ElementType, type Program, type UniformType } from "./program.js";
 export { describe, type StartOptions, startedBackend, stop, toleranceFactor } from "./start.js";
 

@@ -12,6 +12,11 @@ export interface StartOptions extends DeviceOptions {
   readonly gpu?: GPU;
   /** Bytes of free buffers that are kept for the next tensors. Default 1 GiB. */
   readonly idleBytes?: number;
+  /**
+   * Whether `train` compiles the kernels of a stage before its first step. Default true, but not on a software adapter, which
+   * compiles on the processors that wait for it.
+   */
+  readonly prepare?: boolean;
 }
 
 /**
@@ -25,13 +30,17 @@ let running: WebGpuBackend | undefined;
 /** Opens a device and makes this backend the current one of tfjs, unless it runs already; gives its tfjs name. */
 export async function startOn(
   findGpu: () => Promise<GPU | undefined>,
-  { gpu, idleBytes, ...options }: StartOptions,
+  { gpu, idleBytes, prepare, ...options }: StartOptions,
 ): Promise<string> {
   if (running === undefined) {
     const found = gpu ?? (await findGpu());
     const opened = await openDevice(found, options);
-    const pool = idleBytes === undefined ? {} : { idleBytes };
-    running = withNavigator(found, () => new WebGpuBackend(opened, pool));
+    const settings = {
+      timestamps: options.timestamps === true,
+      ...(idleBytes !== undefined && { idleBytes }),
+      ...(prepare !== undefined && { prepare }),
+    };
+    running = withNavigator(found, () => new WebGpuBackend(opened, settings));
     register(running);
   }
   if (!(await tf.setBackend(BACKEND_NAME))) {

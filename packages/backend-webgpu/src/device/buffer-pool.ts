@@ -42,6 +42,24 @@ export class BufferPool {
     this.#idleBytes = idleBytes;
   }
 
+  /**
+   * Free bytes that are kept.
+   *
+   * @internal
+   */
+  get mostIdleBytes(): number {
+    return this.#idleBytes;
+  }
+
+  /**
+   * All buffers; the free ones in the order in which they became free.
+   *
+   * @internal
+   */
+  buffers(): { readonly used: readonly GPUBuffer[]; readonly free: readonly GPUBuffer[] } {
+    return { used: [...this.#used], free: [...this.#free] };
+  }
+
   /** Bytes of free buffers. */
   get idleBytes(): number {
     return this.numBytesAllocated - this.numBytesUsed;

@@ -18,7 +18,8 @@ export async function openDawn(): Promise<GPU> {
     for (const [name, value] of Object.entries(globals)) {
       if (!(name in globalThis)) Reflect.set(globalThis, name, value);
     }
-    opened = create([]) as unknown as GPU;
+    // Dawn rounds timestamps to 0.1 ms, as a browser must: more than many kernels take.
+    opened = create(["disable-dawn-features=timestamp_quantization"]) as unknown as GPU;
     return opened;
   } catch (cause) {
     throw new BasicError(

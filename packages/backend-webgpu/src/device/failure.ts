@@ -90,6 +90,16 @@ export function outOfMemory(bytes: number, allocated: number, message: string): 
   );
 }
 
+/** No kernel can see so large an array at once. */
+export function bindingTooLarge(kernel: string, needed: number, has: number): BasicError {
+  return new BasicError(
+    "E_DEVICE_MEMORY",
+    `${kernel}: an array of ${mebibytes(needed)} does not fit in one binding: maxStorageBufferBindingSize of this ` +
+      `WebGPU device is ${mebibytes(has)}. Lower \`rowBudget\` or \`batchSize\` and raise \`accumulate\` by as much; where the ` +
+      "array is a weight, store it packed (bf16, q8_0) or take a smaller model.",
+  );
+}
+
 /** `1.5 MiB`. */
 export function mebibytes(bytes: number): string {
   return `${Number((bytes / 2 ** 20).toFixed(1))} MiB`;

@@ -33,6 +33,16 @@ export class HostData {
     return this.#entries.size;
   }
 
+  /** One that knows the same values, in other buffers. What happens to it does not happen to this one. */
+  twin(bufferOf: (buffer: GPUBuffer) => GPUBuffer): HostData {
+    const twin = new HostData(this.#buffers);
+    twin.#bytes = this.#bytes;
+    for (const [key, { bytes, buffer }] of this.#entries) {
+      twin.#entries.set(key, { bytes, buffer: bufferOf(buffer) });
+    }
+    return twin;
+  }
+
   /** A buffer with these bytes. It is never written again. */
   get(bytes: Uint8Array): GPUBuffer {
     const key = keyOf(bytes);

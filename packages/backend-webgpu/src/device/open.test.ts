@@ -47,4 +47,14 @@ describe("openDevice", () => {
       `[BasicError: The WebGPU adapter "acme one" gave no device: too many devices. Close other programs that use the GPU, update its driver, or use the backend "cpu". [E_BACKEND_START]]`,
     );
   });
+
+  it("says that an adapter cannot time kernels", async () => {
+    const adapter = { info: card, limits, features: new Set(), requestDevice: async () => ({}) };
+    await expect(
+      openDevice(fakeGpu(adapter), { timestamps: true }),
+    ).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: The WebGPU adapter "acme one" cannot time kernels: it does not have the feature timestamp-query, which the option \`timestamps\` needs. Leave the option out, or use another adapter or a newer driver. [E_BACKEND_START]]`,
+    );
+    expect(await openDevice(fakeGpu(adapter))).toMatchObject({ name: "acme one" });
+  });
 });

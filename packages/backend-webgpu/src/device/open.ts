@@ -11,6 +11,8 @@ export interface DeviceOptions {
   readonly powerPreference?: "high-performance" | "low-power";
   /** Upper bounds on limits that the device is asked for: to see how a recipe does on a smaller one. */
   readonly limits?: Partial<Limits>;
+  /** Asks for an adapter that can time programs, for `WebGpuBackend.deviceTimes`. Browsers round to 0.1 ms. Default false. */
+  readonly timestamps?: boolean;
 }
 
 /** A device and what it is called. */
@@ -24,14 +26,16 @@ export interface OpenedDevice {
 /**
  * A device of our own: with the abilities above and all of the limits that the adapter has.
  *
- * @throws BasicError `E_BACKEND_START` without an adapter, with too small a one, or when it gives no device.
+ * @throws BasicError `E_BACKEND_START` without an adapter, with one that is too small or cannot time what it is to time, or
+ *   when it gives no device.
  */
 export async function openDevice(gpu: GPU | undefined, options: DeviceOptions = {}): Promise<OpenedDevice> {
-  const { powerPreference = "high-performance", limits } = options;
+  const { powerPreference = "high-performance", limits, timestamps = false } = options;
   const adapter = gpu === undefined ? null : await gpu.requestAdapter({ powerPreference });
   if (gpu === undefined || adapter === null) throw noAdapter(gpu !== undefined);
   const { info } = adapter as GPUAdapter & { readonly info: GPUAdapterInfo };
   const name = nameOf(info);
+  if (timestamps && !adapter.features.has("timestamp-query")) throw noTimestamps(name);
   const requiredLimits = limitsToRequest(name, adapter.limits as unknown as Limits, limits);
   const requiredFeatures = FEATURES.filter((feature) => adapter.features.has(feature)) as GPUFeatureName[];
   try {
@@ -52,6 +56,14 @@ function noAdapter(hasWebGpu: boolean): BasicError {
     ? "WebGPU finds no adapter: this machine has no GPU with a driver for Vulkan, Metal or Direct3D 12 that it may use"
     : "There is no WebGPU here: navigator.gpu is undefined. It needs a current browser, and a secure page (https or localhost)";
   return new BasicError("E_BACKEND_START", `${what}. Use the backend "cpu", which runs everywhere.`);
+}
+
+function noTimestamps(name: string): BasicError {
+  return new BasicError(
+    "E_BACKEND_START",
+    `The WebGPU adapter "${name}" cannot time kernels: it does not have the feature timestamp-query, which the option ` +
+      "`timestamps` needs. Leave the option out, or use another adapter or a newer driver.",
+  );
 }
 
 function nameOf(info: GPUAdapterInfo): string {

@@ -2,11 +2,24 @@ import { BasicError } from "@basic-mllm/core";
 
 import { type Program, wgslOf } from "../program.js";
 import type { Failure } from "./failure.js";
+import type { ImaginaryPipeline } from "./imaginary-device.js";
 
 /** A compiled program and how its arrays are bound. */
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
   readonly layout: GPUBindGroupLayout;
+}
+
+/** A shader's text, under the name that an error gives it. */
+interface Shader {
+  readonly name: string;
+  readonly code: string;
+}
+
+/** What a pipeline is made of, beside the module of its shader. */
+interface Wanted extends Shader {
+  readonly layout: GPUPipelineLayout | "auto";
+  readonly entryPoint: string;
 }
 
 /** Lines of WGSL that an error shows before and after the one it is about. */
@@ -30,20 +43,23 @@ export class PipelineCache {
     return this.#compiled.size;
   }
 
+  /** Whether a program is compiled. */
+  has({ name }: Program): boolean {
+    return this.#compiled.has(name);
+  }
+
   /** The compiled program; compiles it first where nobody has. */
   get(program: Program): Pipeline {
     const known = this.#compiled.get(program.name);
     if (known !== undefined) return known;
     const layout = this.#layoutOf(program);
+    const wanted = this.#wanted(program, layout);
     const compile = () => {
-      const module = this.#moduleOf(program);
-      return {
-        module,
-        pipeline: this.#device.createComputePipeline(this.#descriptor(program, layout, module)),
-      };
+      const module = this.#moduleOf(wanted);
+      return { module, pipeline: this.#device.createComputePipeline(descriptorOf(wanted, module)) };
     };
     const { pipeline } = this.#failure.watch(this.#device, "validation", compile, ({ message }, made) =>
-      shaderError(program, message, made?.module),
+      shaderError(wanted, message, made?.module),
     );
     const compiled = { pipeline, layout };
     this.#compiled.set(program.name, compiled);
@@ -69,26 +85,39 @@ export class PipelineCache {
 
   async #compileAsync(program: Program): Promise<void> {
     const layout = this.#layoutOf(program);
+    const pipeline = await this.#pipelineOf(this.#wanted(program, layout));
+    this.#compiled.set(program.name, { pipeline, layout });
+  }
+
+  /**
+   * As {@link prepare}, for a program of tfjs, as an imaginary device noted it.
+   *
+   * @internal
+   */
+  prepareStock({ label, compute: { module, entryPoint } }: ImaginaryPipeline): Promise<GPUComputePipeline> {
+    return this.#pipelineOf({ name: label, code: module.code, layout: "auto", entryPoint });
+  }
+
+  async #pipelineOf(wanted: Wanted): Promise<GPUComputePipeline> {
     this.#device.pushErrorScope("validation");
-    const module = this.#moduleOf(program);
+    const module = this.#moduleOf(wanted);
     const scope = this.#device.popErrorScope();
-    const compiled = this.#device.createComputePipelineAsync(this.#descriptor(program, layout, module));
+    const compiled = this.#device.createComputePipelineAsync(descriptorOf(wanted, module));
     const [pipeline, error] = await Promise.all([compiled.catch((reason: Error) => reason), scope]);
     const failed = pipeline instanceof Error ? pipeline : error;
-    if (failed !== null) throw await shaderError(program, failed.message, module);
-    this.#compiled.set(program.name, { pipeline: pipeline as GPUComputePipeline, layout });
+    // A lost device compiles nothing.
+    if (failed !== null) await this.#failure.settle();
+    if (failed !== null) throw await shaderError(wanted, failed.message, module);
+    return pipeline as GPUComputePipeline;
   }
 
-  #moduleOf(program: Program): GPUShaderModule {
-    return this.#device.createShaderModule({ label: program.name, code: wgslOf(program) });
+  #moduleOf({ name, code }: Shader): GPUShaderModule {
+    return this.#device.createShaderModule({ label: name, code });
   }
 
-  #descriptor(program: Program, layout: GPUBindGroupLayout, module: GPUShaderModule) {
-    return {
-      label: program.name,
-      layout: this.#device.createPipelineLayout({ bindGroupLayouts: [layout] }),
-      compute: { module, entryPoint: "main" },
-    };
+  #wanted(program: Program, own: GPUBindGroupLayout): Wanted {
+    const layout = this.#device.createPipelineLayout({ bindGroupLayouts: [own] });
+    return { name: program.name, code: wgslOf(program), layout, entryPoint: "main" };
   }
 
   /** Programs with as many arrays of each kind share a layout. */
@@ -113,21 +142,25 @@ export class PipelineCache {
   }
 }
 
+function descriptorOf({ name, layout, entryPoint }: Wanted, module: GPUShaderModule) {
+  return { label: name, layout, compute: { module, entryPoint } };
+}
+
 /** What the compiler said about a program, with the lines that it said it of. */
 async function shaderError(
-  program: Program,
+  { name, code }: Shader,
   message: string,
   module: GPUShaderModule | undefined,
 ): Promise<BasicError> {
   const info = await module?.getCompilationInfo();
   const first = info?.messages.find(({ type }) => type === "error");
-  const lines = wgslOf(program).split("\n");
+  const lines = code.split("\n");
   const text = (first?.message ?? message).trim();
   const at = first === undefined || first.lineNum === 0 ? undefined : first.lineNum;
   const where = at === undefined ? "" : ` at line ${at}`;
   return new BasicError(
     "E_KERNEL_FAILED",
-    `The shader of the kernel "${program.name}" does not compile on this adapter${where}: ${text}\n` +
+    `The shader of the kernel "${name}" does not compile on this adapter${where}: ${text}\n` +
       `${numbered(lines, at)}\nReport this with the name of the adapter, or use the backend "cpu".`,
   );
 }

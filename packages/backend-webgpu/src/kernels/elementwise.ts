@@ -3,7 +3,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { WebGpuBackend } from "../backend.js";
 import { spread } from "./implement.js";
 import { mainOfGroups } from "./main.wgsl.js";
-import { sizeOf } from "./parts.js";
+import { type Run, sizeOf } from "./parts.js";
 
 const THREADS = 64;
 /** Elements of one workgroup: 4 a thread. */
@@ -26,4 +26,9 @@ export function overElements({ shape }: tf.TensorInfo, backend: WebGpuBackend) {
 /** As {@link overElements}, for so many elements. */
 export function overCount(count: number, backend: WebGpuBackend) {
   return { uniforms: { count }, workgroups: spread(Math.ceil(count / PER_GROUP), backend) };
+}
+
+/** What a run consists of: vectors of four where it is whole ones. */
+export function vectorsOf({ count }: Run): { readonly element: "f32" | "vec4<f32>"; readonly count: number } {
+  return count % 4 === 0 ? { element: "vec4<f32>", count: count / 4 } : { element: "f32", count };
 }

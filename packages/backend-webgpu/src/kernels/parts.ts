@@ -1,6 +1,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 
-import type { Part, WebGpuBackend } from "../backend.js";
+import type { WebGpuBackend } from "../backend.js";
+import type { Part } from "../dispatch.js";
 
 /** Bindings start at multiples of 256 bytes. */
 const ALIGNED = 64;

@@ -1,3 +1,6 @@
+// Activations on WebGPU.
+// v1  four elements a thread: 0.27 plain, 0.18 plain backward, 0.62 gated, 0.29 gated backward of the time of stock operations  <- used
+// R=128/D=1536, gelu; R=128/D=1536 on SwiftShader: benchmarks/results/webgpu.jsonl.
 import type { ActivationKind } from "@basic-mllm/core";
 
 /** `1 / (1 + e^-x)`; exp of more than 88 would be infinite. */

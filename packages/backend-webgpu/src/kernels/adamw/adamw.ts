@@ -3,7 +3,8 @@
 import { type AdamwAttrs, adamw, type MomentStorage } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 
-import type { Part, WebGpuBackend } from "../../backend.js";
+import type { WebGpuBackend } from "../../backend.js";
+import type { Part } from "../../dispatch.js";
 import { defineProgram } from "../../program.js";
 import { implementInPlace, spread } from "../implement.js";
 import { elementRuns, elementsOf, type Run } from "../parts.js";

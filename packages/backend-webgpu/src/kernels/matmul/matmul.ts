@@ -1,7 +1,8 @@
 import type { FusedActivation, Storage } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 
-import type { Bindable, Part, WebGpuBackend } from "../../backend.js";
+import type { WebGpuBackend } from "../../backend.js";
+import type { Bindable, Part } from "../../dispatch.js";
 import { defineProgram } from "../../program.js";
 import { matmulCode } from "./matmul.wgsl.js";
 
@@ -20,9 +21,14 @@ export interface Product {
   readonly accumulate: boolean;
 }
 
-/** Rows of the result that a thread computes: 4, or 1 where there are few. */
+/** How a workgroup of 256 threads cuts the result. */
 export interface Tile {
+  readonly rowThreads: number;
+  readonly columnThreads: number;
+  /** Rows that a thread computes, of 4 columns. */
   readonly perThread: 1 | 4;
+  /** Steps of K that are in the workgroup's memory at a time. */
+  readonly depth: number;
 }
 
 /** Operands of a product. */
@@ -39,11 +45,20 @@ export interface Operands {
 
 const PLAIN: Product = { layout: "nt", storage: "f32", bias: false, activation: "none", accumulate: false };
 
-/** Up to so many rows, most of a large tile would be idle. */
-const FEW_ROWS = 32;
+const LARGE: Tile = { rowThreads: 16, columnThreads: 16, perThread: 4, depth: 16 };
+const FEW_ROWS: Tile = { ...LARGE, perThread: 1 };
+const WIDE: Tile = { rowThreads: 4, columnThreads: 64, perThread: 4, depth: 8 };
 
-/** Columns of a tile. */
-const COLUMNS = 64;
+/** Up to so many rows, most of a large tile would be idle. */
+const FEW = 32;
+
+/** From so many columns on, three quarters of a wide tile have work at least. */
+const MANY = 512;
+
+function tileFor(rows: number, columns: number): Tile {
+  if (rows > FEW) return LARGE;
+  return columns < MANY ? FEW_ROWS : WIDE;
+}
 
 /** Adds a matrix product to the commands: see {@link Product}. */
 export function multiply(
@@ -52,12 +67,13 @@ export function multiply(
   { left, weight, bias, result, rows, columns, depth }: Operands,
 ): void {
   const product = { ...PLAIN, ...what, bias: bias !== undefined };
-  const tile: Tile = { perThread: rows <= FEW_ROWS ? 1 : 4 };
+  const tile = tileFor(rows, columns);
+  const { rowThreads, columnThreads, perThread } = tile;
   backend.dispatch(matmulProgram(product, tile), {
     reads: { left, weight, ...(bias !== undefined && { bias }) },
     writes: { result },
     uniforms: { rows, columns, depth },
-    workgroups: [Math.ceil(columns / COLUMNS), Math.ceil(rows / (tile.perThread * 16))],
+    workgroups: [Math.ceil(columns / (4 * columnThreads)), Math.ceil(rows / (perThread * rowThreads))],
   });
 }
 
@@ -70,7 +86,7 @@ export function matmulProgram(product: Product, tile: Tile) {
     bias && "bias",
     activation,
     accumulate && "accumulate",
-    `x${tile.perThread}`,
+    `${tile.rowThreads * tile.perThread}x${4 * tile.columnThreads}`,
   ];
   return defineProgram<string, string, string>({
     name: `matmul ${words.filter(Boolean).join(" ")}`,

@@ -1,3 +1,6 @@
+// Norms on WebGPU.
+// v1  64 threads a row: 0.59 RMS, 0.12 RMS backward, 0.62 layer, 0.10 layer backward of the time of stock operations  <- used
+// R=128/D=576 on SwiftShader: benchmarks/results/webgpu.jsonl.
 import { mainOfGroups } from "../main.wgsl.js";
 import { groupReductions } from "../reduce.wgsl.js";
 

@@ -1,3 +1,6 @@
+// Rotary positions on WebGPU.
+// v1  four heads a thread: 0.21 of the time of stock operations  <- used
+// R=128/H=9/w=64 on SwiftShader: benchmarks/results/webgpu.jsonl.
 import { forEachElement } from "../elementwise.js";
 
 /** Heads that a thread turns by the same angle. */

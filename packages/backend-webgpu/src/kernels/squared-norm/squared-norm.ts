@@ -3,7 +3,8 @@
 import { squaredNorm } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 
-import type { Part, WebGpuBackend } from "../../backend.js";
+import type { WebGpuBackend } from "../../backend.js";
+import type { Part } from "../../dispatch.js";
 import { defineProgram, type UniformType } from "../../program.js";
 import { implement, spread } from "../implement.js";
 import { elementRuns, elementsOf } from "../parts.js";

@@ -3,7 +3,8 @@
 
 import type * as tf from "@tensorflow/tfjs-core";
 
-import type { Bindable, Part, WebGpuBackend } from "../../backend.js";
+import type { WebGpuBackend } from "../../backend.js";
+import type { Bindable, Part } from "../../dispatch.js";
 import { defineProgram } from "../../program.js";
 import { overCount } from "../elementwise.js";
 import { multiply } from "../matmul/matmul.js";
