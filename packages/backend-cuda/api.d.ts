@@ -72,8 +72,11 @@ declare class Driver {
     #private;
     readonly api: Foreign<DriverFunction>;
     readonly path: string;
-    /** @throws Error where the library is missing, or lacks a function. */
-    constructor(path: string);
+    /**
+     * @param api - Functions to call instead of the library's.
+     * @throws Error where the library is missing, or lacks a function.
+     */
+    constructor(path: string, api?: Readonly<Record<"cuInit" | "cuDriverGetVersion" | "cuGetErrorName" | "cuDeviceGetCount" | "cuDeviceGet" | "cuDeviceGetName" | "cuDeviceTotalMem" | "cuDeviceGetAttribute" | "cuDeviceGetDefaultMemPool" | "cuDevicePrimaryCtxRetain" | "cuDevicePrimaryCtxRelease" | "cuCtxSetCurrent" | "cuMemGetInfo" | "cuMemAlloc" | "cuMemFree" | "cuMemAllocAsync" | "cuMemFreeAsync" | "cuMemPoolSetAttribute" | "cuMemPoolTrimTo" | "cuMemHostAlloc" | "cuMemFreeHost" | "cuMemcpyHtoDAsync" | "cuMemcpyDtoHAsync" | "cuMemcpyDtoDAsync" | "cuMemsetD32Async" | "cuStreamCreate" | "cuStreamDestroy" | "cuStreamSynchronize" | "cuEventCreate" | "cuEventRecord" | "cuEventQuery" | "cuEventSynchronize" | "cuEventDestroy" | "cuModuleLoadDataEx" | "cuModuleUnload" | "cuModuleGetFunction" | "cuFuncGetAttribute" | "cuFuncSetAttribute" | "cuLaunchKernel", ForeignFunction>>);
     /** @throws DriverError for any answer but success. */
     call(name: DriverFunction, ...args: readonly ForeignArgument[]): void;
     /** Calls a function whose first parameter is where it writes a handle or an address. */
@@ -127,6 +130,27 @@ declare class Session {
     close(): void;
 }
 
+/** What a launch does at least: the roofline of the kernel. */
+interface Work {
+    /** Bytes between the device's memory and its caches. */
+    readonly bytes: number;
+    /** Floating-point operations. */
+    readonly flops: number;
+}
+/** A launch, or what else is enqueued, of a rehearsal. */
+interface RehearsedWork extends Work {
+    /** Of the program; `product nt`, `copy`, `fill`. */
+    readonly name: string;
+    /** What computes it: CUDA cores, cuBLASLt, or the driver by itself. */
+    readonly kind: "kernel" | "product" | "memory";
+    /** Rows, columns and depth of a product. */
+    readonly shape?: readonly [rows: number, columns: number, depth: number];
+}
+/** Elements of four bytes that an argument points to. */
+declare function countOf(pointer: Pointer): number;
+/** Bytes that arguments point to, each of them once. */
+declare function bytesOf(...pointers: readonly Pointer[]): number;
+
 /** Type of a kernel's parameter. Pointers are to the first element of a tensor, or of an array from the host. */
 type ParameterType = "pointer" | "i32" | "u32" | "i64" | "f32";
 /** One kernel of a CUDA source, with what is fixed when it is compiled. */
@@ -145,6 +169,13 @@ interface Program<Params extends Parameters = Parameters> {
     readonly block: number | readonly [number, number?, number?];
     /** Bytes of dynamic shared memory, unless the dispatch says otherwise. */
     readonly sharedBytes?: number;
+    /**
+     * What a launch does, as the kernel's source says it: for rooflines.
+     *
+     * @param args - Of the launch.
+     * @param grid - Its blocks along x, y and z.
+     */
+    work(args: Arguments<Params>, grid: readonly [number, number, number]): Work;
 }
 /** Names and types, in order. */
 type Parameters = Readonly<Record<string, ParameterType>>;
@@ -252,6 +283,8 @@ interface KernelCacheOptions {
 declare class KernelCache {
     #private;
     constructor(options: KernelCacheOptions);
+    /** What compiles them. */
+    get compiler(): Compiler;
     /** Number of loaded kernels. */
     get size(): number;
     /** What kernels are compiled to. */
@@ -449,8 +482,11 @@ interface Dispatch<Params extends Parameters> {
 /** What a backend is made of. */
 interface BackendParts {
     readonly session: Session;
-    readonly compiler: Compiler;
-    readonly target: Target;
+    /** What makes kernels. Absent: the device is imagined, so that everything is a rehearsal. */
+    readonly compilation?: {
+        readonly compiler: Compiler;
+        readonly target: Target;
+    };
     /** Opens cuBLASLt when the first product needs it. */
     readonly openBlas: (backend: CudaBackend) => BlasLt;
     /** Bytes of device memory that are never exceeded. */
@@ -464,13 +500,17 @@ declare class CudaBackend extends tf.KernelBackend {
     /** @internal */
     readonly session: Session;
     /** @internal */
-    readonly compiler: Compiler;
-    /** @internal */
-    readonly kernels: KernelCache;
-    /** @internal */
     readonly allocator: CachingAllocator;
     /** @internal */
-    constructor({ session, compiler, target, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts);
+    constructor({ session, compilation, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts);
+    /** Whether the device is imagined: everything is a rehearsal. */
+    get imagined(): boolean;
+    /**
+     * Kernels on this device.
+     *
+     * @internal
+     */
+    get kernels(): KernelCache;
     /**
      * cuBLASLt on this device.
      *
@@ -538,6 +578,14 @@ declare class CudaBackend extends tf.KernelBackend {
     }>;
     /** Whether nothing is computed: memory is only counted. */
     get rehearsing(): boolean;
+    /** Called for everything that a rehearsal would have enqueued. */
+    watchRehearsal: ((work: RehearsedWork) => void) | undefined;
+    /**
+     * Tells the watcher, if there is one, what would have been enqueued.
+     *
+     * @internal
+     */
+    rehearsed(describe: () => RehearsedWork): void;
     /**
      * Runs `body` without computing anything: tensors take memory that is not there, starting from the blocks that are free
      * now. Values of tensors are 0 when they are read; what is made inside must be disposed inside.
@@ -578,9 +626,16 @@ interface StartOptions {
      * Slow. Default: BASIC_MLLM_CUDA_EXACT_MEMORY is 1.
      */
     readonly exactMemory?: boolean;
+    /**
+     * Bytes of memory of a GPU to imagine: no driver, library or GPU is looked for, tensors have no values, and memory is only
+     * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. The other options do not matter then.
+     */
+    readonly imagine?: number;
     /** Waits for every kernel, so that a fault names the one that made it. Default: BASIC_MLLM_CUDA_SYNCHRONOUS is 1. */
     readonly synchronous?: boolean;
 }
+/** That `start` can imagine a GPU: see {@link StartOptions.imagine}. */
+declare const imagines = true;
 /** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU. */
 declare const toleranceFactor = 1;
 /**
@@ -611,4 +666,4 @@ declare function startedBackend(): CudaBackend;
 /** Gives the device back, with all tensors on it. `start` opens it again. */
 declare function stop(): void;
 
-export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type StartOptions, defineProgram, describe, probe, start, startedBackend, stockKernels, stop, toleranceFactor };
+export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RehearsedWork, type StartOptions, type Work, bytesOf, countOf, defineProgram, describe, imagines, probe, start, startedBackend, stockKernels, stop, toleranceFactor };

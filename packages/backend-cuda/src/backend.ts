@@ -16,6 +16,7 @@ import { HostData } from "./memory/host-data.js";
 import { imaginaryMemory } from "./memory/imaginary-memory.js";
 import { TensorStore } from "./memory/tensor-store.js";
 import type { Parameters, Program } from "./program.js";
+import type { RehearsedWork } from "./work.js";
 
 /** Name of this backend in tfjs. */
 export const BACKEND_NAME = "basiccuda";
@@ -35,8 +36,8 @@ export interface Dispatch<Params extends Parameters> {
 /** What a backend is made of. */
 export interface BackendParts {
   readonly session: Session;
-  readonly compiler: Compiler;
-  readonly target: Target;
+  /** What makes kernels. Absent: the device is imagined, so that everything is a rehearsal. */
+  readonly compilation?: { readonly compiler: Compiler; readonly target: Target };
   /** Opens cuBLASLt when the first product needs it. */
   readonly openBlas: (backend: CudaBackend) => BlasLt;
   /** Bytes of device memory that are never exceeded. */
@@ -49,10 +50,7 @@ export interface BackendParts {
 export class CudaBackend extends tf.KernelBackend {
   /** @internal */
   readonly session: Session;
-  /** @internal */
-  readonly compiler: Compiler;
-  /** @internal */
-  readonly kernels: KernelCache;
+  readonly #kernels: KernelCache | undefined;
   /** @internal */
   readonly allocator: CachingAllocator;
   readonly #pinned: PinnedMemory;
@@ -65,19 +63,34 @@ export class CudaBackend extends tf.KernelBackend {
   readonly #address = (pointer: Pointer) => this.addressOf(pointer);
 
   /** @internal */
-  constructor({ session, compiler, target, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts) {
+  constructor({ session, compilation, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts) {
     super();
     this.session = session;
-    this.compiler = compiler;
-    this.kernels = new KernelCache({ session, compiler, target });
+    this.#kernels = compilation && new KernelCache({ session, ...compilation });
     const explain = outOfDeviceMemory(session, limit);
-    this.allocator = new CachingAllocator({ memory: deviceMemory(session), limit, exact, explain });
+    const memory = compilation === undefined ? imaginaryMemory() : deviceMemory(session);
+    this.allocator = new CachingAllocator({ memory, limit, exact, explain });
     this.#pinned = new PinnedMemory(session);
     this.#hostData = new HostData({
       allocator: this.allocator,
       upload: (address, bytes) => this.#pinned.upload(address, bytes),
     });
     this.#openBlas = () => openBlas(this);
+  }
+
+  /** Whether the device is imagined: everything is a rehearsal. */
+  get imagined(): boolean {
+    return this.#kernels === undefined;
+  }
+
+  /**
+   * Kernels on this device.
+   *
+   * @internal
+   */
+  get kernels(): KernelCache {
+    if (this.#kernels !== undefined) return this.#kernels;
+    throw new BasicError("E_KERNEL_FAILED", "An imagined GPU has no kernels: start the backend on a device.");
   }
 
   /**
@@ -106,7 +119,11 @@ export class CudaBackend extends tf.KernelBackend {
     { grid: [x, y = 1, z = 1], args, sharedBytes = program.sharedBytes ?? 0 }: Dispatch<Params>,
   ): void {
     this.session.check();
-    if (x * y * z === 0 || this.rehearsing) return;
+    if (x * y * z === 0) return;
+    if (this.rehearsing) {
+      this.rehearsed(() => ({ name: program.name, kind: "kernel", ...program.work(args, [x, y, z]) }));
+      return;
+    }
     const kernel = this.kernels.get(program);
     packArguments(kernel, args as Readonly<Record<string, Pointer | number>>, this.#address);
     if (sharedBytes > kernel.allowedSharedBytes) this.kernels.allowShared(kernel, sharedBytes);
@@ -149,7 +166,11 @@ export class CudaBackend extends tf.KernelBackend {
   /** Copies the elements of a tensor into one of the same size. */
   copy(source: tf.TensorInfo | Part, target: tf.TensorInfo | Part): void {
     const bytes = 4 * ("tensor" in source ? source.length : tf.util.sizeFromShape(source.shape));
-    if (bytes === 0 || this.rehearsing) return;
+    if (bytes === 0) return;
+    if (this.rehearsing) {
+      this.rehearsed(() => ({ name: "copy", kind: "memory", bytes: 2 * bytes, flops: 0 }));
+      return;
+    }
     const { session } = this;
     session.call("cuMemcpyDtoDAsync", this.addressOf(target), this.addressOf(source), bytes, session.stream);
   }
@@ -157,7 +178,11 @@ export class CudaBackend extends tf.KernelBackend {
   /** Sets every element to the same 32 bits: 0, or those of a float. */
   fill(target: tf.TensorInfo | Part, word: number): void {
     const elements = "tensor" in target ? target.length : tf.util.sizeFromShape(target.shape);
-    if (elements === 0 || this.rehearsing) return;
+    if (elements === 0) return;
+    if (this.rehearsing) {
+      this.rehearsed(() => ({ name: "fill", kind: "memory", bytes: 4 * elements, flops: 0 }));
+      return;
+    }
     const { session } = this;
     session.call("cuMemsetD32Async", this.addressOf(target), word >>> 0, elements, session.stream);
   }
@@ -283,7 +308,19 @@ export class CudaBackend extends tf.KernelBackend {
 
   /** Whether nothing is computed: memory is only counted. */
   get rehearsing(): boolean {
-    return this.#rehearsal !== undefined;
+    return this.#rehearsal !== undefined || this.imagined;
+  }
+
+  /** Called for everything that a rehearsal would have enqueued. */
+  watchRehearsal: ((work: RehearsedWork) => void) | undefined;
+
+  /**
+   * Tells the watcher, if there is one, what would have been enqueued.
+   *
+   * @internal
+   */
+  rehearsed(describe: () => RehearsedWork): void {
+    this.watchRehearsal?.(describe());
   }
 
   get #memory(): CachingAllocator {
@@ -324,7 +361,7 @@ export class CudaBackend extends tf.KernelBackend {
       this.#hostData.clear();
       this.allocator.dispose();
       this.#pinned.dispose();
-      this.kernels.dispose();
+      this.#kernels?.dispose();
     }
     this.#tensors.clear();
     this.session.close();

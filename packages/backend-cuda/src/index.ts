@@ -7,4 +7,14 @@ export type { MemoryStatistics } from "./memory/allocator.js";
 export type { HostArray } from "./memory/host-data.js";
 export { stockKernels } from "./operations/index.js";
 export { defineProgram, type Parameters, type ParameterType, type Program } from "./program.js";
-export { describe, probe, type StartOptions, start, startedBackend, stop, toleranceFactor } from "./start.js";
+export {
+  describe,
+  imagines,
+  probe,
+  type StartOptions,
+  start,
+  startedBackend,
+  stop,
+  toleranceFactor,
+} from "./start.js";
+export { bytesOf, countOf, type RehearsedWork, type Work } from "./work.js";

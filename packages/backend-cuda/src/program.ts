@@ -1,3 +1,6 @@
+import type { Arguments } from "./arguments.js";
+import type { Work } from "./work.js";
+
 /** Type of a kernel's parameter. Pointers are to the first element of a tensor, or of an array from the host. */
 export type ParameterType = "pointer" | "i32" | "u32" | "i64" | "f32";
 
@@ -17,6 +20,13 @@ export interface Program<Params extends Parameters = Parameters> {
   readonly block: number | readonly [number, number?, number?];
   /** Bytes of dynamic shared memory, unless the dispatch says otherwise. */
   readonly sharedBytes?: number;
+  /**
+   * What a launch does, as the kernel's source says it: for rooflines.
+   *
+   * @param args - Of the launch.
+   * @param grid - Its blocks along x, y and z.
+   */
+  work(args: Arguments<Params>, grid: readonly [number, number, number]): Work;
 }
 
 /** Names and types, in order. */

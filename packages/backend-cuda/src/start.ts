@@ -11,6 +11,7 @@ import { type BlasLibrary, BlasLt } from "./cublaslt/blas-lt.js";
 import { findBlasLt } from "./cublaslt/open.js";
 import { cudaVersion } from "./device/driver.js";
 import { readableBytes } from "./device/faults.js";
+import { imaginedSession } from "./device/imagined.js";
 import { type FoundDevice, findDevice, openSession } from "./device/open.js";
 import { registerContractKernels } from "./kernels/index.js";
 import type { LibraryPaths } from "./libraries.js";
@@ -35,9 +36,17 @@ export interface StartOptions {
    * Slow. Default: BASIC_MLLM_CUDA_EXACT_MEMORY is 1.
    */
   readonly exactMemory?: boolean;
+  /**
+   * Bytes of memory of a GPU to imagine: no driver, library or GPU is looked for, tensors have no values, and memory is only
+   * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. The other options do not matter then.
+   */
+  readonly imagine?: number;
   /** Waits for every kernel, so that a fault names the one that made it. Default: BASIC_MLLM_CUDA_SYNCHRONOUS is 1. */
   readonly synchronous?: boolean;
 }
+
+/** That `start` can imagine a GPU: see {@link StartOptions.imagine}. */
+export const imagines = true;
 
 /** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU. */
 export const toleranceFactor = 1;
@@ -52,7 +61,7 @@ let running: CudaBackend | undefined;
  */
 export async function start(options: StartOptions = {}): Promise<string> {
   if (running === undefined) {
-    running = open(options);
+    running = options.imagine === undefined ? open(options) : imagined(options.imagine);
     register(running);
   }
   if (!(await tf.setBackend(BACKEND_NAME))) {
@@ -70,7 +79,7 @@ export async function start(options: StartOptions = {}): Promise<string> {
  * @throws BasicError `E_BACKEND_START` for the reason for which `start` would.
  */
 export async function probe(options: Pick<StartOptions, "device" | "libraries"> = {}): Promise<string> {
-  if (running !== undefined) return describe();
+  if (running !== undefined && !running.imagined) return describe();
   const found = findDevice(options.device ?? 0, options.libraries);
   const nvrtc = openNvrtc(found.driver.version(), options.libraries);
   return deviceText(found, nvrtc, findBlasLt(found.driver.version(), options.libraries));
@@ -82,10 +91,13 @@ export async function probe(options: Pick<StartOptions, "device" | "libraries"> 
  * @throws BasicError `E_BACKEND_START` before `start`.
  */
 export function describe(): string {
-  const { session, compiler, blas } = startedBackend();
+  const backend = startedBackend();
+  const { session } = backend;
+  if (backend.imagined) return session.device.name;
+  const { compiler } = backend.kernels;
   const { problem, folder } = compiler.cache;
   const kept = problem === undefined ? "" : `; compiled kernels cannot be kept in ${folder}: ${problem}`;
-  return `${deviceText(session, compiler.nvrtc, blas.library)}${kept}`;
+  return `${deviceText(session, compiler.nvrtc, backend.blas.library)}${kept}`;
 }
 
 /**
@@ -121,11 +133,29 @@ function open(options: StartOptions): CudaBackend {
     new BlasLt({ session, allocator, library, tf32: precision === "tf32" });
   const session = openSession(found, synchronous);
   try {
-    return new CudaBackend({ session, compiler, target, memoryLimit, exactMemory, openBlas });
+    const compilation = { compiler, target };
+    return new CudaBackend({ session, compilation, memoryLimit, exactMemory, openBlas });
   } catch (error) {
     session.close();
     throw error;
   }
+}
+
+/** Memory that is only counted. */
+function imagined(totalBytes: number): CudaBackend {
+  if (!Number.isFinite(totalBytes) || totalBytes <= 0) {
+    throw new BasicError(
+      "E_BACKEND_START",
+      `The memory of a GPU to imagine is a number of bytes above 0, got ${totalBytes}. Give \`imagine\` such a number, or leave it out.`,
+    );
+  }
+  const openBlas = () => {
+    throw new BasicError(
+      "E_KERNEL_FAILED",
+      "An imagined GPU has no products: start the backend on a device.",
+    );
+  };
+  return new CudaBackend({ session: imaginedSession(totalBytes), openBlas });
 }
 
 function checkPrecision(precision: string): void {

@@ -13,6 +13,7 @@ const add = defineProgram({
   entry: "add",
   params: { x: "pointer", y: "pointer", n: "i32" },
   block: 32,
+  work: ({ n }) => ({ bytes: 8 * n, flops: n }),
 });
 /** Writes far beyond its array, which the device sees when it runs. */
 const astray = defineProgram({

@@ -8,11 +8,14 @@ import { parsePrototype, sizeOfType } from "../src/foreign/prototype.js";
 /** Declarations of ours, and the header that they come from. */
 export interface Declarations {
   readonly header: string;
-  /** The folder of headers. */
-  readonly include: string;
+  /** Folders of headers. */
+  readonly include: string | readonly string[];
   /** By the name that programs use, which the header may define as one with a version. */
   readonly prototypes: Readonly<Record<string, string>>;
+  /** By what stands for them in C: a name, or `sizeof(type)`. */
   readonly constants: Readonly<Record<string, number>>;
+  /** Whether the types are those that calls of ours pass, so that their widths are compared too. Default true. */
+  readonly passed?: boolean;
 }
 
 /**
@@ -26,8 +29,12 @@ export function differencesFromHeader({
   include,
   prototypes,
   constants,
+  passed = true,
 }: Declarations): readonly string[] {
-  const checks = Object.entries(prototypes).flatMap(([name, declaration]) => checksOf(name, declaration));
+  const checks = Object.entries(prototypes).flatMap(([name, declaration]) => [
+    ...checksOf(name, declaration),
+    ...(passed ? widthsOf(declaration) : []),
+  ]);
   const values = Object.entries(constants).map(
     ([name, value]) => `static_assert((long long)${name} == ${value}, "value of ${name}");`,
   );
@@ -36,7 +43,13 @@ export function differencesFromHeader({
   try {
     const file = join(folder, "check.cpp");
     writeFileSync(file, program);
-    const options = ["-std=c++17", "-fsyntax-only", "-w", "-fmax-errors=0", `-I${include}`];
+    const options = [
+      "-std=c++17",
+      "-fsyntax-only",
+      "-w",
+      "-fmax-errors=0",
+      ...[include].flat().map((folder) => `-I${folder}`),
+    ];
     return complaints([...options, file]);
   } finally {
     rmSync(folder, { recursive: true });
@@ -51,15 +64,19 @@ constexpr bool same(const char *a, const char *b) { return *a == *b && (*a == 0 
 `;
 
 function checksOf(name: string, declaration: string): readonly string[] {
-  const { symbol, parameters, result } = parsePrototype(declaration);
+  const { symbol } = parsePrototype(declaration);
   const type = declaration.replace(new RegExp(`\\b${symbol}\\(`), "(");
   return [
     `static_assert(same(TEXT(${name}), "${symbol}"), "symbol of ${name}");`,
     `static_assert(std::is_same_v<decltype(${symbol}), ${type}>, "type of ${symbol}");`,
-    ...[result, ...parameters].map(
-      (each) => `static_assert(sizeof(${each}) == ${sizeOfType(each)}, "size of ${each} in ${symbol}");`,
-    ),
   ];
+}
+
+function widthsOf(declaration: string): readonly string[] {
+  const { symbol, parameters, result } = parsePrototype(declaration);
+  return [result, ...parameters].map(
+    (each) => `static_assert(sizeof(${each}) == ${sizeOfType(each)}, "size of ${each} in ${symbol}");`,
+  );
 }
 
 /** The failed assertions, and names that the header lacks. */

@@ -12,6 +12,7 @@ const copyOf = defineProgram({
   entry: "copy",
   params: { x: "pointer", y: "pointer", n: "i32" },
   block: 256,
+  work: ({ n }) => ({ bytes: 8 * n, flops: 0 }),
 });
 
 let backend: CudaBackend;

@@ -1,7 +1,7 @@
 import { testBackend } from "@basic-mllm/testing";
 
 import { BACKEND_NAME, start } from "../src/index.js";
+import { TEST_DEVICE } from "./device.js";
 import { operationContracts } from "./operation-contracts.js";
-import { EMULATED } from "./stock.js";
 
-testBackend({ backend: BACKEND_NAME, start: () => start(EMULATED), contracts: operationContracts });
+testBackend({ backend: BACKEND_NAME, start: () => start(TEST_DEVICE), contracts: operationContracts });

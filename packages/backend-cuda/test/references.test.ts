@@ -4,13 +4,13 @@ import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, describe, expect, it } from "vitest";
 
 import { BACKEND_NAME, start } from "../src/index.js";
-import { EMULATED } from "./stock.js";
+import { TEST_DEVICE } from "./device.js";
 
 /** References add up in other orders than the kernels whose tolerances these are. */
 const FACTOR = 4;
 
 beforeAll(async () => {
-  await start(EMULATED);
+  await start(TEST_DEVICE);
   for (const { name } of allContracts) {
     const kernel: unknown = tf.getKernel(name, BACKEND_NAME);
     if (kernel !== undefined) tf.unregisterKernel(name, BACKEND_NAME);

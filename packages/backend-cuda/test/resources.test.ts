@@ -114,7 +114,15 @@ ptxas info    : Used 8 registers, used 0 barriers`;
   });
 
   it("gives the occupancy that NVIDIA's calculator gives", () => {
-    const block = (threads: number) => ({ name: "", source: "", entry: "", params: {}, block: threads });
+    const work = () => ({ bytes: 0, flops: 0 });
+    const block = (threads: number) => ({
+      name: "",
+      source: "",
+      entry: "",
+      params: {},
+      block: threads,
+      work,
+    });
     const taken = (registers: number, sharedBytes = 0) => ({
       ...{ entry: "", registers, sharedBytes },
       ...{ stackBytes: 0, spillBytes: 0 },

@@ -5,6 +5,7 @@ import {
   BACKEND_NAME,
   describe as device,
   probe,
+  type RehearsedWork,
   type StartOptions,
   start,
   startedBackend,
@@ -53,6 +54,43 @@ describe("start", () => {
     expect(tf.getBackend()).toBe(before);
     expect(() => device()).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: The CUDA backend has not been started. Call start() first. [E_BACKEND_START]]`,
+    );
+  });
+});
+
+describe("an imagined GPU", () => {
+  it("needs no driver: memory is counted, and nothing is computed", async () => {
+    await start({ imagine: 80e9 });
+    const backend = startedBackend();
+    expect(device()).toMatchInlineSnapshot(
+      `"an imagined GPU with 74.5 GiB: no device was looked at, and nothing is computed"`,
+    );
+    const x = tf.ones([1000, 1000]);
+    const product = tf.matMul(x, x);
+    expect((await product.data())[0]).toBe(0);
+    expect(backend.deviceMemory()).toEqual({ usedBytes: expect.any(Number), totalBytes: 80e9 });
+    expect(backend.deviceMemory().usedBytes).toBeGreaterThanOrEqual(8e6);
+    const grown = await backend.rehearse(async () => {
+      backend.disposeData(backend.allocate([2 ** 30]).dataId);
+    });
+    expect(grown).toBe(2 ** 32 + 32 * 2 ** 20);
+    expect(backend.session.launches).toBe(0);
+    expect(fake.statistics().calls).toEqual({});
+  });
+
+  it("tells who watches what would run", async () => {
+    await start({ imagine: 80e9 });
+    const backend = startedBackend();
+    const works: RehearsedWork[] = [];
+    backend.watchRehearsal = (work) => works.push(work);
+    tf.matMul(tf.ones([10, 20]), tf.ones([20, 30]));
+    const product = { name: "product nn", kind: "product", shape: [10, 30, 20] };
+    expect(works).toEqual([{ ...product, bytes: 4 * (200 + 600 + 300), flops: 12_000 }]);
+  });
+
+  it("has some memory", async () => {
+    expect(await errorOf(() => start({ imagine: 0 }))).toMatchInlineSnapshot(
+      `"The memory of a GPU to imagine is a number of bytes above 0, got 0. Give \`imagine\` such a number, or leave it out. [E_BACKEND_START]"`,
     );
   });
 });

@@ -5,9 +5,7 @@ import fc from "fast-check";
 import { expect } from "vitest";
 
 import { start } from "../src/index.js";
-
-/** The emulator takes PTX. Without slack in memory, an access beyond a tensor is a fault. */
-export const EMULATED = { image: "ptx", exactMemory: true } as const;
+import { TEST_DEVICE } from "./device.js";
 
 /** How far a result may be from the stock one, element by element. */
 export interface Closeness {
@@ -22,7 +20,7 @@ export async function expectLikeStock(
 ): Promise<void> {
   await tf.setBackend("cpu");
   const expected = await snapshot(f);
-  await start(EMULATED);
+  await start(TEST_DEVICE);
   const before = counters();
   const actual = await snapshot(f);
   expect(counters()).toEqual(before);
@@ -115,6 +113,18 @@ export const broadcastPairs = shapes(0, 6, { least: 0 }).chain((shape) =>
       return swap ? { a: b, b: a } : { a, b };
     }),
 );
+
+/** All pairs that broadcast of shapes of up to two axes, each of 0, 1 or 3 elements: what few random examples would miss. */
+export function smallBroadcastPairs(): { readonly a: number[]; readonly b: number[] }[] {
+  const sizes = [0, 1, 3];
+  const all = [[], ...sizes.map((size) => [size]), ...sizes.flatMap((m) => sizes.map((n) => [m, n]))];
+  const fits = (size: number, other = 1) => size === other || size === 1 || other === 1;
+  return all.flatMap((a) =>
+    all
+      .filter((b) => a.toReversed().every((size, axis) => fits(size, b.at(-1 - axis))))
+      .map((b) => ({ a, b })),
+  );
+}
 
 /** Checks a property on a few examples: each runs kernels on the emulator. */
 export async function check<T>(

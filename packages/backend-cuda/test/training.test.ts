@@ -6,7 +6,7 @@ import { expect, it } from "vitest";
 
 import { createVlmTraining } from "../../backend-cpu/test/vlm-step.js";
 import { start, startedBackend } from "../src/index.js";
-import { EMULATED } from "./stock.js";
+import { TEST_DEVICE } from "./device.js";
 
 async function losses(steps: number): Promise<number[]> {
   const training = createVlmTraining();
@@ -26,7 +26,7 @@ it(
     const before = setFallback("reference");
     const expected = await losses(2);
     setFallback(before);
-    await start(EMULATED);
+    await start(TEST_DEVICE);
     const counters = () => ({ tensors: tf.memory().numTensors, data: tf.backend().numDataIds() });
     const empty = counters();
     const training = createVlmTraining();
@@ -45,7 +45,7 @@ it(
 it.each(Object.keys(visualLosses))(
   "has the kernels of a step with the loss %s",
   async (name) => {
-    await start(EMULATED);
+    await start(TEST_DEVICE);
     const training = createVlmTraining([name]);
     expect(await training.step()).toBeGreaterThan(0);
     training.dispose();

@@ -55,7 +55,14 @@ export async function buildFakeLibraries(): Promise<FakeLibraries> {
 async function bundledTranslator(): Promise<string> {
   const entry = join(PACKAGE, "src", "translate-file.ts");
   const options = { bundle: true, write: false, platform: "node", format: "esm", target: "node20" } as const;
-  const { outputFiles } = await build({ ...options, entryPoints: [entry], logLevel: "silent" });
+  // Paths in its comments, and with them its hash, do not depend on the folder that tests are started in.
+  const absWorkingDir = join(PACKAGE, "..", "..");
+  const { outputFiles } = await build({
+    ...options,
+    absWorkingDir,
+    entryPoints: [entry],
+    logLevel: "silent",
+  });
   return outputFiles.map(({ text }) => text).join("\n");
 }
 

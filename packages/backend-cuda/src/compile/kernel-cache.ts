@@ -51,6 +51,11 @@ export class KernelCache {
     this.#target = options.target;
   }
 
+  /** What compiles them. */
+  get compiler(): Compiler {
+    return this.#options.compiler;
+  }
+
   /** Number of loaded kernels. */
   get size(): number {
     return this.#kernels.size;

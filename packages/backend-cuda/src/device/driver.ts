@@ -41,10 +41,13 @@ export class Driver {
   readonly #words = new BigUint64Array(2);
   readonly #integer = new Int32Array(1);
 
-  /** @throws Error where the library is missing, or lacks a function. */
-  constructor(path: string) {
+  /**
+   * @param api - Functions to call instead of the library's.
+   * @throws Error where the library is missing, or lacks a function.
+   */
+  constructor(path: string, api = loadLibrary(path, DRIVER_PROTOTYPES)) {
     this.path = path;
-    this.api = loadLibrary(path, DRIVER_PROTOTYPES);
+    this.api = api;
   }
 
   /** @throws DriverError for any answer but success. */

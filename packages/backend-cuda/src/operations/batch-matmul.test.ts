@@ -2,10 +2,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, expect, it } from "vitest";
 
-import { check, EMULATED, expectLikeStock, tensor } from "../../test/stock.js";
+import { TEST_DEVICE } from "../../test/device.js";
+import { check, expectLikeStock, tensor } from "../../test/stock.js";
 import { start } from "../index.js";
 
-beforeAll(() => start(EMULATED));
+beforeAll(() => start(TEST_DEVICE));
 
 const close = { absolute: 1e-4, relative: 1e-5 };
 
@@ -52,6 +53,9 @@ it("no rows, and no depth, are as stock", async () => {
 it("names what does not fit", () => {
   expect(() => tf.matMul(tensor([2, 3]), tensor([2, 3]))).toThrowErrorMatchingInlineSnapshot(
     `[BasicError: BatchMatMul: [2, 3] by [2, 3]: the left one has 3 columns, the right one 2 rows. [E_SHAPE]]`,
+  );
+  expect(() => tf.matMul(tensor([3]), tensor([1, 3]))).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: BatchMatMul: [3] is no matrix. Reshape a vector to one row or one column. [E_SHAPE]]`,
   );
   expect(() =>
     tf.matMul(tensor([2, 2], 1, "int32"), tensor([2, 2], 1, "int32")),

@@ -1,4 +1,4 @@
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, formatShape } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { multiply, type Product } from "../kernels/matmul/matmul.js";
@@ -21,18 +21,26 @@ interface Matrices {
   readonly transposed: boolean;
 }
 
-function matricesOf(tensor: tf.TensorInfo, transposed: boolean): Matrices {
-  const [first = 1, second = 1] = tensor.shape.slice(-2);
+function matricesOf(name: string, tensor: tf.TensorInfo, transposed: boolean): Matrices {
+  const [first, second] = tensor.shape.slice(-2);
+  if (first === undefined || second === undefined) throw notMatrices(name, tensor.shape);
   const [rows, columns] = transposed ? [second, first] : [first, second];
   return { tensor, lead: tensor.shape.slice(0, -2), rows, columns, transposed };
+}
+
+function notMatrices(name: string, shape: readonly number[]): BasicError {
+  return new BasicError(
+    "E_SHAPE",
+    `${name}: ${formatShape(shape)} is no matrix. Reshape a vector to one row or one column.`,
+  );
 }
 
 /** BatchMatMul of `[..., m, k]` and `[..., k, n]`, whose leading sizes broadcast. */
 const batchMatMul = operation<"a" | "b", Attrs>((call) => {
   const { name, inputs, attrs, backend, allocate } = call;
   checkFloats(name, inputs);
-  const a = matricesOf(inputs.a, attrs.transposeA);
-  const b = matricesOf(inputs.b, attrs.transposeB);
+  const a = matricesOf(name, inputs.a, attrs.transposeA);
+  const b = matricesOf(name, inputs.b, attrs.transposeB);
   checkDepth(name, a, b);
   const lead = tf.broadcast_util.assertAndGetBroadcastShape([...a.lead], [...b.lead]);
   const sizes = { rows: a.rows, columns: b.columns, depth: a.columns };

@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, it } from "vitest";
 
-import { EMULATED, expectLikeStock, tensor } from "../../test/stock.js";
+import { TEST_DEVICE } from "../../test/device.js";
+import { expectLikeStock, tensor } from "../../test/stock.js";
 import { start } from "../index.js";
 
-beforeAll(() => start(EMULATED));
+beforeAll(() => start(TEST_DEVICE));
 
 it("casts are as stock", async () => {
   const numbers = () =>
@@ -57,6 +58,22 @@ it("shapes change without a copy", async () => {
   ]);
   const x = tensor([2, 3]);
   expect(tf.reshape(x, [6]).dataId).toBe(x.dataId);
+});
+
+it("no elements do not become some, which tfjs lets pass", () => {
+  expect(tf.reshape(tf.ones([0, 3]), [2, 0]).shape).toEqual([2, 0]);
+  expect(() => tf.reshape(tf.ones([0, 3]), [4])).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Reshape: a tensor of shape [0, 3] has 0 elements, but [4] has 4. Give a shape with as many. [E_SHAPE]]`,
+  );
+});
+
+it("results are not larger than kernels count", () => {
+  expect(() => tf.fill([2 ** 16, 2 ** 15], 1)).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Fill: a tensor of shape [65536, 32768] has more than 2^31 - 1024 elements, the most that stock operations take on the CUDA backend. Split it along its first axis. [E_SHAPE]]`,
+  );
+  expect(() => tf.add(tf.ones([2 ** 16, 1]), tf.ones([1, 2 ** 15]))).toThrow(
+    "Add: a tensor of shape [65536, 32768] has more than",
+  );
 });
 
 it("says so where tfjs has an operation that this backend has not", () => {

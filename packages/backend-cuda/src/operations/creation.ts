@@ -4,7 +4,7 @@ import type { CudaBackend } from "../backend.js";
 import type { Program } from "../program.js";
 import { applyUnary, unaryProgram } from "./elementwise/elementwise.js";
 import { fill } from "./movement/copy.js";
-import { checkTensor, type Operations, operation, typeOf } from "./operation.js";
+import { type Operations, operation, typeOf } from "./operation.js";
 
 interface FillAttrs {
   readonly shape: number[];
@@ -12,9 +12,8 @@ interface FillAttrs {
   readonly dtype?: tf.DataType;
 }
 
-const fillOperation = operation<never, FillAttrs>(({ name, attrs, backend, allocate }) => {
+const fillOperation = operation<never, FillAttrs>(({ attrs, backend, allocate }) => {
   const dtype = attrs.dtype ?? tf.util.inferDtype(attrs.value);
-  checkTensor(name, { shape: attrs.shape, dtype });
   const y = allocate(attrs.shape, dtype);
   fill(backend, y, attrs.value);
   return y;
@@ -45,7 +44,6 @@ const cast = operation<"x", { dtype: tf.DataType }>((call) => {
   const { x } = call.inputs;
   const { dtype } = call.attrs;
   if (x.dtype === dtype) return call.backend.alias(x);
-  checkTensor(call.name, { shape: x.shape, dtype });
   const y = call.allocate(x.shape, dtype);
   const program = dtype === "bool" ? toBool[typeOf(x)] : casts[`${typeOf(x)} to ${typeOf(y)}`];
   applyUnary(call, program, { x, y });

@@ -3,11 +3,11 @@ import { readFileSync } from "node:fs";
 import * as tf from "@tensorflow/tfjs-core";
 import { beforeAll, expect, it } from "vitest";
 
-import { EMULATED } from "../../test/stock.js";
+import { TEST_DEVICE } from "../../test/device.js";
 import { BACKEND_NAME, start } from "../index.js";
 import { stockKernels } from "./index.js";
 
-beforeAll(() => start(EMULATED));
+beforeAll(() => start(TEST_DEVICE));
 
 /** Operations of tfjs whose kernel has another name. */
 const KERNELS: Readonly<Record<string, string>> = {

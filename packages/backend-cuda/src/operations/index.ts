@@ -2,6 +2,7 @@ import { withTensors } from "@basic-mllm/core/device";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BACKEND_NAME, type CudaBackend } from "../backend.js";
+import type { Allocate } from "../kernels/implement.js";
 import { aliases } from "./alias.js";
 import { products } from "./batch-matmul.js";
 import { creation } from "./creation.js";
@@ -9,7 +10,7 @@ import { elementwise } from "./elementwise/elementwise.js";
 import { select } from "./elementwise/select.js";
 import { registerMissing } from "./missing.js";
 import { movement } from "./movement/movement.js";
-import { checkTensor, type Operation, type Operations } from "./operation.js";
+import { checkResult, checkTensor, type Operation, type Operations } from "./operation.js";
 import { alongAxis } from "./reduction/along-axis.js";
 import { reductions } from "./reduction/reduce.js";
 import { rows } from "./rows/rows.js";
@@ -40,14 +41,23 @@ export function registerOperations(): void {
   registerMissing();
 }
 
-/** `checked`: the operation takes numbers only, and not too many. */
+/** `checked`: the operation takes and gives numbers only, and not too many. */
 function register(kernelName: string, run: Operation, checked: boolean): void {
+  const checking =
+    (make: Allocate): Allocate =>
+    (shape, dtype = "float32") => {
+      checkResult(kernelName, { shape, dtype });
+      return make(shape, dtype);
+    };
   const kernelFunc: tf.KernelFunc = ({ inputs, attrs, backend: current }) => {
     const backend = current as CudaBackend;
     const tensors = inputs as Readonly<Record<string, tf.TensorInfo>>;
     if (checked) for (const tensor of Object.values(tensors)) checkTensor(kernelName, tensor);
     return withTensors(backend, (allocate, scratch) =>
-      run({ name: kernelName, inputs: tensors, attrs: attrs ?? {}, backend, allocate, scratch }),
+      run({
+        ...{ name: kernelName, inputs: tensors, attrs: attrs ?? {}, backend },
+        ...{ allocate: checking(allocate), scratch: checking(scratch) },
+      }),
     );
   };
   tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc });

@@ -31,11 +31,16 @@ export function operation<Input extends string, Attrs extends object = object>(
   return run as Operation;
 }
 
-/** Elements that kernels of this folder count with 32 bits. */
-const MOST_ELEMENTS = 2 ** 31 - 1;
+/** Kernels of this folder count elements with 32 bits, and step beyond the last one by less than the rest. */
+const MOST_ELEMENTS = 2 ** 31 - 1024;
+
+interface Description {
+  readonly dtype: tf.DataType;
+  readonly shape: readonly number[];
+}
 
 /** @throws BasicError `E_KERNEL_MISSING` for values that no kernel takes, `E_SHAPE` for a tensor that is too large. */
-export function checkTensor(name: string, { dtype, shape }: Pick<tf.TensorInfo, "dtype" | "shape">): void {
+export function checkTensor(name: string, { dtype, shape }: Description): void {
   // A bool is an int on the device.
   if (dtype !== "float32" && dtype !== "int32" && dtype !== "bool") {
     throw unsupported(name, `${dtype} tensors`, "Use float32, int32 or bool, or compute on the host");
@@ -43,8 +48,19 @@ export function checkTensor(name: string, { dtype, shape }: Pick<tf.TensorInfo, 
   if (sizeOf(shape) <= MOST_ELEMENTS) return;
   throw new BasicError(
     "E_SHAPE",
-    `${name}: a tensor of shape [${shape.join(", ")}] has more than 2^31 - 1 elements, the most that stock operations ` +
+    `${name}: a tensor of shape [${shape.join(", ")}] has more than 2^31 - 1024 elements, the most that stock operations ` +
       "take on the CUDA backend. Split it along its first axis.",
+  );
+}
+
+/** @throws BasicError as {@link checkTensor}, and `E_SHAPE` for sizes that no tensor has. */
+export function checkResult(name: string, result: Description): void {
+  checkTensor(name, result);
+  if (result.shape.every((size) => Number.isInteger(size) && size >= 0)) return;
+  throw new BasicError(
+    "E_SHAPE",
+    `${name}: the result would have the shape [${result.shape.join(", ")}], but sizes are integers from 0 on. Check the ` +
+      "sizes that it was given.",
   );
 }
 

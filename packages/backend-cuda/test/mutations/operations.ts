@@ -84,7 +84,7 @@ export const operationMutations: readonly Mutation[] = [
       ["copy: strides of x for y", "target += position * loop[2]", "target += position * loop[1]"],
       ["copy: the first element of x is left out", "long long source = from;", "long long source = 0;"],
       ["copy: the first element of y is left out", "long long target = to;", "long long target = 0;"],
-      ["copy: one word too many", "if (i >= count) return;", "if (i > count) return;"],
+      ["copy: the last word is left out", "if (i >= count) return;", "if (i >= count - 1) return;"],
     ],
   ),
   ...mutationsOf(
@@ -137,7 +137,7 @@ export const operationMutations: readonly Mutation[] = [
       [
         "reduce: chunks divide, too",
         "finish(partial[threadIdx.x], divisor)",
-        "finish(partial[threadIdx.x], chunk)",
+        "finish(partial[threadIdx.x], length)",
       ],
       [
         "reduce: results beyond the last are written",

@@ -3,6 +3,7 @@ import { withTensors } from "@basic-mllm/core/device";
 
 import { BACKEND_NAME, type CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { ELEMENTWISE, overElements, sizeOf } from "../elementwise.js";
 import source from "./accumulate.cu";
 
@@ -12,6 +13,7 @@ const program = defineProgram({
   entry: "accumulate",
   params: { sum: "pointer", term: "pointer", count: "i64" },
   block: ELEMENTWISE.threads,
+  work: ({ sum, term, count }) => ({ bytes: bytesOf(sum, sum, term), flops: count }),
 });
 
 /** BasicAccumulate: into `sum` itself where nothing else holds its memory, else into a copy. */

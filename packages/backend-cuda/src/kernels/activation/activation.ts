@@ -7,9 +7,10 @@ import {
   gatedActivationBackward,
 } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
-
+import type { Pointer } from "../../arguments.js";
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram, type Parameters } from "../../program.js";
+import { bytesOf, countOf, type Work } from "../../work.js";
 import { ELEMENTWISE, overElements, sizeOf } from "../elementwise.js";
 import { implement } from "../implement.js";
 import source from "./activation.cu";
@@ -43,6 +44,16 @@ export function activateInPlace(backend: CudaBackend, x: tf.TensorInfo, kind: Ac
   backend.dispatch(programs[kind].inPlace, { grid: overElements(count), args: { x, count } });
 }
 
+/** FLOPs of an activation or of its derivative, exponentials and all. */
+const FLOPS = 20;
+
+/** All arrays once; one that changes in place twice. */
+function workOf(args: readonly (Pointer | number)[]): Work {
+  const arrays = args.filter((value) => typeof value !== "number");
+  const [first = null] = arrays;
+  return { bytes: bytesOf(...arrays, ...(arrays.length === 1 ? arrays : [])), flops: FLOPS * countOf(first) };
+}
+
 function programsOf(kind: ActivationKind) {
   const define = <const Params extends Parameters>(entry: string, params: Params) =>
     defineProgram({
@@ -52,6 +63,7 @@ function programsOf(kind: ActivationKind) {
       defines: { ACTIVATION: kind.replaceAll("-", "_") },
       params,
       block: ELEMENTWISE.threads,
+      work: (args) => workOf(Object.values(args)),
     });
   const gates = { gate: "pointer", up: "pointer" } as const;
   return {

@@ -3,11 +3,14 @@ import type * as tf from "@tensorflow/tfjs-core";
 
 import { defineProgram } from "../../program.js";
 import { implementInPlace } from "../implement.js";
-import { tensorTable } from "../tensors/tensors.js";
+import { elementsOf, tensorTable } from "../tensors/tensors.js";
 import source from "./adamw.cu";
 
 /** MOMENTS of adamw.cu. */
 const momentNumbers: Readonly<Record<MomentStorage, number>> = { float32: 0, bfloat16: 1, int8: 2 };
+
+/** Bytes of a parameter, its gradient and its moments that are read or written. */
+const VALUE_BYTES: Readonly<Record<MomentStorage, number>> = { float32: 28, bfloat16: 20, int8: 16 };
 
 /** BasicAdamw: one launch for all tensors; parameters and moments change where they are. */
 export function registerAdamw(): void {
@@ -45,6 +48,10 @@ function programOf(moments: MomentStorage) {
       ...({ correction1: "f32", correction2: "f32", epsilon: "f32" } as const),
     },
     block: 256,
+    work: ({ table }) => {
+      const values = elementsOf(table);
+      return { bytes: VALUE_BYTES[moments] * values, flops: (moments === "float32" ? 15 : 30) * values };
+    },
   });
 }
 

@@ -10,8 +10,10 @@ export interface Tiles {
  * the most keys, come first.
  */
 export function queryTiles(samples: readonly SampleRows[], group: number, tileRows: number): Tiles {
-  const pairs = samples.map((sample) => ({ sample, length: sample.queries * group }));
-  return tilesOf(pairs, { tileRows, firstRow: () => 0, order: (tiles) => tiles.reverse() });
+  return remembered(`queries ${group} ${tileRows}`, samples, () => {
+    const pairs = samples.map((sample) => ({ sample, length: sample.queries * group }));
+    return tilesOf(pairs, { tileRows, firstRow: () => 0, order: (tiles) => tiles.reverse() });
+  });
 }
 
 /**
@@ -22,17 +24,42 @@ export function queryTiles(samples: readonly SampleRows[], group: number, tileRo
 export function keyTiles(
   samples: readonly SampleRows[],
   tileRows: number,
-  firstRow: (sample: SampleRows, from: number, to: number) => number = () => 0,
+  firstRow?: (sample: SampleRows, from: number, to: number) => number,
 ): Tiles {
   const keys = samples.map((sample) => ({ sample, length: sample.keys }));
+  const order = (tiles: number[][]) => tiles;
+  if (firstRow === undefined) {
+    return remembered(`keys ${tileRows}`, samples, () =>
+      tilesOf(keys, { tileRows, firstRow: () => 0, order }),
+    );
+  }
   return tilesOf(keys, {
     tileRows,
     firstRow: (sample, first) => {
       const from = sample.kStart + first;
       return firstRow(sample, from, Math.min(from + tileRows, sample.kStart + sample.keys));
     },
-    order: (tiles) => tiles,
+    order,
   });
+}
+
+/** Tables that are kept: the blocks of a model ask for the same ones again. */
+const MOST_TABLES = 64;
+const tables = new Map<string, Tiles>();
+
+/** The table of some samples, made once; the one that was made first goes first. */
+function remembered(kind: string, samples: readonly SampleRows[], make: () => Tiles): Tiles {
+  const rows = samples.map(({ qStart, queries, kStart, keys }) => `${qStart},${queries},${kStart},${keys}`);
+  const key = `${kind} ${rows.join(" ")}`;
+  const known = tables.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  tables.set(key, made);
+  for (const oldest of tables.keys()) {
+    if (tables.size <= MOST_TABLES) break;
+    tables.delete(oldest);
+  }
+  return made;
 }
 
 /** The first row of a sample that counts for any of some keys: `receiveFrom` as in core's `attentionReceived`. */

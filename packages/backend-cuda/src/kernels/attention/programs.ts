@@ -1,10 +1,12 @@
 import { defineProgram } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import { ELEMENTWISE } from "../elementwise.js";
 import attentionSource from "./attention.cu";
 import keyGradientSource from "./key-gradient.cu";
 import placesSource from "./places.cu";
 import queryGradientSource from "./query-gradient.cu";
 import receivedSource from "./received.cu";
+import { overKeys, overQueries } from "./work.js";
 
 /** Columns of a head that a block works on at a time. */
 const CHUNK = 32;
@@ -75,6 +77,13 @@ function forwardProgram(variant: Variant) {
       ...scores,
       ...({ part: "i32", places: "i64", nothing: "f32" } as const),
     },
+    work: ({ q, y_parts, log_sum_exp, kv_heads, width, ...scores }, [, , blocks]) => {
+      const { pairs, rows } = overQueries(scores, tileRows(variant));
+      return {
+        bytes: bytesOf(q, y_parts, log_sum_exp) + 8 * rows * kv_heads * width,
+        flops: 2 * (blocks + 1) * width * pairs * kv_heads,
+      };
+    },
   });
 }
 
@@ -90,6 +99,13 @@ function queryGradientProgram(variant: Variant) {
     source: queryGradientSource,
     entry: "attention_query_gradient",
     params: { ...saved, dq: "pointer", ...scores },
+    work: ({ q, dy, statistics, dq, kv_heads, width, ...scores }, [, , blocks]) => {
+      const { pairs, rows } = overQueries(scores, tileRows(variant));
+      return {
+        bytes: bytesOf(q, dy, statistics, dq) + 12 * rows * kv_heads * width,
+        flops: (4 * blocks + 2) * width * pairs * kv_heads,
+      };
+    },
   });
 }
 
@@ -100,6 +116,13 @@ function keyGradientProgram(variant: Variant) {
     source: keyGradientSource,
     entry: "attention_key_gradient",
     params: { ...saved, dk: "pointer", dv: "pointer", ...scores },
+    work: ({ k, v, dk, dv, kv_heads, group, width, ...scores }, [, , blocks]) => {
+      const { pairs, rows } = overKeys({ ...scores, group }, tileRows(variant));
+      return {
+        bytes: bytesOf(k, v, dk, dv) + 16 * rows * kv_heads * group * width,
+        flops: (4 * blocks + 4) * width * pairs * kv_heads,
+      };
+    },
   });
 }
 
@@ -157,6 +180,13 @@ export const received = tiled(
         ...scores,
         keys_in_all: "i64",
       },
+      work: ({ k, received: sums, kv_heads, group, width, ...scores }) => {
+        const { pairs, rows } = overKeys({ ...scores, group }, tileRows(variant));
+        return {
+          bytes: bytesOf(k, sums) + 8 * rows * kv_heads * group * width,
+          flops: 2 * width * pairs * kv_heads,
+        };
+      },
     }),
   { rows: 8, chunks: 1, blocks: 3 },
 );
@@ -171,6 +201,10 @@ export const combineProgram = defineProgram({
     ...({ parts: "i32", places: "i64", width: "i32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ y_parts, part_log_sum_exp, y, log_sum_exp }) => ({
+    bytes: bytesOf(y_parts, part_log_sum_exp, y, log_sum_exp),
+    flops: 2 * countOf(y_parts),
+  }),
 });
 
 /** Sums over key-value heads. */
@@ -180,6 +214,7 @@ export const receivedSumProgram = defineProgram({
   entry: "attention_received_sum",
   params: { by_head: "pointer", received: "pointer", heads: "i32", keys: "i64" },
   block: ELEMENTWISE.threads,
+  work: ({ by_head, received: sums }) => ({ bytes: bytesOf(by_head, sums), flops: countOf(by_head) }),
 });
 
 /** What the gradients need of each query row and head. */
@@ -192,6 +227,10 @@ export const statisticsProgram = defineProgram({
     ...({ places: "i64", width: "i32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ dy, y, log_sum_exp, statistics }) => ({
+    bytes: bytesOf(dy, y, log_sum_exp, statistics),
+    flops: 2 * countOf(dy),
+  }),
 });
 
 /** Places that a block of {@link statisticsProgram} has. */

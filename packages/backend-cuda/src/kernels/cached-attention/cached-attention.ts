@@ -19,6 +19,7 @@ const writeRows = defineProgram({
     ...({ count: "i64", width: "i32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ count }) => ({ bytes: 16 * count, flops: 0 }),
 });
 
 /** BasicCachedAttention. */

@@ -1,7 +1,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import source from "./column-sums.cu";
 
 /** Rows that one block adds: COLUMN_ROWS of columns.cuh. */
@@ -13,6 +13,7 @@ const program = defineProgram({
   entry: "column_sums",
   params: { x: "pointer", sums: "pointer", rows: "i32", columns: "i32" },
   block: [32, 8],
+  work: ({ x, sums }) => ({ bytes: bytesOf(x, sums), flops: countOf(x) }),
 });
 
 /** A matrix and where the sums of its columns go. */

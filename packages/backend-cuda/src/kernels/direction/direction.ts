@@ -1,6 +1,6 @@
 import { direction, directionBackward } from "@basic-mllm/core";
-
 import { defineProgram } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import { implement } from "../implement.js";
 import source from "./direction.cu";
 
@@ -38,6 +38,7 @@ function forwardProgram(columns: AtOnce) {
     defines: { AT_ONCE: columns },
     params: { v: "pointer", r: "pointer", a: "pointer", loss: "pointer", width: "i32" },
     block: THREADS,
+    work: ({ v, r, a, loss }) => ({ bytes: bytesOf(v, r, a, loss), flops: 9 * countOf(v) }),
   });
 }
 
@@ -59,6 +60,10 @@ function backwardProgram(columns: AtOnce) {
       ...({ width: "i32", needs_refined: "i32" } as const),
     },
     block: THREADS,
+    work: ({ dloss, v, r, a, dv, dr }) => ({
+      bytes: bytesOf(dloss, v, r, a, dv, dr),
+      flops: 14 * countOf(v),
+    }),
   });
 }
 

@@ -1,6 +1,6 @@
 import { DROPOUT_STEPS, dropoutKernel } from "@basic-mllm/core";
-
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { ELEMENTWISE, sizeOf } from "../elementwise.js";
 import { implement } from "../implement.js";
 import source from "./dropout.cu";
@@ -17,6 +17,7 @@ const program = defineProgram({
     ...({ keyLow: "u32", keyHigh: "u32", streamLow: "u32", streamHigh: "u32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ x, y, count }) => ({ bytes: bytesOf(x, y), flops: count }),
 });
 
 /** BasicDropout: its gradient is the kernel itself. */

@@ -1,4 +1,5 @@
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { ELEMENTWISE } from "../elementwise.js";
 import source from "./linear-cross-entropy.cu";
 
@@ -15,6 +16,10 @@ export const absorbProgram = defineProgram({
     ...({ words: "i32", first_word: "i32", softcap: "f32", keep: "i32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ labels, state, words, keep }, [rows]) => ({
+    bytes: (keep === KEEP.nothing ? 8 : 12) * rows * words + bytesOf(labels, state, state),
+    flops: 5 * rows * words,
+  }),
 });
 
 /** Losses and log-sum-exps out of the states. */
@@ -24,6 +29,7 @@ export const finishProgram = defineProgram({
   entry: "cross_entropy_finish",
   params: { state: "pointer", rows: "pointer", loss: "pointer", log_sum_exp: "pointer", count: "i32" },
   block: ELEMENTWISE.threads,
+  work: ({ count }) => ({ bytes: 24 * count, flops: 4 * count }),
 });
 
 /** Slopes out of sums of words' rows. */
@@ -42,6 +48,7 @@ export const slopeProgram = defineProgram({
     ...({ count: "i64", width: "i32", softcap: "f32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ state, count }) => ({ bytes: 12 * count + bytesOf(state), flops: 3 * count }),
 });
 
 /** Gradient with respect to the logits, in their place. */
@@ -60,6 +67,10 @@ export const gradientProgram = defineProgram({
     ...({ words: "i32", first_word: "i32", softcap: "f32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ rows, labels, words }, [count]) => ({
+    bytes: 8 * count * words + bytesOf(rows, rows, rows, labels),
+    flops: 5 * count * words,
+  }),
 });
 
 /** Every program of this folder. */

@@ -1,9 +1,13 @@
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { ELEMENTWISE } from "../elementwise.js";
 import source from "./linear-kl.cu";
 
 /** What takes the place of logits that have been absorbed: see `KEEP` of linear-kl.cu. */
 export const KEEP = { nothing: 0, exponentials: 1, difference: 2 } as const;
+
+/** Bytes of a word of a row, by what is kept: both logits twice, and those that change. */
+const ABSORBED = { [KEEP.nothing]: 16, [KEEP.exponentials]: 24, [KEEP.difference]: 20 } as const;
 
 /** Takes a chunk of logits into the rows' states. */
 export const absorbProgram = defineProgram({
@@ -21,6 +25,10 @@ export const absorbProgram = defineProgram({
     } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ state, words, keep }, [rows]) => ({
+    bytes: ABSORBED[keep as keyof typeof ABSORBED] * rows * words + bytesOf(state, state),
+    flops: 10 * rows * words,
+  }),
 });
 
 /** Losses, divergences and log-sum-exps out of the states. */
@@ -33,6 +41,7 @@ export const finishProgram = defineProgram({
     ...({ lse_v: "pointer", lse_r: "pointer", count: "i32", first: "i32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ count }) => ({ bytes: 40 * count, flops: 10 * count }),
 });
 
 /** Slopes out of sums of words' rows. */
@@ -45,6 +54,7 @@ export const slopeProgram = defineProgram({
     ...({ count: "i64", width: "i32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ state, count }) => ({ bytes: 12 * count + bytesOf(state), flops: 3 * count }),
 });
 
 /** Gradients with respect to the logits, in their places. */
@@ -58,6 +68,10 @@ export const gradientProgram = defineProgram({
     ...({ words: "i32", first: "i32", needs_refined: "i32" } as const),
   },
   block: ELEMENTWISE.threads,
+  work: ({ words, needs_refined }, [rows]) => ({
+    bytes: (needs_refined ? 16 : 12) * rows * words + 20 * rows,
+    flops: 10 * rows * words,
+  }),
 });
 
 /** Every program of this folder. */

@@ -1,9 +1,9 @@
 import type { PackedStorage } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { Pointer } from "../../arguments.js";
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import source from "./decode.cu";
 import { packedStorages, storageNumbers } from "./storage.js";
 
@@ -30,6 +30,7 @@ function programOf(storage: PackedStorage) {
     defines: { STORAGE: storageNumbers[storage] },
     params: { weight: "pointer", values: "pointer", width: "i32" },
     block: THREADS,
+    work: ({ weight, values }) => ({ bytes: bytesOf(weight, values), flops: countOf(values) }),
   });
 }
 

@@ -3,10 +3,10 @@
 
 import type { PackedStorage } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { Part, Pointer } from "../../arguments.js";
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import fewRowsSource from "./few-rows.cu";
 import packedProductSource from "./packed-product.cu";
 import { packedStorages, storageNumbers } from "./storage.js";
@@ -81,6 +81,12 @@ export function multiplyPacked(
   backend.dispatch(tileProgram(layout, storage, threadRows), { grid, args });
 }
 
+type Sizes = Pick<PackedOperands, "rows" | "columns" | "depth">;
+
+function flopsOf({ rows, columns, depth }: Sizes): number {
+  return 2 * rows * columns * depth;
+}
+
 function fewRowsProgram(storage: PackedStorage, rows: (typeof FEW_ROWS)[number]) {
   return defineProgram({
     name: `few rows ${storage} x${rows}`,
@@ -89,6 +95,10 @@ function fewRowsProgram(storage: PackedStorage, rows: (typeof FEW_ROWS)[number])
     defines: { STORAGE: storageNumbers[storage], ROWS: rows },
     params,
     block: 256,
+    work: ({ left, weight, bias, result, accumulate, ...sizes }) => ({
+      bytes: bytesOf(left, weight, bias, result) + accumulate * bytesOf(result),
+      flops: flopsOf(sizes),
+    }),
   });
 }
 
@@ -100,6 +110,12 @@ function tileProgram(layout: PackedLayout, storage: PackedStorage, rows: (typeof
     defines: { STORAGE: storageNumbers[storage], THREAD_ROWS: rows, TRANSPOSED: Number(layout === "nt") },
     params,
     block: 256,
+    // Each tile reads its own strips of both factors.
+    work: ({ left, weight, bias, result, accumulate, ...sizes }, [across, down]) => ({
+      bytes:
+        down * bytesOf(weight) + across * bytesOf(left) + bytesOf(bias) + (1 + accumulate) * bytesOf(result),
+      flops: flopsOf(sizes),
+    }),
   });
 }
 

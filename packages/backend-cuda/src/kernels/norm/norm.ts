@@ -1,8 +1,8 @@
 import { layerNorm, layerNormBackward, rmsNorm, rmsNormBackward } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import { COLUMN_ROWS, columnGrid, sumColumns } from "../column-sums/column-sums.js";
 import { implement } from "../implement.js";
 import normSource from "./norm.cu";
@@ -68,12 +68,17 @@ function programsOf(variant: Variant) {
         epsilon: "f32",
         offset: "f32",
       },
+      work: ({ x, weight, y, inverse }) => ({ bytes: bytesOf(x, weight, y, inverse), flops: 4 * countOf(x) }),
     }),
     rmsBackward: defineProgram({
       ...shared,
       name: `rms norm backward, ${variant}`,
       entry: "rms_norm_backward",
       params: { ...backward, inverse: "pointer", dx: "pointer", ...sizes, offset: "f32" },
+      work: ({ dy, x, weight, inverse, dx }) => ({
+        bytes: bytesOf(dy, x, weight, inverse, dx),
+        flops: 7 * countOf(x),
+      }),
     }),
     layer: defineProgram({
       ...shared,
@@ -85,12 +90,20 @@ function programsOf(variant: Variant) {
         ...sizes,
         epsilon: "f32",
       },
+      work: ({ x, weight, bias, y, mean, inverse }) => ({
+        bytes: bytesOf(x, weight, bias, y, mean, inverse),
+        flops: 7 * countOf(x),
+      }),
     }),
     layerBackward: defineProgram({
       ...shared,
       name: `layer norm backward, ${variant}`,
       entry: "layer_norm_backward",
       params: { ...backward, mean: "pointer", inverse: "pointer", dx: "pointer", ...sizes },
+      work: ({ dy, x, weight, mean, inverse, dx }) => ({
+        bytes: bytesOf(dy, x, weight, mean, inverse, dx),
+        flops: 10 * countOf(x),
+      }),
     }),
   };
 }
@@ -104,6 +117,7 @@ const rmsWeights = defineProgram({
   defines: { CENTRED: 0 },
   params: { dy: "pointer", x: "pointer", inverse: "pointer", dweight: "pointer", ...weightSizes },
   block: [32, 8],
+  work: ({ dy, x, inverse, dweight }) => ({ bytes: bytesOf(dy, x, inverse, dweight), flops: 3 * countOf(x) }),
 });
 
 const layerWeights = defineProgram({
@@ -117,6 +131,10 @@ const layerWeights = defineProgram({
     ...weightSizes,
   },
   block: [32, 8],
+  work: ({ dy, x, mean, inverse, dweight, dbias }) => ({
+    bytes: bytesOf(dy, x, mean, inverse, dweight, dbias),
+    flops: 5 * countOf(x),
+  }),
 });
 
 interface WeightCall {

@@ -1,6 +1,6 @@
-import { type PackedStorage, packedEmbedding } from "@basic-mllm/core";
-
+import { type PackedStorage, packedEmbedding, wordCount } from "@basic-mllm/core";
 import { defineProgram } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import { implement } from "../implement.js";
 import { packedStorages, storageNumbers } from "../linear/storage.js";
 import source from "./packed-embedding.cu";
@@ -25,7 +25,17 @@ function programOf(storage: PackedStorage) {
     defines: { STORAGE: storageNumbers[storage] },
     params: { table: "pointer", ids: "pointer", y: "pointer", width: "i32" },
     block: THREADS,
+    // Of the table, the rows that are asked for: its values take as many bytes each as the storage has.
+    work: ({ ids, y }) => ({
+      bytes: bytesOf(ids, y) + bytesOfValues(storage, countOf(y)),
+      flops: countOf(y),
+    }),
   });
+}
+
+/** Bytes of packed values. */
+function bytesOfValues(storage: PackedStorage, count: number): number {
+  return 4 * wordCount(storage, count);
 }
 
 /** Every program of packed tables. */

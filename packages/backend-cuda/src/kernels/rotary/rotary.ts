@@ -1,8 +1,8 @@
 import { type RotaryAttrs, rotary } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { implement } from "../implement.js";
 import source from "./rotary.cu";
 
@@ -20,6 +20,10 @@ const program = defineProgram({
     ...({ scale: "f32", sineScale: "f32" } as const),
   },
   block: THREADS,
+  work: ({ x, positions, turns, y, rows, heads, pairs }) => ({
+    bytes: bytesOf(x, positions, turns, y),
+    flops: 6 * rows * heads * pairs,
+  }),
 });
 
 /** BasicRotary. */

@@ -3,9 +3,9 @@
 import { embedding, rowGather, scatterAddRows, splice } from "@basic-mllm/core";
 import { groupRows } from "@basic-mllm/core/device";
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import { implement } from "../implement.js";
 import source from "./rows.cu";
 
@@ -19,6 +19,7 @@ const gatherProgram = defineProgram({
   entry: "gather_rows",
   params: { table: "pointer", other: "pointer", ids: "pointer", y: "pointer", width: "i32" },
   block: THREADS,
+  work: ({ ids, y }) => ({ bytes: bytesOf(ids, y, y), flops: 0 }),
 });
 
 const scatterProgram = defineProgram({
@@ -30,6 +31,10 @@ const scatterProgram = defineProgram({
     width: "i32",
   },
   block: THREADS,
+  work: ({ targets, starts, sources, width }) => {
+    const [read, written] = [countOf(sources) * width, countOf(targets) * width];
+    return { bytes: 4 * (read + written) + bytesOf(targets, starts, sources), flops: read };
+  },
 });
 
 /** BasicEmbedding, BasicSplice, BasicRowGather and BasicScatterAddRows. */

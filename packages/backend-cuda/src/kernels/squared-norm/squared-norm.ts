@@ -1,9 +1,9 @@
 import { squaredNorm } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
-
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { implement } from "../implement.js";
-import { tensorTable } from "../tensors/tensors.js";
+import { elementsOf, tensorTable } from "../tensors/tensors.js";
 import source from "./squared-norm.cu";
 
 const THREADS = 256;
@@ -14,6 +14,10 @@ const squaresProgram = defineProgram({
   entry: "squares",
   params: { table: "pointer", sums: "pointer", tensors: "i32" },
   block: THREADS,
+  work: ({ table, sums }) => {
+    const values = elementsOf(table);
+    return { bytes: 4 * values + bytesOf(sums), flops: 2 * values };
+  },
 });
 
 const totalProgram = defineProgram({
@@ -22,6 +26,7 @@ const totalProgram = defineProgram({
   entry: "sum_of_squares",
   params: { sums: "pointer", total: "pointer", count: "i32" },
   block: THREADS,
+  work: ({ sums, total, count }) => ({ bytes: bytesOf(sums, total), flops: count }),
 });
 
 /** BasicSquaredNorm: always the same sums in the same order. */

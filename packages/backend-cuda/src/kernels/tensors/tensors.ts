@@ -1,4 +1,5 @@
 import type * as tf from "@tensorflow/tfjs-core";
+import type { Pointer } from "../../arguments.js";
 
 import type { CudaBackend } from "../../backend.js";
 import { sizeOf } from "../elementwise.js";
@@ -8,6 +9,9 @@ const CHUNK = 4096;
 
 /** Bytes of a `Tensor` of tensors.cuh. */
 const ROW_BYTES = 56;
+
+/** Where its number of elements is. */
+const COUNT_AT = 32;
 
 /** Tensors that one launch takes element by element, with what it needs to know about them. */
 export interface TableRow {
@@ -26,6 +30,21 @@ export interface TensorTable {
   readonly blocks: number;
 }
 
+/**
+ * Elements that a table goes through.
+ *
+ * @throws TypeError for what is no table.
+ */
+export function elementsOf(table: Pointer): number {
+  if (!(table instanceof Uint32Array)) throw new TypeError("A table of tensors is made by tensorTable().");
+  const view = new DataView(table.buffer, table.byteOffset, table.byteLength);
+  let elements = 0;
+  for (let row = 0; row < table.byteLength; row += ROW_BYTES) {
+    elements += Number(view.getBigInt64(row + COUNT_AT, true));
+  }
+  return elements;
+}
+
 /** The table of tensors.cuh; those without elements are left out. */
 export function tensorTable(backend: CudaBackend, rows: readonly TableRow[]): TensorTable {
   const filled = rows.filter(({ tensors: [first] }) => first !== undefined && sizeOf(first) > 0);
@@ -38,7 +57,7 @@ export function tensorTable(backend: CudaBackend, rows: readonly TableRow[]): Te
     for (const [j, tensor] of tensors.entries()) {
       view.setBigUint64(start + 8 * j, BigInt(backend.addressOf(tensor)), true);
     }
-    view.setBigInt64(start + 32, BigInt(count), true);
+    view.setBigInt64(start + COUNT_AT, BigInt(count), true);
     view.setFloat32(start + 40, rate, true);
     view.setFloat32(start + 44, decay, true);
     view.setInt32(start + 48, end, true);

@@ -1,10 +1,10 @@
 // Products of rows with a vocabulary, a block of logits at a time: a run of rows, then chunks of words in order, with sums that grow.
 
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { Part } from "../../arguments.js";
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { ELEMENTWISE, overElements } from "../elementwise.js";
 import { multiply } from "../matmul/matmul.js";
 import { type Run, rowsOf } from "./plan.js";
@@ -64,6 +64,7 @@ const scaleProgram = defineProgram({
   entry: "scale_rows",
   params: { factors: "pointer", x: "pointer", count: "i64", width: "i32" },
   block: ELEMENTWISE.threads,
+  work: ({ factors, count }) => ({ bytes: bytesOf(factors) + 8 * count, flops: count }),
 });
 
 const placeProgram = defineProgram({
@@ -72,6 +73,7 @@ const placeProgram = defineProgram({
   entry: "place_rows",
   params: { x: "pointer", rows: "pointer", y: "pointer", count: "i64", width: "i32" },
   block: ELEMENTWISE.threads,
+  work: ({ rows, count }) => ({ bytes: bytesOf(rows) + 8 * count, flops: 0 }),
 });
 
 /** Every program of this folder. */

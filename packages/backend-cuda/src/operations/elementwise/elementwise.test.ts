@@ -2,10 +2,18 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { broadcastPairs, check, EMULATED, expectLikeStock, shapes, tensor } from "../../../test/stock.js";
+import { TEST_DEVICE } from "../../../test/device.js";
+import {
+  broadcastPairs,
+  check,
+  expectLikeStock,
+  shapes,
+  smallBroadcastPairs,
+  tensor,
+} from "../../../test/stock.js";
 import { start } from "../../index.js";
 
-beforeAll(() => start(EMULATED));
+beforeAll(() => start(TEST_DEVICE));
 
 const exact = { relative: 1e-6, absolute: 1e-7 };
 
@@ -123,6 +131,12 @@ describe("functions of two tensors", () => {
     );
   });
 
+  it("axes of 0, 1 and 3 elements broadcast as stock", async () => {
+    for (const { a, b } of smallBroadcastPairs()) {
+      await expectLikeStock(() => [tf.add(tensor(a, 1), tensor(b, 2)), tf.less(tensor(a, 1), tensor(b, 2))]);
+    }
+  });
+
   it("rows, columns and scalars beside a matrix are as stock, by fours and one at a time", async () => {
     for (const [height, width] of [
       [9, 32],
@@ -191,7 +205,7 @@ describe("functions of two tensors", () => {
   });
 
   it("says what it does not take", async () => {
-    await start(EMULATED);
+    await start(TEST_DEVICE);
     expect(() => tf.pow(tensor([2], 1, "int32"), tensor([2], 2, "int32"))).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: Pow on the backend "basiccuda" does not take int32 with int32. Cast both to float32. [E_KERNEL_MISSING]]`,
     );
@@ -204,20 +218,22 @@ describe("functions of two tensors", () => {
 
 describe("select", () => {
   it("is as stock for a condition per element, and right where stock has elements too many", async () => {
-    await check(broadcastPairs, async ({ a, b }) => {
+    const checkPair = async ({ a, b }: { a: number[]; b: number[] }) => {
       const select = () => tf.where(tf.greater(tensor(a, 3), 0), tensor(a, 1), tensor(b, 2));
       const shape = tf.broadcast_util.assertAndGetBroadcastShape(a, b);
       if (!shape.includes(0)) return expectLikeStock(select);
-      await start(EMULATED);
+      await start(TEST_DEVICE);
       expect(select().shape).toEqual(shape);
-    });
+    };
+    for (const pair of smallBroadcastPairs()) await checkPair(pair);
+    await check(broadcastPairs, checkPair);
     await expectLikeStock(() =>
       tf.where(tensor([6], 1, "bool"), tensor([6], 1, "int32"), tensor([6], 2, "int32")),
     );
   });
 
   it("gives no elements where one of the three has none", async () => {
-    await start(EMULATED);
+    await start(TEST_DEVICE);
     const [some, none] = [tf.ones([3, 1]), tf.ones([3, 0])];
     const condition = (x: tf.Tensor) => tf.cast(x, "bool");
     for (const [c, t, e] of [
@@ -232,7 +248,7 @@ describe("select", () => {
   });
 
   it("refuses shapes that differ", async () => {
-    await start(EMULATED);
+    await start(TEST_DEVICE);
     const inputs = { condition: tf.ones([2], "bool"), t: tf.ones([4]), e: tf.ones([3]) };
     expect(() => tf.engine().runKernel("Select", inputs)).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: Select on the backend "basiccuda" does not take shapes that differ ([2], [4], [3]). Broadcast them to one shape. [E_KERNEL_MISSING]]`,
@@ -240,7 +256,7 @@ describe("select", () => {
   });
 
   it("takes a condition per row", async () => {
-    await start(EMULATED);
+    await start(TEST_DEVICE);
     const rows = tf.engine().runKernel("Select", {
       condition: tf.tensor1d([1, 0, 1], "bool"),
       t: tf.ones([3, 2]),

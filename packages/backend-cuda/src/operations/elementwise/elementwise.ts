@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs-core";
-
+import type { Pointer } from "../../arguments.js";
 import { defineProgram, type Program } from "../../program.js";
+import { bytesOf, type Work } from "../../work.js";
 import { type Call, type Operation, type Operations, typeOf, unsupported } from "../operation.js";
 import { broadcastStrides, type Loop, loopTable, mergedLoops, sizeOf } from "../shapes.js";
 import binarySource from "./binary.cu";
@@ -28,6 +29,7 @@ export function unaryProgram(
     defines: { INPUT: input, OUTPUT: output, ARGUMENT: argument, OPERATION: code },
     params: { x: "pointer", y: "pointer", p0: "f32", p1: "f32", count: "i32" },
     block: THREADS,
+    work: ({ x, y, count }) => ({ bytes: bytesOf(x, y), flops: count }),
   });
 }
 
@@ -78,12 +80,23 @@ function dtypeOfResult(result: Result | undefined, { dtype }: tf.TensorInfo): tf
   return result === undefined || result === "same" ? dtype : result;
 }
 
+/** Operands that repeat come from the cache after the first time. */
+function workOfTwo({
+  a,
+  b,
+  y,
+  count,
+}: Readonly<Record<"a" | "b" | "y", Pointer>> & { readonly count: number }): Work {
+  return { bytes: bytesOf(a, b, y), flops: count };
+}
+
 /** The programs of an operation of two tensors, for elements of one type. */
 function binaryPrograms(name: string, input: Element, output: Element, code: string) {
   const common = {
     source: binarySource,
     defines: { INPUT: input, OUTPUT: output, OPERATION: code },
     block: THREADS,
+    work: workOfTwo,
   };
   const pointers = { a: "pointer", b: "pointer", y: "pointer" } as const;
   return {

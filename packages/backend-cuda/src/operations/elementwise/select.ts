@@ -1,7 +1,9 @@
 import { formatShape } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 
+import type { Pointer } from "../../arguments.js";
 import { defineProgram, type Program } from "../../program.js";
+import { bytesOf, type Work } from "../../work.js";
 import { type Operations, operation, unsupported } from "../operation.js";
 import { sizeOf } from "../shapes.js";
 import source from "./select.cu";
@@ -16,6 +18,7 @@ const flat = defineProgram({
   entry: "select_flat",
   params: { ...values, count: "i32" },
   block: THREADS,
+  work: workOf,
 });
 
 const rows = defineProgram({
@@ -24,7 +27,13 @@ const rows = defineProgram({
   entry: "select_rows",
   params: { ...values, inner: "i32", count: "i32" },
   block: THREADS,
+  work: workOf,
 });
+
+/** Both sides, as a warp seldom takes one alone. */
+function workOf({ condition, t, e, y }: Readonly<Record<keyof typeof values, Pointer>>): Work {
+  return { bytes: bytesOf(condition, t, e, y), flops: 0 };
+}
 
 /** Select: a condition for each element, or one for each entry of the first axis. */
 export const select: Operations = {

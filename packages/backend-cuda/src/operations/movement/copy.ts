@@ -27,6 +27,7 @@ function copyProgram(word: "int" | "int4") {
       count: "i32",
     },
     block: THREADS,
+    work: ({ count }) => ({ bytes: 8 * (word === "int" ? 1 : WIDTH) * count, flops: 0 }),
   });
 }
 

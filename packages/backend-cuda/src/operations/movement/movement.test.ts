@@ -2,10 +2,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, expect, it, vi } from "vitest";
 
-import { check, EMULATED, expectLikeStock, shapes, tensor } from "../../../test/stock.js";
+import { TEST_DEVICE } from "../../../test/device.js";
+import { check, expectLikeStock, shapes, tensor } from "../../../test/stock.js";
 import { start, startedBackend } from "../../index.js";
 
-beforeAll(() => start(EMULATED));
+beforeAll(() => start(TEST_DEVICE));
 
 it("transpose is as stock for any permutation", async () => {
   const permuted = shapes(0, 6, { least: 0 }).chain((shape) =>
@@ -19,6 +20,12 @@ it("transpose is as stock for any permutation", async () => {
   await expectLikeStock(() => tf.transpose(tensor([3, 35, 4, 12]), [0, 2, 1, 3]));
   await expectLikeStock(() => tf.transpose(tensor([3, 35, 4, 12]), [0, 2, 3, 1]));
   await expectLikeStock(() => tf.transpose(tensor([8, 9, 10], 1, "int32"), [2, 1, 0]));
+});
+
+it("transpose refuses an axis that is named twice, which tfjs lets pass", () => {
+  expect(() => tf.transpose(tf.ones([2, 3]), [1, 1])).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Transpose: [1, 1] names an axis twice. Give every axis once. [E_SHAPE]]`,
+  );
 });
 
 it("a transposition that moves nothing copies nothing", async () => {
@@ -38,6 +45,15 @@ it("slice is as stock", async () => {
   await check(boxes, ({ shape, begin, size }) => expectLikeStock(() => tf.slice(tensor(shape), begin, size)));
   await expectLikeStock(() => tf.slice(tensor([9, 16]), [2, 4], [5, 8]));
   await expectLikeStock(() => tf.slice(tensor([9, 4], 1, "bool"), [2], [5]));
+});
+
+it("slice and split refuse parts that are not inside, which tfjs lets pass", () => {
+  const x = tf.ones([4, 3]);
+  expect(() => tf.slice(x, [-2, 0], [2, 3])).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Slice: the part of size [2, 3] at [-2, 0] is not inside of a tensor of shape [4, 3]. Count positions from the start of each axis, from 0 on. [E_SHAPE]]`,
+  );
+  expect(() => tf.slice(x, [6, 0], [-1, 3])).toThrow("is not inside of a tensor of shape [4, 3]");
+  expect(() => tf.split(x, [-3, 7])).toThrow("SplitV: the part of size [-3, 3] at [0, 0] is not inside");
 });
 
 it("stridedSlice is as stock, with steps back and axes that go", async () => {
@@ -85,11 +101,22 @@ it("tile, pad and broadcastTo are as stock", async () => {
   );
 });
 
+it("tile and pad refuse counts below 0, which tfjs lets pass", () => {
+  const x = tf.ones([4]);
+  expect(() => tf.tile(x, [-1])).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Tile: the result would have the shape [-4], but sizes are integers from 0 on. Check the sizes that it was given. [E_SHAPE]]`,
+  );
+  expect(() => tf.pad(x, [[-1, 3]])).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: PadV2: paddings of [-1, 3] take elements away. Give counts from 0 on, or use tf.slice. [E_SHAPE]]`,
+  );
+});
+
 it("reverse is as stock", async () => {
   const reversed = shapes(1, 4).chain((shape) =>
     fc.tuple(fc.constant(shape), fc.subarray([...shape.keys()])),
   );
   await check(reversed, ([shape, axes]) => expectLikeStock(() => tf.reverse(tensor(shape), axes)));
+  await expectLikeStock(() => tf.reverse(tensor([3, 5]), [1, 0, 1]));
 });
 
 it("concat, stack, split and unstack are as stock along any axis", async () => {

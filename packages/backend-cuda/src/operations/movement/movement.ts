@@ -1,7 +1,8 @@
+import { BasicError, formatShape } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { CudaBackend } from "../../backend.js";
-import { type Operations, operation, unsupported } from "../operation.js";
+import { type Call, type Operations, operation, unsupported } from "../operation.js";
 import { rowMajorStrides, sizeOf } from "../shapes.js";
 import { copyBox, copyStrided, fill } from "./copy.js";
 import { transpose } from "./transpose.js";
@@ -11,24 +12,44 @@ interface BoxAttrs {
   readonly size: number | number[];
 }
 
-const slice = operation<"x", BoxAttrs>(({ inputs: { x }, attrs, backend, allocate }) => {
-  const [begin, size] = tf.slice_util.parseSliceParams(x as tf.Tensor, attrs.begin, attrs.size);
-  tf.slice_util.assertParamsValid(x as tf.Tensor, begin as number[], size as number[]);
-  return boxOf(backend, allocate, { x, begin: begin as number[], size: size as number[] });
+const slice = operation<"x", BoxAttrs>((call) => {
+  const { x } = call.inputs;
+  const { begin, size } = call.attrs;
+  const [from, sizes] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size) as [number[], number[]];
+  tf.slice_util.assertParamsValid(x as tf.Tensor, from, sizes);
+  return boxOf(call, { x, begin: from, size: sizes });
 });
 
-type Allocate = (shape: readonly number[], dtype: tf.DataType) => tf.TensorInfo;
+interface Box {
+  readonly x: tf.TensorInfo;
+  readonly begin: readonly number[];
+  readonly size: readonly number[];
+}
 
 /** The box of `size` at `begin`; the same memory where that is everything. */
 function boxOf(
-  backend: CudaBackend,
-  allocate: Allocate,
-  { x, begin, size }: { x: tf.TensorInfo; begin: readonly number[]; size: readonly number[] },
+  { name, backend, allocate }: Pick<Call<string, object>, "name" | "backend" | "allocate">,
+  { x, begin, size }: Box,
 ): tf.TensorInfo {
+  checkBox(name, { x, begin, size });
   if (tf.util.arraysEqual([...size], x.shape)) return backend.alias(x);
   const y = allocate(size, x.dtype);
   copyBox(backend, { x, y, begin });
   return y;
+}
+
+/** tfjs lets boxes pass that begin before the first element, or behind the last one. */
+function checkBox(name: string, { x, begin, size }: Box): void {
+  const inside = x.shape.every((most, axis) => {
+    const [from, count] = [begin[axis] as number, size[axis] as number];
+    return from >= 0 && count >= 0 && from + count <= most;
+  });
+  if (inside) return;
+  throw new BasicError(
+    "E_SHAPE",
+    `${name}: the part of size ${formatShape(size)} at ${formatShape(begin)} is not inside of a tensor of shape ` +
+      `${formatShape(x.shape)}. Count positions from the start of each axis, from 0 on.`,
+  );
 }
 
 interface StridedAttrs {
@@ -88,7 +109,8 @@ interface PadAttrs {
   readonly constantValue: number;
 }
 
-const pad = operation<"x", PadAttrs>(({ inputs: { x }, attrs, backend, allocate }) => {
+const pad = operation<"x", PadAttrs>(({ name, inputs: { x }, attrs, backend, allocate }) => {
+  checkPaddings(name, attrs.paddings);
   const padding = (axis: number, side: 0 | 1) => attrs.paddings[axis]?.[side] ?? 0;
   const shape = x.shape.map((size, axis) => padding(axis, 0) + size + padding(axis, 1));
   const y = allocate(shape, x.dtype);
@@ -105,18 +127,33 @@ const pad = operation<"x", PadAttrs>(({ inputs: { x }, attrs, backend, allocate 
   return y;
 });
 
+/** tfjs does not check it. */
+function checkPaddings(name: string, paddings: PadAttrs["paddings"]): void {
+  if (paddings.flat().every((count) => count >= 0)) return;
+  const given = paddings.map((pair) => formatShape(pair)).join(", ");
+  throw new BasicError(
+    "E_SHAPE",
+    `${name}: paddings of ${given} take elements away. Give counts from 0 on, or use tf.slice.`,
+  );
+}
+
 const reverse = operation<"x", { dims: number[] }>(
   ({ inputs: { x }, attrs: { dims }, backend, allocate }) => {
     const axes = tf.util.parseAxisParam(dims, x.shape);
+    // An axis that is named twice is turned round twice, as in tfjs.
+    const turned = x.shape.map((_, axis) => axes.filter((named) => named === axis).length % 2 === 1);
     const strides = rowMajorStrides(x.shape);
     const y = allocate(x.shape, x.dtype);
     copyStrided(backend, {
       x,
       y,
       sizes: x.shape,
-      xStrides: strides.map((stride, axis) => (axes.includes(axis) ? -stride : stride)),
+      xStrides: strides.map((stride, axis) => (turned[axis] ? -stride : stride)),
       yStrides: strides,
-      from: axes.reduce((sum, axis) => sum + ((x.shape[axis] as number) - 1) * (strides[axis] as number), 0),
+      from: strides.reduce(
+        (sum, stride, axis) => sum + (turned[axis] ? ((x.shape[axis] as number) - 1) * stride : 0),
+        0,
+      ),
     });
     return y;
   },
@@ -174,23 +211,26 @@ interface SplitAttrs {
   readonly axis: number;
 }
 
-const split = operation<"x", SplitAttrs>(({ inputs: { x }, attrs, backend, allocate }) => {
+const split = operation<"x", SplitAttrs>((call) => {
+  const { attrs } = call;
+  const { x } = call.inputs;
   const axis = tf.util.parseAxisParam(attrs.axis, x.shape)[0] as number;
   const sizes = tf.backend_util.prepareSplitSize(x as tf.Tensor, attrs.numOrSizeSplits, axis);
   let at = 0;
   return sizes.map((size) => {
     const begin = x.shape.map((_, other) => (other === axis ? at : 0));
     at += size;
-    return boxOf(backend, allocate, { x, begin, size: x.shape.with(axis, size) });
+    return boxOf(call, { x, begin, size: x.shape.with(axis, size) });
   });
 });
 
-const unpack = operation<"value", AxisAttrs>(({ inputs: { value: x }, attrs, backend, allocate }) => {
-  const axis = tf.util.parseAxisParam(attrs.axis, x.shape)[0] as number;
+const unpack = operation<"value", AxisAttrs>((call) => {
+  const x = call.inputs.value;
+  const axis = tf.util.parseAxisParam(call.attrs.axis, x.shape)[0] as number;
   const [size, shape] = [x.shape.with(axis, 1), x.shape.toSpliced(axis, 1)];
   return Array.from({ length: x.shape[axis] as number }, (_, i) => {
     const begin = x.shape.map((__, other) => (other === axis ? i : 0));
-    return { ...boxOf(backend, allocate, { x, begin, size }), shape };
+    return { ...boxOf(call, { x, begin, size }), shape };
   });
 });
 

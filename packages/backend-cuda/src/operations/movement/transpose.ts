@@ -1,7 +1,8 @@
+import { BasicError } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
-
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram, type Program } from "../../program.js";
+import { bytesOf } from "../../work.js";
 import { operation } from "../operation.js";
 import { type Loop, mergedLoops, rowMajorStrides, sizeOf } from "../shapes.js";
 import { copyStrided } from "./copy.js";
@@ -15,11 +16,13 @@ const tiles = defineProgram({
   entry: "transpose_tiles",
   params: { x: "pointer", y: "pointer", rows: "i32", columns: "i32", across: "i32", down: "i32" },
   block: [TILE, 8],
+  work: ({ x, y }) => ({ bytes: bytesOf(x, y), flops: 0 }),
 });
 
 /** Transpose: through tiles where the last two axes swap, as another view where nothing moves, else by strides. */
 export const transpose = operation<"x", { perm: readonly number[] }>(
-  ({ inputs: { x }, attrs: { perm }, backend, allocate }) => {
+  ({ name, inputs: { x }, attrs: { perm }, backend, allocate }) => {
+    checkPermutation(name, perm);
     const strides = rowMajorStrides(x.shape);
     const shape = perm.map((axis) => x.shape[axis] as number);
     const [xStrides, yStrides] = [perm.map((axis) => strides[axis] as number), rowMajorStrides(shape)];
@@ -32,6 +35,12 @@ export const transpose = operation<"x", { perm: readonly number[] }>(
     return y;
   },
 );
+
+/** tfjs checks everything but this. */
+function checkPermutation(name: string, perm: readonly number[]): void {
+  if (new Set(perm).size === perm.length) return;
+  throw new BasicError("E_SHAPE", `${name}: [${perm.join(", ")}] names an axis twice. Give every axis once.`);
+}
 
 interface Swap {
   readonly batches: number;

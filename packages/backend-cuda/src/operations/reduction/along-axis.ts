@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-
 import { defineProgram, type Program } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import { type Operation, type Operations, operation, typeOf } from "../operation.js";
 import { sizeOf } from "../shapes.js";
 import argSource from "./arg-reduce.cu";
@@ -22,6 +22,7 @@ function argProgram(name: string, type: "float" | "int", better: string) {
     defines: { VALUE: type, BETTER: better },
     params: { x: "pointer", y: "pointer", length: "i32", inner: "i32", lanes: "i32", results: "i32" },
     block: THREADS,
+    work: ({ x, y }) => ({ bytes: bytesOf(x, y), flops: countOf(x) }),
   });
 }
 
@@ -69,6 +70,7 @@ function cumulateProgram(type: "float" | "int") {
       results: "i32",
     },
     block: THREADS,
+    work: ({ x, y, lanes }) => ({ bytes: bytesOf(x, y), flops: countOf(x) * Math.log2(Math.max(lanes, 2)) }),
   });
 }
 
@@ -118,6 +120,10 @@ function topKProgram(type: "float" | "int") {
       rows: "i32",
     },
     block: THREADS,
+    work: ({ x, values, indices, k }) => ({
+      bytes: k * bytesOf(x) + bytesOf(values, indices),
+      flops: k * countOf(x),
+    }),
   });
 }
 

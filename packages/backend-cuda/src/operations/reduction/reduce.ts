@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
-
 import { defineProgram, type Program } from "../../program.js";
+import { bytesOf, countOf } from "../../work.js";
 import { type Call, type Operation, type Operations, typeOf, unsupported } from "../operation.js";
 import { sizeOf } from "../shapes.js";
 import { blocksFor, chunksFor, groupAxes, lanesFor, THREADS } from "./plan.js";
@@ -41,6 +41,7 @@ function reduceProgram(name: string, input: Type, output: Type, combination: Com
       results: "i32",
     },
     block: THREADS,
+    work: ({ x, y }) => ({ bytes: bytesOf(x, y), flops: countOf(x) }),
   });
 }
 

@@ -2,11 +2,12 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { check, EMULATED, expectLikeStock, shapes, tensor } from "../../../test/stock.js";
+import { TEST_DEVICE } from "../../../test/device.js";
+import { check, expectLikeStock, shapes, tensor } from "../../../test/stock.js";
 import { start } from "../../index.js";
 import { chunksFor, lanesFor } from "./plan.js";
 
-beforeAll(() => start(EMULATED));
+beforeAll(() => start(TEST_DEVICE));
 
 const close = { absolute: 1e-6, relative: 1e-6 };
 

@@ -2,10 +2,11 @@ import * as tf from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 
-import { check, EMULATED, expectLikeStock, shapes, tensor } from "../../../test/stock.js";
+import { TEST_DEVICE } from "../../../test/device.js";
+import { check, expectLikeStock, shapes, tensor } from "../../../test/stock.js";
 import { start } from "../../index.js";
 
-beforeAll(() => start(EMULATED));
+beforeAll(() => start(TEST_DEVICE));
 
 const close = { absolute: 1e-6, relative: 1e-6 };
 
@@ -76,6 +77,17 @@ describe("sums into rows", () => {
     // tfjs makes floats of integers here.
     await expectLikeStock(() => tf.cast(tf.unsortedSegmentSum(tensor([7], 1, "int32"), ids(), 6), "float32"));
     await expectLikeStock(() => tf.unsortedSegmentSum(tensor([0, 5]), tf.tensor1d([], "int32"), 3));
+  });
+
+  it("unsortedSegmentSum refuses ids that are not one for each row, which tfjs lets pass", () => {
+    const ids = tf.tensor1d([0, 1, 0], "int32");
+    const sum = () => tf.unsortedSegmentSum(tf.ones([2, 3]), ids, 2);
+    expect(sum).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: UnsortedSegmentSum: segment ids of shape [3] do not fit values of shape [2, 3]. Give an id for each row: the shape of the values must begin with that of the ids. [E_SHAPE]]`,
+    );
+    expect(() => tf.unsortedSegmentSum(tf.ones([3]), ids, -1)).toThrow(
+      "the result would have the shape [-1]",
+    );
   });
 
   it("scatterND is as stock, and adds what meets", async () => {

@@ -1,16 +1,9 @@
+import { BasicError, formatShape } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
-
 import type { CudaBackend } from "../../backend.js";
 import { defineProgram, type Program } from "../../program.js";
-import {
-  bitsOf,
-  checkTensor,
-  type Operation,
-  type Operations,
-  operation,
-  typeOf,
-  unsupported,
-} from "../operation.js";
+import { bytesOf, countOf } from "../../work.js";
+import { bitsOf, type Operation, type Operations, operation, typeOf, unsupported } from "../operation.js";
 import { blocksFor, lanesFor, THREADS } from "../reduction/plan.js";
 import { sizeOf } from "../shapes.js";
 import gatherSource from "./gather.cu";
@@ -26,6 +19,7 @@ function softmaxProgram(name: string, logarithm: 0 | 1) {
     defines: { LOGARITHM: logarithm },
     params: { x: "pointer", y: "pointer", width: "i32", lanes: "i32", rows: "i32" },
     block: THREADS,
+    work: ({ x, y }) => ({ bytes: bytesOf(x, y), flops: 5 * countOf(x) }),
   });
 }
 
@@ -73,6 +67,7 @@ function gatherProgram(word: "int" | "int4") {
       count: "i32",
     },
     block: THREADS,
+    work: ({ indices, y }) => ({ bytes: bytesOf(indices, y, y), flops: 0 }),
   });
 }
 
@@ -118,6 +113,7 @@ const oneHotProgram = defineProgram({
   entry: "one_hot",
   params: { indices: "pointer", y: "pointer", depth: "i32", on: "i32", off: "i32", count: "i32" },
   block: THREADS,
+  work: ({ indices, y }) => ({ bytes: bytesOf(indices, y), flops: 0 }),
 });
 
 interface OneHotAttrs {
@@ -127,21 +123,18 @@ interface OneHotAttrs {
   readonly offValue: number;
 }
 
-const oneHot = operation<"indices", OneHotAttrs>(
-  ({ name, inputs: { indices }, attrs, backend, allocate }) => {
-    const { depth, dtype } = attrs;
-    const shape = [...indices.shape, depth];
-    checkTensor(name, { shape, dtype });
-    const y = allocate(shape, dtype);
-    const count = sizeOf(shape);
-    const [on, off] = [bitsOf(attrs.onValue, dtype), bitsOf(attrs.offValue, dtype)];
-    backend.dispatch(oneHotProgram, {
-      grid: [Math.ceil(count / THREADS)],
-      args: { indices, y, depth, on, off, count },
-    });
-    return y;
-  },
-);
+const oneHot = operation<"indices", OneHotAttrs>(({ inputs: { indices }, attrs, backend, allocate }) => {
+  const { depth, dtype } = attrs;
+  const shape = [...indices.shape, depth];
+  const y = allocate(shape, dtype);
+  const count = sizeOf(shape);
+  const [on, off] = [bitsOf(attrs.onValue, dtype), bitsOf(attrs.offValue, dtype)];
+  backend.dispatch(oneHotProgram, {
+    grid: [Math.ceil(count / THREADS)],
+    args: { indices, y, depth, on, off, count },
+  });
+  return y;
+});
 
 function scatterProgram(type: "float" | "int") {
   return defineProgram({
@@ -162,6 +155,10 @@ function scatterProgram(type: "float" | "int") {
       strict: "i32",
     },
     block: THREADS,
+    work: ({ updates, indices, y, height, each }) => ({
+      bytes: bytesOf(updates, y) + bytesOf(indices) * Math.ceil(height / each),
+      flops: countOf(updates),
+    }),
   });
 }
 
@@ -208,7 +205,8 @@ function scatterAdd(
 }
 
 const segmentSum = operation<"x" | "segmentIds", { numSegments: number }>(
-  ({ inputs: { x, segmentIds }, attrs, backend, allocate }) => {
+  ({ name, inputs: { x, segmentIds }, attrs, backend, allocate }) => {
+    checkSegments(name, x, segmentIds);
     const after = x.shape.slice(segmentIds.shape.length);
     const y = allocate([attrs.numSegments, ...after], x.dtype);
     const rows = sizeOf(segmentIds.shape);
@@ -224,6 +222,16 @@ const segmentSum = operation<"x" | "segmentIds", { numSegments: number }>(
     return y;
   },
 );
+
+/** tfjs does not check it. */
+function checkSegments(name: string, x: tf.TensorInfo, { shape }: tf.TensorInfo): void {
+  if (shape.every((size, axis) => x.shape[axis] === size)) return;
+  throw new BasicError(
+    "E_SHAPE",
+    `${name}: segment ids of shape ${formatShape(shape)} do not fit values of shape ${formatShape(x.shape)}. Give an id for ` +
+      "each row: the shape of the values must begin with that of the ids.",
+  );
+}
 
 const scatterNd = operation<"indices" | "updates", { shape: number[] }>(
   ({ inputs: { indices, updates }, attrs: { shape }, backend, allocate }) => {

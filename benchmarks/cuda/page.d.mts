@@ -1,0 +1,26 @@
+import type { RehearsedWork } from "@basic-mllm/backend-cuda";
+
+import type { StepCase } from "./llava.mjs";
+
+/** A step that was rehearsed. */
+export interface RehearsedStep {
+  readonly chosen: StepCase;
+  readonly rows: number;
+  readonly works: readonly RehearsedWork[];
+}
+
+/** Memory of a GPU that a stage takes at its peak. */
+export interface PeakMemory {
+  readonly chosen: StepCase;
+  readonly samples: number;
+  readonly storage: string;
+  readonly weightBytes: number;
+  readonly peakBytes: number;
+}
+
+/** The text of docs/cuda-roofline.md. `host`: rows of results/cuda.jsonl. */
+export function rooflinePage(content: {
+  readonly steps: readonly RehearsedStep[];
+  readonly memory: readonly PeakMemory[];
+  readonly host: string;
+}): string;

@@ -1,0 +1,68 @@
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+import { openStep, type StepCase, stepCases } from "../../../benchmarks/cuda/llava.mjs";
+import { type PeakMemory, type RehearsedStep, rooflinePage } from "../../../benchmarks/cuda/page.mjs";
+import { type CudaBackend, type RehearsedWork, start, startedBackend, stop } from "../src/index.js";
+import { contractPrograms } from "../src/kernels/programs.js";
+import { stockPrograms } from "../src/operations/programs.js";
+
+const fromRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+
+/** Samples of a step. */
+const STEP = 16;
+
+let backend: CudaBackend;
+beforeAll(async () => {
+  await start({ imagine: 80e9 });
+  backend = startedBackend();
+});
+afterAll(stop);
+
+/** Everything that a step enqueues, and the memory that it takes. */
+async function rehearse(chosen: StepCase, samples: number, storage: "f32" | "bf16") {
+  const opened = openStep(chosen, { samples, storage });
+  const weightBytes = backend.allocator.statistics.usedBytes;
+  const works: RehearsedWork[] = [];
+  backend.allocator.flush();
+  const peakBytes =
+    backend.allocator.statistics.reservedBytes +
+    (await backend.rehearse(async () => {
+      // Moments are made in the first step.
+      await opened.step();
+      if (samples === STEP) backend.watchRehearsal = (work) => works.push(work);
+      await opened.step();
+      backend.watchRehearsal = undefined;
+      opened.disposeOptimizer();
+    }));
+  opened.dispose();
+  return { rows: opened.rows, works, weightBytes, peakBytes };
+}
+
+describe("the roofline", () => {
+  it("is what the documentation says", async () => {
+    const steps: RehearsedStep[] = [];
+    const memory: PeakMemory[] = [];
+    for (const chosen of stepCases) {
+      for (const [storage, samples] of [
+        ["bf16", STEP],
+        ["bf16", 4],
+        ["f32", 4],
+      ] as const) {
+        const { rows, works, ...bytes } = await rehearse(chosen, samples, storage);
+        memory.push({ chosen, samples, storage, ...bytes });
+        if (samples === STEP) steps.push({ chosen, rows, works });
+      }
+    }
+    const host = readFileSync(fromRoot("benchmarks/results/cuda.jsonl"), "utf8");
+    const text = rooflinePage({ steps, memory, host });
+    await expect(text).toMatchFileSnapshot(fromRoot("docs/cuda-roofline.md"));
+  }, 600_000);
+
+  it("knows the work of every program", () => {
+    for (const { name, work } of [...contractPrograms, ...stockPrograms])
+      expect(work, name).toBeTypeOf("function");
+  });
+});
