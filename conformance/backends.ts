@@ -13,7 +13,11 @@ const LOADERS: Readonly<Record<string, () => Promise<object>>> = {
   cpu: () => import("@basic-mllm/backend-cpu"),
   cuda: () => import("@basic-mllm/backend-cuda"),
   webgpu: () => import("@basic-mllm/backend-webgpu"),
+  tensorflow: () => import("../packages/cli/src/session/tensorflow.js"),
 };
+
+/** Engines without kernels of ours: every contract runs through its reference. */
+const BY_REFERENCE: ReadonlySet<string> = new Set(["tensorflow"]);
 
 /**
  * Starts a backend of ours from its sources.
@@ -28,7 +32,10 @@ export async function startTested(name: string): Promise<TestedBackend> {
       `There is no backend "${name}" to test. Use one of ${Object.keys(LOADERS).join(", ")}, or reference.`,
     );
   }
-  const { tfjsName, device } = await startBackend(name, { load });
+  const { tfjsName, device } = await startBackend(name, {
+    load,
+    ...(BY_REFERENCE.has(name) && { fallback: "reference" }),
+  });
   const loaded: { readonly toleranceFactor?: number } = await load();
   const { toleranceFactor = 1 } = loaded;
   return { tfjsName, device, toleranceFactor };

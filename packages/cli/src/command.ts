@@ -61,7 +61,9 @@ export function defineCliCommand<Args extends ArgsDef>(spec: CliCommandSpec<Args
     },
     execute: async (rawArgs, terminal) => {
       checkOptions(spec.name, rawArgs, args);
+      checkValues(spec.name, rawArgs, args);
       const parsed = parse(spec.name, rawArgs, args) as ParsedArgs<Args>;
+      checkNotEmpty(spec.name, parsed, args);
       if (spec.takesMore !== true) checkPositionals(spec.name, parsed._, args);
       const repeated = (name: string): readonly string[] => valuesOf(name, rawArgs);
       return (await spec.run({ args: parsed, repeated, terminal })) ?? 0;
@@ -82,6 +84,14 @@ function parse(verb: string, rawArgs: readonly string[], args: ArgsDef): ParsedA
       },
     );
   }
+}
+
+/** An empty path would be the current folder: `--out=$DIR` where the variable is not set. */
+function checkNotEmpty(verb: string, parsed: Readonly<Record<string, unknown>>, args: ArgsDef): void {
+  const empty = Object.keys(args).find((name) => parsed[name] === "");
+  if (empty === undefined) return;
+  const shown = args[empty]?.type === "positional" ? empty.toUpperCase() : `--${empty}`;
+  throw new BasicError("E_USAGE", `basic-mllm ${verb}: ${shown} is empty. Give it a value, or leave it out.`);
 }
 
 /** citty ignores arguments beyond those of the table. */
@@ -109,6 +119,23 @@ function checkOptions(verb: string, rawArgs: readonly string[], args: ArgsDef): 
     throw new BasicError(
       "E_USAGE",
       `basic-mllm ${verb}: there is no option "--${name}".${didYouMean(`--${name}`, options)} Options are ${options.join(", ")}. See \`basic-mllm ${verb} --help\`.`,
+    );
+  }
+}
+
+/** citty takes the next word for a value whatever it is: `--out --resume` would be a folder of that name. */
+function checkValues(verb: string, rawArgs: readonly string[], args: ArgsDef): void {
+  const names = Object.keys(args).filter((name) => args[name]?.type === "string");
+  const options = new Set(
+    names.flatMap((name) => [`--${name}`, ...aliasesOf(args[name]).map((a) => `-${a}`)]),
+  );
+  for (const [i, raw] of rawArgs.entries()) {
+    if (raw === "--") return;
+    const next = rawArgs[i + 1];
+    if (!options.has(raw) || next === undefined || !/^--?[a-zA-Z]/.test(next)) continue;
+    throw new BasicError(
+      "E_USAGE",
+      `basic-mllm ${verb}: ${raw} has no value, the next word is the option ${next}. Give it a value (${raw}=VALUE where that begins with -), or leave it out.`,
     );
   }
 }

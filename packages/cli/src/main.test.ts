@@ -60,7 +60,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("chat", "runs/x")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm chat: a run answers questions about a picture, and none was given for runs/x. Add --image FILE; only language models (a folder with config.json, or a GGUF file) do without one. [E_USAGE]",
+        "error basic-mllm chat: expected a run (a folder with recipe.json), a language model (a folder with config.json) or a GGUF file, got runs/x. Give one of these, for example runs/quickstart-0. [E_USAGE]",
       ]
     `);
   });
@@ -299,6 +299,7 @@ describe("--json", () => {
 describe("the verbs that only look", () => {
   it("ls lists recipes, parts and backends with the reason why one does not run", async () => {
     vi.stubEnv("CUDA_VISIBLE_DEVICES", "");
+    vi.stubEnv("BASIC_MLLM_TENSORFLOW", "/none");
     const { code, json, err } = await cli(["ls", "--json"]);
     vi.unstubAllEnvs();
     expect([code, err]).toEqual([0, expect.stringContaining("quickstart")]);
@@ -309,6 +310,7 @@ describe("the verbs that only look", () => {
         { name: "cpu", works: true },
         { name: "webgpu", works: true, description: expect.not.stringMatching(/^WGSL/) },
         { name: "cuda", works: false, reason: expect.stringMatching(/no (NVIDIA driver|CUDA device)/) },
+        { name: "tensorflow", works: false, reason: expect.stringContaining("tfjs-node is not installed") },
       ],
     });
   });
@@ -348,5 +350,26 @@ describe("the verbs that only look", () => {
     expect(await loadRecipe(`${file}.mjs`)).toEqual({ ...quickstart, name: "mine" });
     const again = await cli(["cp", "quickstart", file]);
     expect([again.code, again.out]).toEqual([2, expect.stringContaining("overwrite it with --force")]);
+  });
+
+  it("cp names the copy as recipes may be called, and writes modules only", async () => {
+    const folder = await temporaryFolder();
+    expect((await cli(["cp", "smoke", join(folder, "My_Recipe.mjs")])).code).toBe(0);
+    expect(await readFile(join(folder, "My_Recipe.mjs"), "utf8")).toContain('name: "my-recipe"');
+    const other = await cli(["cp", "smoke", join(folder, "mine.yaml")]);
+    expect([other.code, other.out.trimEnd().replace(folder, "FOLDER")]).toEqual([
+      2,
+      'error basic-mllm cp: FILE must end in .ts, .mts, .js, .mjs, since a module is written, got "FOLDER/mine.yaml". For JSON: basic-mllm check smoke --expand > my-recipe.json. [E_USAGE]',
+    ]);
+  });
+
+  it("refuses an option without a value, which would be the current folder or a folder called as an option", async () => {
+    const empty = "error basic-mllm train: --out is empty. Give it a value, or leave it out. [E_USAGE]";
+    expect(await failure("train", "smoke", "--out")).toEqual([2, empty]);
+    expect(await failure("train", "smoke", "--out=")).toEqual([2, empty]);
+    expect(await failure("train", "smoke", "--out", "--resume")).toEqual([
+      2,
+      "error basic-mllm train: --out has no value, the next word is the option --resume. Give it a value (--out=VALUE where that begins with -), or leave it out. [E_USAGE]",
+    ]);
   });
 });

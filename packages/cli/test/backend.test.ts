@@ -35,11 +35,21 @@ describe("a backend that cannot start ends the command, and no other one takes i
     );
   });
 
+  it("where its engine is not installed", async () => {
+    vi.stubEnv("BASIC_MLLM_TENSORFLOW", "/none");
+    expect(await train("--backend", "tensorflow")).toMatchInlineSnapshot(`
+      [
+        1,
+        "error startBackend: the backend "tensorflow" did not start: @tensorflow/tfjs-node is not installed in /none (BASIC_MLLM_TENSORFLOW). Its own installer brings a TensorFlow of 2022, so build it on a current one: \`bash scripts/build-tfjs-node.sh cpu\` of the repository, or \`bash scripts/build-tfjs-node.sh gpu\`, with the folder of your project behind it. There is no fallback to another backend. Correct this, or use the backend "cpu". [E_BACKEND_START]",
+      ]
+    `);
+  });
+
   it("where it is nobody's", async () => {
     expect(await train("--backend", "quantum")).toMatchInlineSnapshot(`
       [
         1,
-        "error startBackend: the backend "quantum" is not installed. Run: npm install @basic-mllm/backend-quantum, or use the backend "cpu". [E_BACKEND_MISSING]",
+        "error startBackend: there is no backend "quantum": no package @basic-mllm/backend-quantum is installed. Ours are cpu, webgpu, cuda; "tfjs:NAME" is one that was registered with TensorFlow.js. [E_BACKEND_MISSING]",
       ]
     `);
   });

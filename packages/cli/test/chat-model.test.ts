@@ -1,5 +1,5 @@
 // `chat` with a language model alone.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { tinyWeights } from "@basic-mllm/tiny";
@@ -49,11 +49,14 @@ describe("chat with a model folder", () => {
         "error basic-mllm chat: MODEL is opened as a language model alone, which sees no pictures, but an image was given: cat.png. Leave it out, or talk with the folder of a run, which has the vision part as well. [E_USAGE]",
       ]
     `);
-    const blind = await cli(["chat", "runs/none"]);
-    expect([blind.code, blind.out.trimEnd()]).toMatchInlineSnapshot(`
+    const run = join(folder, "run");
+    await mkdir(run);
+    await writeFile(join(run, "recipe.json"), "{}");
+    const blind = await cli(["chat", run]);
+    expect([blind.code, blind.out.trimEnd().replace(run, "RUN")]).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm chat: a run answers questions about a picture, and none was given for runs/none. Add --image FILE; only language models (a folder with config.json, or a GGUF file) do without one. [E_USAGE]",
+        "error basic-mllm chat: a run answers questions about a picture, and none was given for RUN. Add --image FILE; only language models (a folder with config.json, or a GGUF file) do without one. [E_USAGE]",
       ]
     `);
     const other = await cli(["chat", model, "--template", "chat"], ["/image cat.png"]);

@@ -88,6 +88,7 @@ describe("convert", () => {
     const printed = await cli(["convert", folder, out, "--json"]);
     expect(printed.code, printed.err).toBe(0);
     expect(printed.json()).toMatchObject({ to: "hf", dtype: "f32" });
+    expect(printed.err).toMatch(/config\.json {2}\d\.\d kB\n/);
     expect((await readdir(out)).sort()).toEqual([
       "chat_template.jinja",
       "config.json",

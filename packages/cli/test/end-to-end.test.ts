@@ -263,6 +263,7 @@ describe("a recipe from its first step to its comparison", () => {
     const table = await readFile(join(out, "table.md"), "utf8");
     expect(table).toMatch(/\| das \| \d\.\d{3} ± \d\.\d{3}<br>[+−]\d/);
     expect(table).toContain("| variant |  | meaningfulShare | strictShare | distinctMatches | cosine |");
+    expect(first.err).toMatch(/ {2}das +\d\.\d{3} ± /);
     await rm(join(out, "das-1/evaluation.json"));
     const again = await cli([...command, "--json"]);
     expect(again.err).toContain("none, seed 1: kept");

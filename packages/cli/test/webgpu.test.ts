@@ -38,6 +38,16 @@ describe("--backend webgpu", () => {
     for (const [i, loss] of webgpu.entries()) expect(loss / (cpu[i] as number)).toBeCloseTo(1, 3);
   }, 240_000);
 
+  it("predicts the memory of both stages", async () => {
+    const recipe = await writeMiniTask(folder);
+    const child = startCli(["train", recipe, "--backend", "webgpu", "--dry", "--json"]);
+    expect(await child.ended).toBe(0);
+    const last = child.output().trim().split("\n").at(-1) ?? "";
+    const { memory } = JSON.parse(last) as { memory: { state: number; training: number }[] };
+    expect(memory).toHaveLength(2);
+    for (const { state, training } of memory) expect(training).toBeGreaterThan(state);
+  }, 240_000);
+
   it.runIf(process.platform === "linux")(
     "ends where there is no adapter, and names the CPU backend",
     async () => {

@@ -7,6 +7,7 @@ import {
 } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
+import { headLogits } from "./generation/forward.js";
 import type { Answered, QuestionItem } from "./questions.js";
 
 /** What {@link answerQuestions} reads of a batch. */
@@ -102,10 +103,8 @@ async function readLogits<Batch extends QuestionBatch>(
   const [best, logProbabilities] = tf.tidy(() => {
     const { hidden } = model.language.forward({ packed: batch.packed, visual: model.embed(batch) });
     const [wanted] = runKernel(rowGather, { x: hidden }, { rows });
-    const { weight, softcap } = model.language.head;
-    const logits = tf.matMul(wanted as tf.Tensor2D, weight, false, true);
-    const capped = softcap > 0 ? tf.mul(tf.tanh(tf.div(logits, softcap)), softcap) : logits;
-    return [tf.argMax(capped, 1), tf.logSoftmax(capped)];
+    const logits = headLogits(model.language.head, wanted as tf.Tensor2D);
+    return [tf.argMax(logits, 1), tf.logSoftmax(logits)];
   }) as [tf.Tensor1D, tf.Tensor2D];
   const read = await Promise.all([best.data(), logProbabilities.data()]);
   tf.dispose([best, logProbabilities]);

@@ -28,6 +28,11 @@ describe("planRuns", () => {
     });
   });
 
+  it("takes a seed that is named twice once", () => {
+    const plan = planRuns({ ...input, seeds: [3, 0, 3], variants: chooseVariants(["none"], undefined) });
+    expect(plan.map(({ seed }) => seed)).toEqual([3, 0]);
+  });
+
   it("applies the fields and steps of a variant", () => {
     const variants = chooseVariants([], "paper:layer-weights");
     const [first] = planRuns({ ...input, variants, steps: 3 });

@@ -70,7 +70,8 @@ function unknown(kind: string, name: string, known: readonly string[]): BasicErr
 /** Every variant with every seed: all variants of a seed first, so that an early stop leaves whole comparisons. */
 export function planRuns(input: PlanInput): readonly PlannedRun[] {
   const { recipe, variants, seeds, out } = input;
-  return seeds.flatMap((seed) =>
+  // A seed that is named twice would be one folder for two runs, and count twice.
+  return [...new Set(seeds)].flatMap((seed) =>
     variants.map((variant) => ({
       variant,
       seed,

@@ -142,7 +142,8 @@ function print(terminal: Terminal, { variants, sets, seeds }: AblationTable, out
     ...names.map((name) => {
       const summary = variant.metrics[set]?.[name];
       if (summary === undefined) return "–";
-      return `${decimals(summary.mean)} ± ${decimals(summary.spread)}`;
+      const mean = decimals(summary.mean);
+      return summary.n > 1 ? `${mean} ± ${decimals(summary.spread)}` : mean;
     }),
   ]);
   terminal.line();

@@ -6,6 +6,7 @@ import { type WrittenType, writtenTypes } from "@basic-mllm/weights";
 import { defineCliCommand } from "../command.js";
 import { openSource } from "../session/convert/source.js";
 import { TARGETS } from "../session/convert/targets.js";
+import { bytes } from "../terminal.js";
 
 /** `basic-mllm convert`: from and to the layouts of LLaVA, transformers and llama.cpp. */
 export const convert = defineCliCommand({
@@ -58,7 +59,7 @@ export const convert = defineCliCommand({
     const names = await TARGETS[target].write(source, { out: args.out, dtype });
     const files = names.map((name) => join(args.out, name));
     for (const file of files) {
-      terminal.line(`  ${file}  ${(statSync(file).size / 1e6).toFixed(2)} MB`);
+      terminal.line(`  ${file}  ${bytes(statSync(file).size)}`);
     }
     for (const caveat of TARGETS[target].caveats?.(source) ?? []) terminal.warn(caveat);
     terminal.result({ from: args.from, to: target, dtype: dtype.toLowerCase(), out: args.out, files });

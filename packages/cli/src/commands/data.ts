@@ -78,7 +78,7 @@ const build = defineCliCommand({
 /** Builds the data of a recipe where training looks for them, before there are kernels to train with. */
 async function buildForRecipe(name: string, terminal: Terminal): Promise<string> {
   const known = [...BUILDERS, ...Object.keys(recipes)];
-  if (!(name in recipes) && !existsSync(name)) {
+  if (!Object.hasOwn(recipes, name) && !existsSync(name)) {
     throw new BasicError(
       "E_NAME_UNKNOWN",
       `There is no data builder "${name}", and no recipe.${didYouMean(name, known)} Known: ${known.join(", ")}.`,

@@ -6,6 +6,7 @@ import pc from "picocolors";
 import { defineCliCommand } from "../command.js";
 import { writeText } from "../session/json-file.js";
 import { readReportRun } from "../session/report-data.js";
+import { today } from "../session/run-report.js";
 
 /** `basic-mllm report`: one run in depth, or several compared, as one HTML file. */
 export const report = defineCliCommand({
@@ -36,8 +37,7 @@ export const report = defineCliCommand({
     const several = runs.length > 1;
     const file = args.out ?? (several ? "comparison.html" : join(folders[0] ?? "", "report.html"));
     const title = args.title ?? (several ? `${runs.length} runs compared` : first.name);
-    const date = new Date().toISOString().slice(0, 10);
-    await writeText(file, renderReport({ title, date, runs }));
+    await writeText(file, renderReport({ title, date: today(), runs }));
     terminal.line(`Wrote ${pc.cyan(file)}`);
     terminal.result({ file, runs: folders });
     return 0;

@@ -16,6 +16,7 @@ import { loadRecipe } from "../session/load-recipe.js";
 import { parseBytes } from "../session/memory.js";
 import { ownProgram } from "../session/program.js";
 import { dryRun, type TrainRunOptions, trainBlind, trainRun } from "../session/train-run.js";
+import { shellWord } from "../shell.js";
 
 /** `basic-mllm train`: the main job. */
 export const train = defineCliCommand({
@@ -30,7 +31,8 @@ export const train = defineCliCommand({
     backend: {
       type: "string",
       valueHint: "name",
-      description: "Device: cpu, webgpu, cuda, or what a plugin adds. Never falls back to another.",
+      description:
+        "Device: cpu, webgpu, cuda, tensorflow, or what a plugin adds. Never falls back to another.",
     },
     seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
     steps: {
@@ -69,7 +71,7 @@ export const train = defineCliCommand({
       type: "string",
       valueHint: "size",
       description:
-        "With --dry: memory of the GPU that the run must fit in, for example 80GB. Default: that of the GPU here.",
+        "With --dry: memory of the GPU that the run must fit in, for example 80GB; cuda then needs no GPU. Default: that of the GPU here.",
     },
     blind: {
       type: "boolean",
@@ -219,9 +221,4 @@ function resumeCommand(
   const report = args.report === false ? ["--no-report"] : [];
   const command = ["basic-mllm train", shellWord(args.recipe), ...options, ...quoted, ...report];
   return [...command, `--out ${shellWord(out)}`, "--resume"].join(" ");
-}
-
-/** In quotes where a shell would read something else. */
-function shellWord(text: string): string {
-  return /^[\w./:=,@%+-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

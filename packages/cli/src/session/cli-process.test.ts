@@ -45,6 +45,11 @@ describe("runCliProcess", () => {
     );
   });
 
+  it("says so as well where it was killed in the middle of its result", async () => {
+    const source = "process.stdout.write('{\"error\":', () => process.kill(process.pid, 'SIGKILL'))";
+    await expect(runProgram(source)).rejects.toThrow("The process of runs/a was killed");
+  });
+
   it("is interrupted where it was stopped before the command could listen", async () => {
     await expect(runProgram("setInterval(() => {}, 1e4)", AbortSignal.abort())).rejects.toMatchObject({
       code: "E_INTERRUPTED",

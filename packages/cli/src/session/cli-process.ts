@@ -71,16 +71,25 @@ function childError(
   result: string,
   { name, code, stopped }: { readonly name: string; readonly code: number | null; readonly stopped: boolean },
 ): Error {
-  const parsed = result.startsWith("{")
-    ? (JSON.parse(result) as { error?: { code: ErrorCode; message: string } })
-    : {};
-  if (parsed.error === undefined && stopped)
+  const printed = printedError(result);
+  if (printed !== undefined) {
+    const { code: kind, message } = printed;
+    return new BasicError(kind, `${name}: ${message.replace(` [${kind}]`, "")}`);
+  }
+  if (stopped)
     return new BasicError("E_INTERRUPTED", `${name}: stopped while it started. Resume the run to go on.`);
-  if (parsed.error === undefined && code === null)
+  if (code === null)
     return new Error(
       `The process of ${name} was killed, as systems do where memory runs out. Resume its run.`,
     );
-  if (parsed.error === undefined) return new Error(`The process of ${name} ended with ${code}.`);
-  const { code: kind, message } = parsed.error;
-  return new BasicError(kind, `${name}: ${message.replace(` [${kind}]`, "")}`);
+  return new Error(`The process of ${name} ended with ${code}.`);
+}
+
+/** A child that is killed while it prints leaves half a line. */
+function printedError(line: string): { readonly code: ErrorCode; readonly message: string } | undefined {
+  try {
+    return (JSON.parse(line) as { error?: { code: ErrorCode; message: string } }).error;
+  } catch {
+    return undefined;
+  }
 }

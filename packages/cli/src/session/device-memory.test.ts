@@ -11,7 +11,7 @@ afterEach(() => {
   delete (tf.backend() as { deviceMemory?: unknown }).deviceMemory;
 });
 
-function withDevice(totalBytes: number): void {
+function withDevice(totalBytes?: number): void {
   (tf.backend() as { deviceMemory?: unknown }).deviceMemory = () => ({ usedBytes: 1e9, totalBytes });
 }
 
@@ -29,6 +29,12 @@ describe("a run fits in device memory", () => {
     expect(fitsDevice(stages.slice(0, 1), 24e9)).toMatchInlineSnapshot(
       `"fits: 20 GB of 24 GB of device memory, in stage "align""`,
     );
+  });
+
+  it("as far as anybody knows its size", () => {
+    withDevice();
+    expect(fitsDevice(stages, undefined)).toBeUndefined();
+    expect(fitsDevice(stages, 80e9)).toContain("70 GB of 80 GB");
   });
 
   it("or not: which stage, and the sizes", () => {

@@ -7,7 +7,8 @@ import { bytes } from "../terminal.js";
 export interface DeviceMemory {
   /** Taken by this process. */
   readonly usedBytes: number;
-  readonly totalBytes: number;
+  /** Absent where the backend does not know. */
+  readonly totalBytes?: number;
 }
 
 /** A stage and what it would take of the GPU. */

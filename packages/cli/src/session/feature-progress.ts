@@ -9,7 +9,8 @@ export function featureProgress(terminal: Terminal) {
     update: (done: number, total: number, computed: number): void => {
       cached = done - computed;
       if (computed === 0 || (progress === undefined && Date.now() - start < 500)) return;
-      progress ??= terminal.progress("features", total, cached);
+      // The bar counts time from here on, and so the rate may count no picture before.
+      progress ??= terminal.progress("features", total, done);
       progress.update(done);
     },
     stop: () => {

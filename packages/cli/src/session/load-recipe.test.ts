@@ -59,6 +59,12 @@ describe("loadRecipe", () => {
     );
   });
 
+  it("takes no name of what every object has for a recipe", async () => {
+    for (const name of ["constructor", "toString"]) {
+      expect(await problem(name)).toContain(`There is no recipe "${name}".`);
+    }
+  });
+
   it("says that there is no such file where the name ends as a file does", async () => {
     expect((await problem("smok.yaml")).replace(process.cwd(), "HERE")).toBe(
       "BasicError: There is no such file: smok.yaml, looked for in HERE. Correct the path of the recipe. [E_RECIPE_UNKNOWN]",

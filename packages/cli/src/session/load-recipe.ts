@@ -19,7 +19,7 @@ const ENDINGS = [".ts", ".mts", ".js", ".mjs", ".yaml", ".yml", ".json"];
  * @throws `BasicError` `E_RECIPE_UNKNOWN` where there is no such recipe, `E_RECIPE_INVALID` where it is wrong.
  */
 export async function loadRecipe(nameOrFile: string, overrides: readonly string[] = []): Promise<Recipe> {
-  const shipped = recipes[nameOrFile];
+  const shipped = Object.hasOwn(recipes, nameOrFile) ? recipes[nameOrFile] : undefined;
   const recipe = shipped ?? parseRecipe(await readRecipeFile(nameOrFile));
   return overrides.length === 0 ? recipe : applyOverrides(recipe, overrides);
 }

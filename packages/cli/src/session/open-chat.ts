@@ -73,13 +73,7 @@ async function openPictured(
       "basic-mllm chat: --template is for language models; a run has the template of its last stage. Leave it out.",
     );
   }
-  if (image === undefined) {
-    throw new BasicError(
-      "E_USAGE",
-      `basic-mllm chat: a run answers questions about a picture, and none was given for ${folder}. Add --image FILE; ` +
-        "only language models (a folder with config.json, or a GGUF file) do without one.",
-    );
-  }
+  if (image === undefined) throw needsPicture(folder);
   await requirePicture(image);
   const session = await openRun(folder, terminal);
   return {
@@ -89,6 +83,16 @@ async function openPictured(
     show: (file) => openConversation(session, file),
     dispose: () => session.dispose(),
   };
+}
+
+/** Without a picture: a run needs one, and anything that is no run was to be something else. */
+function needsPicture(folder: string): BasicError {
+  const text = existsSync(join(folder, RECIPE_FILE))
+    ? `a run answers questions about a picture, and none was given for ${folder}. Add --image FILE; ` +
+      "only language models (a folder with config.json, or a GGUF file) do without one."
+    : `expected a run (a folder with ${RECIPE_FILE}), a language model (a folder with config.json) or a GGUF file, ` +
+      `got ${folder}. Give one of these, for example runs/quickstart-0.`;
+  return new BasicError("E_USAGE", `basic-mllm chat: ${text}`);
 }
 
 async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> {
@@ -109,11 +113,16 @@ async function openRun(folder: string, terminal: Terminal): Promise<VlmSession> 
       : { ...reduced, data: { ...reduced.data, train: {} } };
   const context = { recipe: opened, terminal, cache: defaultCacheFolder() };
   const session = await openVlm(context, { statistics });
-  await restoreRun(folder, {
-    recipe,
-    groups: session.objective.groups,
-    lora: session.lora ?? null,
-    statistics: session.statistics ?? null,
-  });
-  return session;
+  try {
+    await restoreRun(folder, {
+      recipe,
+      groups: session.objective.groups,
+      lora: session.lora ?? null,
+      statistics: session.statistics ?? null,
+    });
+    return session;
+  } catch (error) {
+    session.dispose();
+    throw error;
+  }
 }

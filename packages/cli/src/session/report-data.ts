@@ -75,7 +75,7 @@ async function provenance(folder: string): Promise<ReportRun["environment"]> {
 }
 
 function describe(recipe: Recipe, evaluation: RunEvaluation, lines: readonly MetricsLine[]): ReportRun {
-  const { seconds, evaluations, blind } = evaluation;
+  const { seconds } = evaluation;
   const stages = lines.filter((line) => line.kind === "stage");
   const sizes = new Map(stages.flatMap((line) => Object.entries({ ...line.frozen, ...line.trains })));
   return {
@@ -89,13 +89,23 @@ function describe(recipe: Recipe, evaluation: RunEvaluation, lines: readonly Met
       trains: stages.filter((line) => name in line.trains).map((line) => line.stage),
     })),
     recipe,
+    ...figuresOf(lines, evaluation),
+    samples: [],
+    patches: [],
+    shares: { before: [], after: [] },
+  };
+}
+
+/** The curves of a run, and what it came to. */
+export function figuresOf(
+  lines: readonly MetricsLine[],
+  { evaluations, blind }: Pick<RunEvaluation, "evaluations" | "blind">,
+): Pick<ReportRun, "train" | "evaluations" | "warnings" | "final" | "blind"> {
+  return {
     train: lines.filter((line) => line.kind === "train"),
     evaluations: lines.filter((line) => line.kind === "evaluation"),
     warnings: lines.filter((line) => line.kind === "warning").map((line) => line.text),
     final: Object.fromEntries(evaluations.map(({ split, metrics }) => [split, metrics])),
     ...(blind !== null && { blind }),
-    samples: [],
-    patches: [],
-    shares: { before: [], after: [] },
   };
 }

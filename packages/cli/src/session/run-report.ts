@@ -3,7 +3,6 @@ import { join } from "node:path";
 import {
   type EvaluationResult,
   type MetricsLine,
-  readMetrics,
   type StartedBackend,
   supervisedDepth,
   type VlmRecipe,
@@ -20,10 +19,11 @@ import {
   score,
   type TokenMatches,
 } from "@basic-mllm/evaluate";
-import { createDiskStore, writeAtomically } from "@basic-mllm/weights";
 import type * as tf from "@tensorflow/tfjs-core";
 
+import { writeText } from "./json-file.js";
 import { mediaType } from "./media-type.js";
+import { figuresOf, linesOf } from "./report-data.js";
 import { seenPart } from "./seen-part.js";
 import { summariseStages } from "./start-table.js";
 import { commit, version } from "./version.js";
@@ -58,19 +58,14 @@ export async function writeReport(session: VlmSession, input: ReportInput): Prom
   return file;
 }
 
-/** A reader never finds half a file, also when the process is stopped here. */
-function writeText(path: string, text: string): Promise<void> {
-  return writeAtomically(path, [new TextEncoder().encode(text)]);
-}
-
 /** `YYYY-MM-DD`. */
 export function today(): string {
   return new Date().toISOString().slice(0, 10);
 }
 
 async function describeRun(session: VlmSession, input: ReportInput): Promise<ReportRun> {
-  const { out, recipe, seconds, evaluations, blind } = input;
-  const lines = await readMetrics(createDiskStore(out));
+  const { out, recipe, seconds } = input;
+  const lines = await linesOf(out);
   const analysis = recipe.evaluation.analysis ? await analyse(session) : EMPTY;
   return {
     name: `${recipe.name}, seed ${recipe.seed}`,
@@ -79,11 +74,7 @@ async function describeRun(session: VlmSession, input: ReportInput): Promise<Rep
     environment: environment(input.backend, lines),
     parts: summariseStages(recipe, session.parts),
     recipe,
-    train: lines.filter((line) => line.kind === "train"),
-    evaluations: lines.filter((line) => line.kind === "evaluation"),
-    warnings: lines.filter((line) => line.kind === "warning").map((line) => line.text),
-    final: Object.fromEntries(evaluations.map(({ split, metrics }) => [split, metrics])),
-    ...(blind !== null && { blind }),
+    ...figuresOf(lines, input),
     ...analysis,
   };
 }

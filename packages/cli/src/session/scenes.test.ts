@@ -1,8 +1,12 @@
 import type { Recipe } from "@basic-mllm/core";
 import { tinyEncoder } from "@basic-mllm/recipes";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 
-import { builderOptions } from "./scenes.js";
+import type { Terminal } from "../terminal.js";
+import { builderOptions, openSprites } from "./scenes.js";
+
+const { loadSprites } = vi.hoisted(() => ({ loadSprites: vi.fn() }));
+vi.mock(import("@basic-mllm/scenes"), async (original) => ({ ...(await original()), loadSprites }));
 
 const withOptions = (options: Record<string, unknown>): Recipe => ({
   ...tinyEncoder,
@@ -17,4 +21,15 @@ it("builderOptions gives the options that a builder uses, and refuses those that
   expect(() => builderOptions(withOptions({ variant: "cube" }), ["variant"])).toThrow(
     'Options of the builder "scenes-pixels" are not valid.\n✖ Invalid option: expected one of "solo"|"grid", got "cube"',
   );
+});
+
+it("stops its progress bar where drawing fails: one that goes on keeps the process alive", async () => {
+  const stop = vi.fn();
+  const terminal = { progress: () => ({ update: () => undefined, stop }) } as unknown as Terminal;
+  loadSprites.mockImplementation(async ({ onProgress }) => {
+    onProgress(1, 6);
+    throw new Error("no space");
+  });
+  await expect(openSprites({ terminal, cache: "" })).rejects.toThrow("no space");
+  expect(stop).toHaveBeenCalledOnce();
 });

@@ -33,13 +33,11 @@ type SceneContext = Pick<TaskContext, "terminal" | "cache" | "signal">;
 /** The drawings of the six teams: read from the cache, or drawn once with a progress bar. */
 export async function openSprites({ terminal, cache, signal }: SceneContext): Promise<SpriteSheet> {
   const progress = lateProgress(terminal, "drawings");
-  const sheet = await loadSprites({
+  return loadSprites({
     cacheFolder: cache,
     onProgress: progress.update,
     ...(signal && { signal }),
-  });
-  progress.stop();
-  return sheet;
+  }).finally(progress.stop);
 }
 
 /** The folder of a built picture task. The same options share one folder. */
@@ -61,9 +59,7 @@ export async function writeScenes(
   const progress = lateProgress(context.terminal, "pictures");
   const { signal } = context;
   const target = { sheet, options, onProgress: progress.update, ...(signal && { signal }) };
-  const manifest = await buildScenes(folder, target);
-  progress.stop();
-  return manifest;
+  return buildScenes(folder, target).finally(progress.stop);
 }
 
 /** A progress bar that appears with the first progress. */

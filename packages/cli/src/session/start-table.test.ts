@@ -44,6 +44,18 @@ describe("printStartTable", () => {
     );
   });
 
+  it("shows the learning rate of each entry, and one epoch as one", () => {
+    const [stage] = Object.values(tinyEncoder.stages);
+    const learningRate = { vision: 0.001, text: 0.00002 };
+    const recipe = {
+      ...tinyEncoder,
+      stages: { contrast: { ...stage, steps: { epochs: 1 }, learningRate } },
+    } as typeof tinyEncoder;
+    expect(printed({ recipe, parts })).toContain(
+      "1 epoch of batch 64, learning rate 0.001 vision, 0.00002 text, loss = 1 contrastive",
+    );
+  });
+
   it("shows a weight of the language loss that is not 1", () => {
     const { quickstart } = recipes;
     if (quickstart === undefined) throw new Error("the quickstart is gone");

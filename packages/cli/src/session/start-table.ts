@@ -67,7 +67,7 @@ export async function printStart<Batch>(
 
 function describeStage(stage: Recipe["stages"][string]): string {
   const { steps, batchSize, accumulate, rowBudget, learningRate } = stage;
-  const length = typeof steps === "number" ? `${steps} steps` : `${steps.epochs} epochs`;
+  const length = typeof steps === "number" ? counted(steps, "step") : counted(steps.epochs, "epoch");
   const divided = accumulate > 1 ? `${batchSize} × ${accumulate}` : `${batchSize}`;
   const batch =
     stage.packing === "rows"
@@ -75,7 +75,18 @@ function describeStage(stage: Recipe["stages"][string]): string {
       : divided;
   const losses = Object.entries(stage.losses).map(([loss, { weight }]) => `${weight} ${loss}`);
   const total = losses.join(" + ");
-  return `${length} of batch ${batch}, learning rate ${JSON.stringify(learningRate)}, loss = ${total}`;
+  return `${length} of batch ${batch}, learning rate ${ratesText(learningRate)}, loss = ${total}`;
+}
+
+function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
+function ratesText(rates: Recipe["stages"][string]["learningRate"]): string {
+  if (typeof rates === "number") return String(rates);
+  return Object.entries(rates)
+    .map(([entry, rate]) => `${rate} ${entry}`)
+    .join(", ");
 }
 
 /** Each part with the stages that train it, for the report. */

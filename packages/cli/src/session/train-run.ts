@@ -12,8 +12,6 @@ import {
   type RunStore,
   readMetrics,
   type StartedBackend,
-  setFallback,
-  startBackend,
   type TrainingData,
   type TrainResult,
   train,
@@ -21,6 +19,7 @@ import {
 import { createDiskStore } from "@basic-mllm/weights";
 
 import type { Terminal } from "../terminal.js";
+import { startRecipeBackend } from "./backends.js";
 import { blindRecipe, blindResume, EVALUATION_FILE, hasBlindStages } from "./blind-baseline.js";
 import { withBlindBeside } from "./blind-process.js";
 import { fitsDevice } from "./device-memory.js";
@@ -81,14 +80,16 @@ export interface TrainSummary {
   readonly report: string | null;
 }
 
-/** Starts the backend and plugins that a recipe names. */
-export async function prepare(recipe: Recipe, threads?: number): Promise<StartedBackend> {
+/**
+ * Starts the backend and plugins that a recipe names.
+ *
+ * @param imagine - Bytes of memory of a device to imagine instead of one that is there.
+ */
+export async function prepare(recipe: Recipe, threads?: number, imagine?: number): Promise<StartedBackend> {
   if (threads !== undefined) process.env["BASIC_MLLM_THREADS"] = String(threads);
   // Plugins first: one of them may register the backend.
   await loadPlugins(recipe.plugins, importPlugin);
-  const { fallback, precision } = recipe;
-  const backend = await startBackend(recipe.backend, { fallback, precision });
-  setFallback(fallback);
+  const backend = await startRecipeBackend(recipe, imagine);
   registerShippedParts();
   return backend;
 }
@@ -144,8 +145,9 @@ async function trainLocked(
       options.report && isVlm(session)
         ? await writeReport(session, { ...summary, backend, recipe: session.recipe })
         : null;
-    const picture = options.blind !== true && isVlm(session) ? firstPicture(session) : undefined;
-    printResult(terminal, { ...summary, report }, picture);
+    const ofBaseline = options.blind === true;
+    const picture = !ofBaseline && isVlm(session) ? firstPicture(session) : undefined;
+    printResult(terminal, { ...summary, report }, { picture, ofBaseline });
     return { ...summary, metrics: evaluations[0]?.metrics ?? {}, report };
   } finally {
     session.dispose();
@@ -160,10 +162,17 @@ async function trainAndSave<Batch>(session: TaskSession<Batch>, options: TrainRu
   return { steps, lines, evaluations };
 }
 
-/** Checks everything up to the first step and says what it would take. */
+/** Backends that need no device to say whether a run fits in a device's memory. */
+const IMAGINING: ReadonlySet<string> = new Set(["cuda"]);
+
+/**
+ * Checks everything up to the first step and says what it would take. With `deviceMemory` a backend that can imagines a
+ * device of that size: no weight is read, no picture opened, and no device looked for.
+ */
 export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<string, unknown>>> {
   const { recipe, terminal } = options;
-  const backend = await prepare(recipe, options.threads);
+  const imagine = IMAGINING.has(recipe.backend) ? options.deviceMemory : undefined;
+  const backend = await prepare(recipe, options.threads, imagine);
   const session = await openTask(options, false);
   try {
     requireTrainedGroups(recipe, session.objective);

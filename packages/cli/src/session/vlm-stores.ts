@@ -2,6 +2,7 @@ import {
   BasicError,
   createFeatureSource,
   type FeatureSource,
+  isDeviceImagined,
   trainedShare,
   type VisionEncoder,
   type VlmRecipe,
@@ -25,6 +26,7 @@ import {
 
 import type { Progress, Terminal } from "../terminal.js";
 import { featureProgress } from "./feature-progress.js";
+import { imaginedPictures } from "./imagined-pictures.js";
 import type { TaskContext } from "./task.js";
 
 /** Pictures that are looked at between two movements of the progress bar. */
@@ -91,13 +93,14 @@ function trainsVision({ stages }: VlmRecipe): boolean {
   return Object.values(stages).some((stage) => trainedShare(stage, "vision") !== "none");
 }
 
-/** The encoder as a source of features, where no stage trains it. */
+/** The encoder as a source of features, where no stage trains it, and its device computes. */
 async function featureSource(
   recipe: VlmRecipe,
   encoder: VisionEncoder | FeatureSource,
 ): Promise<FeatureSource | null> {
   if (!("encode" in encoder)) return encoder;
   const pixels = readsPixels(recipe, encoder);
+  if (!pixels && isDeviceImagined()) return null;
   if (pixels && recipe.features.standardise) {
     throw new BasicError(
       "E_RECIPE_INVALID",
@@ -114,15 +117,26 @@ async function openStore(
   { source, root, images }: { source: FeatureSource | null; root: ImageRoot; images: readonly string[] },
 ): Promise<OpenStore> {
   const pool = threads === null ? {} : { pool: threads };
+  const { decode } = processor;
+  if (isDeviceImagined()) {
+    const shape = await shapeOf(encoder);
+    const sizes = processor.tiles && (await readImageSizes(root, images, decode));
+    const place = { imageRoot: root, processor, shape, ...(sizes && { sizes }) };
+    const { width, imageSize = 1 } = encoder;
+    const store = imaginedPictures({
+      ...place,
+      ...(readsPixels(recipe, encoder) ? { imageSize } : { width }),
+    });
+    return { store, broken: new Map() };
+  }
   if (source === null) {
-    const { imageSize } = encoder as VisionEncoder;
-    const shape = await shapeOf(encoder as VisionEncoder, imageSize);
+    const shape = await shapeOf(encoder);
     // Under the policy "error" the picture is named when it is read.
     const look = recipe.data.onImageError === "skip-and-count";
-    const pictures = { root, images, decode: processor.decode };
+    const pictures = { root, images, decode };
     const broken = look ? await lookAtPictures({ terminal, signal }, pictures) : new Map<string, string>();
     const whole = images.filter((image) => !broken.has(image));
-    const sizes = processor.tiles && (await readImageSizes(root, whole, processor.decode));
+    const sizes = processor.tiles && (await readImageSizes(root, whole, decode));
     const store = createPixelStore({ imageRoot: root, processor, shape, ...(sizes && { sizes }), ...pool });
     return { store, broken };
   }
@@ -137,8 +151,7 @@ async function openStore(
     onProgress: progress.update,
     ...(signal !== undefined && { signal }),
     ...pool,
-  });
-  progress.stop();
+  }).finally(progress.stop);
   return { store: table, broken: table.broken };
 }
 
@@ -156,19 +169,22 @@ async function lookAtPictures(
 ): Promise<ReadonlyMap<string, string>> {
   const progress = patient(terminal, "pictures");
   const broken = new Map<string, string>();
-  for (let start = 0; start < images.length; start += GROUP) {
-    if (signal?.aborted === true) {
-      throw new BasicError(
-        "E_INTERRUPTED",
-        `Stopped after looking at ${start} of ${images.length} pictures. Start again to look at them all.`,
-      );
+  try {
+    for (let start = 0; start < images.length; start += GROUP) {
+      if (signal?.aborted === true) {
+        throw new BasicError(
+          "E_INTERRUPTED",
+          `Stopped after looking at ${start} of ${images.length} pictures. Start again to look at them all.`,
+        );
+      }
+      for (const entry of await brokenImages(root, images.slice(start, start + GROUP), decode))
+        broken.set(...entry);
+      progress.update(Math.min(start + GROUP, images.length), images.length);
     }
-    for (const entry of await brokenImages(root, images.slice(start, start + GROUP), decode))
-      broken.set(...entry);
-    progress.update(Math.min(start + GROUP, images.length), images.length);
+    return broken;
+  } finally {
+    progress.stop();
   }
-  progress.stop();
-  return broken;
 }
 
 /** A progress bar for work that takes long; short work shows none. */
@@ -186,8 +202,9 @@ function patient(terminal: Terminal, title: string) {
 }
 
 /** Rows that an encoder makes of a picture: found by encoding an empty one. */
-async function shapeOf(encoder: VisionEncoder, size: number) {
-  const source = await createFeatureSource(encoder, "shape");
+async function shapeOf(encoder: VisionEncoder | FeatureSource) {
+  const source = "encode" in encoder ? await createFeatureSource(encoder, "shape") : encoder;
+  const { imageSize: size = 1 } = encoder;
   const rows = await source.features({
     pixels: new Float32Array(size * size * 3),
     shape: [1, size, size, 3],

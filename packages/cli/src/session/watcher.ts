@@ -15,11 +15,19 @@ export function createWatcher(terminal: Terminal, blind: boolean) {
       terminal.line(`  ${pc.dim(line.split)}  ${metricsText(line.metrics)}`);
     }
   };
+  const seeCompile = ({ kernels, step }: Extract<TrainEvent, { kind: "compile" }>): void => {
+    const text = `compiling ${kernels} kernels`;
+    if (terminal.interactive) progress?.update(step, text);
+    else terminal.line(`  ${text}`);
+  };
   const see = (event: TrainEvent): void => {
     switch (event.kind) {
       case "stage-start":
         progress = terminal.progress(blind ? `blind ${event.stage}` : event.stage, event.steps);
         progress.update(event.step);
+        break;
+      case "compile":
+        seeCompile(event);
         break;
       case "step":
         progress?.update(event.step, note);

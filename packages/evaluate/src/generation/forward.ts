@@ -24,8 +24,11 @@ export async function lastLogits(
 }
 
 function logitsOf(language: LanguageModel, hidden: tf.Tensor2D): tf.Tensor2D {
-  if (language.logits !== undefined) return language.logits(hidden);
-  const { weight, softcap } = language.head;
+  return language.logits?.(hidden) ?? headLogits(language.head, hidden);
+}
+
+/** Logits `[R, V]` of final hidden states `[R, D]` by a head that is not packed. */
+export function headLogits({ weight, softcap }: LanguageModel["head"], hidden: tf.Tensor2D): tf.Tensor2D {
   const raw: tf.Tensor2D = tf.matMul(hidden, weight, false, true);
   return softcap > 0 ? tf.mul<tf.Tensor2D>(tf.tanh(tf.div(raw, softcap)), softcap) : raw;
 }

@@ -63,6 +63,14 @@ it("escapes what a model or a user wrote", () => {
   expect(page).not.toContain("</script></s>");
 });
 
+it("keeps the data of charts whole, whatever runs are called", () => {
+  const names = ["<!--<script>", "</script>"];
+  const page = pageOf(...names.map((name) => ({ ...run, name })));
+  const [, json = ""] = /id="charts">([^<]*)<\/script>/.exec(page) ?? [];
+  const [chart] = JSON.parse(json) as ReturnType<typeof chartsOf>;
+  expect(chart?.series.map(({ label }) => label)).toEqual(names);
+});
+
 it("lays the patch grid over the part of the picture that the model saw", () => {
   const [picture] = run.patches;
   const seen = { left: 0.25, top: -0.5, width: 0.5, height: 2, aspect: 1.5 };

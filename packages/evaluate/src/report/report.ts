@@ -30,7 +30,7 @@ export function renderReport(data: ReportData): string {
 <body><main>${header({ ...data, runs })}${warnings(runs)}${accuracy(runs)}${samples(pictured, whose)}
 ${patchMaps(pictured?.patches ?? [], whose)}${matching(runs)}${chartPlaces(charts)}${details(runs)}
 <footer>Written by basic-mllm. BASIC: Tang, Wang, Cao, Xu, ICCV 2025, arXiv 2508.06895.</footer></main>
-<script type="application/json" id="charts">${raw(scriptText(JSON.stringify(charts)))}</script>
+<script type="application/json" id="charts">${raw(jsonText(charts))}</script>
 <script>${raw(asset("uPlot.iife.min.js"))}</script>
 <script>${raw(scriptText(`(${drawCharts.toString()})(${axisLabels.toString()});`))}</script></body></html>`;
   return page.html;
@@ -38,6 +38,11 @@ ${patchMaps(pictured?.patches ?? [], whose)}${matching(runs)}${chartPlaces(chart
 
 function asset(name: string): string {
   return readFileSync(createRequire(import.meta.url).resolve(`uplot/dist/${name}`), "utf8");
+}
+
+/** JSON inside of a script element, where `<!--` and `<script` would change what ends it. */
+function jsonText(value: unknown): string {
+  return JSON.stringify(value).replaceAll("<", "\\u003c");
 }
 
 /** A script element ends at the first `</`, wherever it stands. */
