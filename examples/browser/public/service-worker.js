@@ -33,6 +33,8 @@ async function answer(request) {
 }
 
 function isolated(response) {
+  // A redirect that the browser follows itself.
+  if (response.status === 0) return response;
   const headers = new Headers(response.headers);
   headers.set("Cross-Origin-Opener-Policy", "same-origin");
   headers.set("Cross-Origin-Embedder-Policy", "require-corp");

@@ -35,6 +35,7 @@ form.addEventListener("submit", (event) => {
   setRunning(true);
   progress.clear();
   lastCheckpoint = 0;
+  exportButton.disabled = true;
   progress.say(`Starting ${backend === "webgpu" ? "WebGPU" : "the CPU kernels"}.`);
   client.start({ backend, length: new FormData(form).get("length") as RunLength });
 });
@@ -82,6 +83,8 @@ const handlers: { readonly [Kind in Message["kind"]]: (message: Of<Kind>) => voi
     const place =
       lastCheckpoint === 0 ? "the beginning" : `the checkpoint at step ${counted(lastCheckpoint)}`;
     lost = `The GPU device was lost. Training goes on from ${place}, on a new device.`;
+    setRunning(true);
+    exportButton.disabled = true;
     progress.say(lost, "warning");
   },
   failed: onFailed,
@@ -98,6 +101,7 @@ function counted(steps: number): string {
 
 function onStarted({ device, stages, parameters }: Of<"started">): void {
   progress.plan(stages);
+  setReady(true);
   chat.enable();
   exportButton.disabled = false;
   const sizes = Object.entries(parameters).filter(([, count]) => count > 0);
@@ -123,6 +127,13 @@ function setRunning(running: boolean): void {
   pause.hidden = !running;
   setPaused(false);
   loseDevice.hidden = !running || chosenBackend() !== "webgpu";
+  setReady(false);
+}
+
+/** Whether the worker has a run that can be paused. */
+function setReady(ready: boolean): void {
+  pause.disabled = !ready;
+  loseDevice.disabled = !ready;
 }
 
 function setPaused(paused: boolean): void {
@@ -141,7 +152,8 @@ function download(file: Blob): void {
   link.href = URL.createObjectURL(file);
   link.download = "mm_projector.safetensors";
   link.click();
-  URL.revokeObjectURL(link.href);
+  // Some browsers begin to read after the click has returned.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
 
 if (new URLSearchParams(location.search).has("trial")) offerTrial();

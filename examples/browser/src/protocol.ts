@@ -103,5 +103,6 @@ export type Message =
       readonly kind: "failed";
       readonly request: Request["kind"];
       readonly text: string;
+      readonly deviceLost: boolean;
       readonly id?: number;
     };

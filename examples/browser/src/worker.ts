@@ -52,7 +52,7 @@ async function keepTraining(): Promise<void> {
     await training.run();
     await turns.do(() => lookAtWatched(training.globalStep));
   } catch (error) {
-    if (!(error instanceof BasicError) || error.code !== "E_DEVICE_LOST") throw error;
+    if (!isDeviceLost(error)) throw error;
     post({ kind: "device-lost", text: error.message, files: training.files });
   }
 }
@@ -123,9 +123,20 @@ async function serve(request: Request): Promise<void> {
 self.addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
   serve(request).catch((error: unknown) => {
     const text = error instanceof Error ? error.message : String(error);
-    post({ kind: "failed", request: request.kind, text, ...("id" in request && { id: request.id }) });
+    const lost = isDeviceLost(error);
+    // A run that trains finds out by itself.
+    if (lost && run !== undefined && !turns.busy) {
+      post({ kind: "device-lost", text, files: run.training.files });
+      return;
+    }
+    const id = "id" in request ? { id: request.id } : {};
+    post({ kind: "failed", request: request.kind, text, deviceLost: lost, ...id });
   });
 });
+
+function isDeviceLost(error: unknown): error is BasicError {
+  return error instanceof BasicError && error.code === "E_DEVICE_LOST";
+}
 
 pictures.then(
   (maker) => {
@@ -133,5 +144,10 @@ pictures.then(
     post({ kind: "ready", choices: maker.choices, pictures: first });
   },
   (error: unknown) =>
-    post({ kind: "failed", request: "draw", text: error instanceof Error ? error.message : String(error) }),
+    post({
+      kind: "failed",
+      request: "draw",
+      text: error instanceof Error ? error.message : String(error),
+      deviceLost: false,
+    }),
 );

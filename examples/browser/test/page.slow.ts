@@ -99,8 +99,20 @@ describe("the page on WebGPU", () => {
     const lost = "The GPU device was lost. Training goes on from the checkpoint at step 4, on a new device.";
     await waitForStatus(page, `${lost} Training projector`);
     await waitForStatus(page, "Done: 8 steps");
-    expect(await page.textContent("#stages")).toContain("4 / 4");
+    expect(await page.locator("#stages small").allTextContents()).toEqual(["4 / 4", "4 / 4"]);
     expect(await askFirst(page)).toMatch(/[a-z]/);
+  });
+
+  it("answers a question that finds the device lost during a pause, after going on by itself", async () => {
+    const { page } = await openPage(browser, `${url}?trial`);
+    await startRun(page, "webgpu", "trial");
+    expect(await page.isDisabled("#pause")).toBe(true);
+    await waitForStep(page, 5);
+    await page.click("#pause");
+    await waitForStatus(page, "Paused after step");
+    await page.click("#lose-device");
+    expect(await askFirst(page)).toMatch(/[a-z]/);
+    await waitForStatus(page, "Done: 8 steps");
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -36,4 +36,27 @@ it("gives the rows of each image, and an id that changes with the model", async 
   expect(features?.values.subarray(32, 40)).toEqual(features?.values.subarray(56, 64));
   expect(sources[0]?.imageSize).toBe(16);
   expect(sources[0]?.id).not.toBe(sources[1]?.id);
+});
+
+it("has whole patches only, where the image is no multiple of them", async () => {
+  const model = join(folder, "border");
+  writeTinyEncoder(model, { imageSize: 16, patchSize: 8, width: 8 });
+  const vision_config = { image_size: 22, patch_size: 8, hidden_size: 8 };
+  await writeFile(join(model, "config.json"), JSON.stringify({ model_type: "siglip", vision_config }));
+  const source = await openTransformersSource(model);
+  const features = await source.features({
+    pixels: new Float32Array(16 * 16 * 3),
+    shape: [1, 16, 16, 3],
+  });
+  expect(features.grids).toEqual([[2, 2]]);
+});
+
+it("says what a config.json leaves out", async () => {
+  const model = join(folder, "short");
+  writeTinyEncoder(model, { imageSize: 16, patchSize: 8, width: 8 });
+  const vision_config = { model_type: "siglip_vision_model", image_size: 16 };
+  await writeFile(join(model, "config.json"), JSON.stringify({ model_type: "siglip", vision_config }));
+  await expect(openTransformersSource(model)).rejects.toThrow(
+    "config.json: vision_config has no patch_size, hidden_size, expected numbers.",
+  );
 });

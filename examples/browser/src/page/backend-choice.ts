@@ -1,6 +1,8 @@
 import type { BackendChoice } from "../protocol.js";
 import { find } from "./elements.js";
 
+const NEEDS_SECURE = "it needs https or localhost";
+
 /**
  * Finds out what this browser can compute on and lets the visitor choose. WebGPU is chosen where it is there; where it is
  * not, the page says why and offers the CPU, and chooses nothing.
@@ -17,7 +19,10 @@ export async function offerBackends(): Promise<void> {
   find("cpu-detail", HTMLElement).textContent = cpu ?? `WebAssembly, ${threads} threads`;
   const notice = find("no-webgpu", HTMLParagraphElement);
   notice.hidden = missing === null;
-  const instead = cpu === null ? "The same training runs on the CPU: choose it below." : cpu;
+  const instead =
+    cpu === null
+      ? "The same training runs on the CPU: choose it below."
+      : `The CPU cannot be used either: ${cpu}.`;
   notice.textContent = `WebGPU cannot be used: ${missing}. ${instead}`;
   const start = find("start", HTMLButtonElement);
   const update = (): void => {
@@ -36,14 +41,15 @@ export function chosenBackend(): BackendChoice | null {
 async function whyNoWebGpu(): Promise<string | null> {
   // The types say that it is always there.
   const gpu = navigator.gpu as GPU | undefined;
-  if (gpu === undefined) return isSecureContext ? "this browser has none" : "it needs https or localhost";
+  if (gpu === undefined) return isSecureContext ? "this browser has none" : NEEDS_SECURE;
   const adapter = await gpu.requestAdapter().catch(() => null);
   return adapter === null ? "the browser finds no graphics processor that it may use" : null;
 }
 
 function whyNoCpu(): string | null {
   if (import.meta.env.MODE === "webgpu") return "this page was built without the CPU kernels";
-  return crossOriginIsolated ? null : "needs a cross-origin isolated page: reload it once";
+  if (crossOriginIsolated) return null;
+  return isSecureContext ? "it needs a cross-origin isolated page: reload it once" : NEEDS_SECURE;
 }
 
 function radio(form: HTMLFormElement, value: BackendChoice): HTMLInputElement {

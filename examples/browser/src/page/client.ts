@@ -8,7 +8,7 @@ export interface RunChoice {
   readonly length: RunLength;
 }
 
-/** Devices that may be lost one after the other without a checkpoint between. */
+/** Devices that may be lost one after the other without a checkpoint or an answer between. */
 const MOST_LOSSES = 2;
 
 type Ask = Extract<Request, { kind: "ask" }>;
@@ -21,7 +21,9 @@ export class Client {
   readonly #onMessage: (message: Message) => void;
   #worker: Worker;
   #used = false;
-  /** Lost devices since the last checkpoint. */
+  /** Whether the worker has a model; questions wait for it. */
+  #started = false;
+  /** Lost devices since the last checkpoint or answer. */
   #losses = 0;
   #choice: RunChoice | undefined;
   #watched: Picture | undefined;
@@ -37,14 +39,31 @@ export class Client {
   start(choice: RunChoice): void {
     this.#choice = choice;
     this.#losses = 0;
-    this.#open.clear();
+    this.#leave("A new run began before the answer. Ask again.");
     this.#begin(choice);
   }
 
   send(request: Request): void {
     if (request.kind === "watch") this.#watched = request.picture;
-    if (request.kind === "ask") this.#open.set(request.id, request);
+    if (request.kind === "ask") {
+      this.#open.set(request.id, request);
+      if (!this.#started) return;
+    }
     this.#worker.postMessage(request);
+  }
+
+  /** The run has ended for good. */
+  #fail(text: string): void {
+    this.#leave("The run ended before the answer.");
+    this.#onMessage({ kind: "failed", request: "start", text, deviceLost: false });
+  }
+
+  /** Answers every open question with an error. */
+  #leave(text: string): void {
+    for (const id of this.#open.keys()) {
+      this.#onMessage({ kind: "failed", request: "ask", id, text, deviceLost: false });
+    }
+    this.#open.clear();
   }
 
   #begin(choice: RunChoice, files?: MemoryFiles): void {
@@ -53,6 +72,7 @@ export class Client {
       this.#worker = this.#startWorker();
     }
     this.#used = true;
+    this.#started = false;
     if (this.#watched !== undefined) this.#worker.postMessage({ kind: "watch", picture: this.#watched });
     this.#worker.postMessage({ kind: "start", ...choice, ...(files && { files }) } satisfies Request);
   }
@@ -61,17 +81,17 @@ export class Client {
     const worker = new Worker(new URL("../worker.ts", import.meta.url), { type: "module" });
     worker.addEventListener("message", ({ data }: MessageEvent<Message>) => this.#receive(data));
     worker.addEventListener("error", ({ message }) => {
-      this.#onMessage({ kind: "failed", request: "start", text: `The worker failed: ${message}` });
+      this.#fail(`The worker failed: ${message}. Reload the page.`);
     });
     return worker;
   }
 
   #receive(message: Message): void {
     if (message.kind === "answered") this.#open.delete(message.id);
-    if (message.kind === "checkpoint") this.#losses = 0;
+    if (message.kind === "checkpoint" || message.kind === "answered") this.#losses = 0;
     if (message.kind === "failed" && message.id !== undefined) {
       // Asked again on the next device.
-      if (message.text.includes("[E_DEVICE_LOST]")) return;
+      if (message.deviceLost) return;
       this.#open.delete(message.id);
     }
     if (message.kind === "device-lost") {
@@ -79,14 +99,17 @@ export class Client {
       return;
     }
     this.#onMessage(message);
-    if (message.kind === "started") for (const ask of this.#open.values()) this.#worker.postMessage(ask);
+    if (message.kind === "started") {
+      this.#started = true;
+      for (const ask of this.#open.values()) this.#worker.postMessage(ask);
+    }
   }
 
   /** Goes on from the last checkpoint on a new device, unless devices are lost again and again. */
   #recover(message: Extract<Message, { kind: "device-lost" }>): void {
     this.#losses++;
     if (this.#choice === undefined || this.#losses > MOST_LOSSES) {
-      this.#onMessage({ kind: "failed", request: "start", text: message.text });
+      this.#fail(message.text);
       return;
     }
     this.#onMessage(message);

@@ -16,7 +16,11 @@ export class Gallery {
       send({ kind: "draw-unseen", number: this.#number++ }),
     );
     const file = find("file", HTMLInputElement);
-    file.addEventListener("change", () => this.#open(file.files?.[0]));
+    file.addEventListener("change", () => {
+      this.#open(file.files?.[0]);
+      // The same file may be chosen again.
+      file.value = "";
+    });
     document.addEventListener("dragover", (event) => event.preventDefault());
     document.addEventListener("drop", (event) => {
       event.preventDefault();

@@ -13,7 +13,21 @@ export async function keepForOffline(): Promise<void> {
     .register(`${import.meta.env.BASE_URL}service-worker.js`)
     .catch(() => null);
   if (registration === null || crossOriginIsolated || sessionStorage.getItem(RELOADED) !== null) return;
-  await workers.ready;
+  if (!(await isActive(registration))) return;
   sessionStorage.setItem(RELOADED, "yes");
   location.reload();
+}
+
+/** Waits for the worker; false where its installation fails, for which `navigator.serviceWorker.ready` would wait for ever. */
+async function isActive({ installing, waiting, active }: ServiceWorkerRegistration): Promise<boolean> {
+  const worker = active ?? waiting ?? installing;
+  if (worker === null) return false;
+  return new Promise((resolve) => {
+    const look = (): void => {
+      if (worker.state === "activated") resolve(true);
+      if (worker.state === "redundant") resolve(false);
+    };
+    worker.addEventListener("statechange", look);
+    look();
+  });
 }

@@ -40,25 +40,23 @@ export class Progress {
     this.#bars.clear();
     const items = stages.map(({ name, steps, trains }) => {
       const bar = create("progress", "");
-      [bar.max, bar.value] = [steps, 0];
+      bar.max = steps;
       bar.ariaLabel = name;
       this.#bars.set(name, bar);
       const title = create("span", "", create("b", "", name), ` trains ${trains.join(" and ")}`);
-      return create("li", "", title, bar, create("small", "", `0 / ${steps.toLocaleString("en")}`));
+      const item = create("li", "", title, bar, create("small", ""));
+      fill(bar, 0);
+      return item;
     });
     find("stages", HTMLOListElement).replaceChildren(...items);
   }
 
-  step({ stage, step, steps }: LinePosition & { readonly steps: number }): void {
-    const bar = this.#bars.get(stage);
-    if (bar === undefined) return;
-    bar.value = step;
-    for (const [name, other] of this.#bars) {
+  /** The stages before this one are done: a run that goes on says nothing of them. */
+  step({ stage, step }: LinePosition): void {
+    for (const [name, bar] of this.#bars) {
+      fill(bar, name === stage ? step : bar.max);
       if (name === stage) break;
-      other.value = other.max;
     }
-    const count = bar.nextElementSibling;
-    if (count !== null) count.textContent = `${step.toLocaleString("en")} / ${steps.toLocaleString("en")}`;
   }
 
   metrics({ globalStep, loss, parts, stepMs }: TrainLine): void {
@@ -75,4 +73,11 @@ export class Progress {
     this.#accuracy.add(globalStep, [accuracy]);
     find("accuracy", HTMLElement).textContent = percent(accuracy);
   }
+}
+
+/** Sets a stage's bar, and the count beside it. */
+function fill(bar: HTMLProgressElement, steps: number): void {
+  bar.value = steps;
+  const count = bar.nextElementSibling;
+  if (count !== null) count.textContent = `${steps.toLocaleString("en")} / ${bar.max.toLocaleString("en")}`;
 }

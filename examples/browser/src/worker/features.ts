@@ -55,7 +55,7 @@ export class FeatureMaker {
     const rows = count * this.#shape.rows;
     const mean = Float32Array.from(sums, (sum) => sum / rows);
     const std = Float32Array.from(squares, (sum, i) =>
-      Math.sqrt(Math.max(0, sum / rows - (mean[i] ?? 0) ** 2)),
+      Math.sqrt(Math.max(0, sum / rows - ((sums[i] ?? 0) / rows) ** 2)),
     );
     this.#statistics = { mean, std };
   }

@@ -7,6 +7,11 @@ export class Turns {
   #training = false;
   #idle: Promise<void> = Promise.resolve();
 
+  /** Whether a run trains. */
+  get busy(): boolean {
+    return this.#training;
+  }
+
   /** Does `work` in the next gap. Rejects with what it throws. */
   do<Result>(work: () => Promise<Result>): Promise<Result> {
     return new Promise((resolve, reject) => {
