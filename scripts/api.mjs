@@ -8,10 +8,7 @@ import { root } from "./steps.mjs";
 function entriesOf(name) {
   const { exports = {} } = JSON.parse(readFileSync(join(root, "packages", name, "package.json"), "utf8"));
   const others = Object.keys(exports).filter((key) => exports[key].types !== undefined && key !== ".");
-  return [
-    ["index", "api.d.ts"],
-    ...others.map((key) => [key.slice(2), `api.${key.slice(2)}.d.ts`]),
-  ];
+  return [["index", "api.d.ts"], ...others.map((key) => [key.slice(2), `api.${key.slice(2)}.d.ts`])];
 }
 
 const stale = [];

@@ -1,7 +1,7 @@
 // npm run test:golden -- [family …]: our numbers against the recorded ones, driven by the index.json files.
 // BASIC_MLLM_GOLDEN: folder of the families (default golden/). BASIC_MLLM_BACKEND: cpu (default),
-// webgpu (on SwiftShader, or the machine's own adapter with BASIC_MLLM_TEST_ADAPTER=hardware), or
-// reference for tfjs's own cpu backend. Runs from the TypeScript sources; the last line is JSON.
+// webgpu (on SwiftShader, or the machine's own adapter with BASIC_MLLM_TEST_ADAPTER=hardware), cuda (on the emulator, or
+// the machine's own GPU in the same way), or reference for tfjs's own cpu backend. Runs from the TypeScript sources; the last line is JSON.
 import { join, resolve } from "node:path";
 
 import { fetchGguf } from "./fetch-gguf.mjs";
