@@ -119,7 +119,7 @@ describe("kernels", () => {
       runKernel(linear, { x, weight: tf.ones([1, 1]) }, { activation: "none" }),
     );
     expect(text).toMatchInlineSnapshot(
-      `"matmul nt f32 none x4: an array of 128 MiB does not fit in one binding: maxStorageBufferBindingSize of this WebGPU device is 128 MiB. Lower \`rowBudget\` or \`batchSize\` and raise \`accumulate\` by as much; where the array is a weight, store it packed (bf16, q8_0) or take a smaller model. [E_DEVICE_MEMORY]"`,
+      `"matmul nt f32 none 64x64: an array of 128 MiB does not fit in one binding: maxStorageBufferBindingSize of this WebGPU device is 128 MiB. Lower \`rowBudget\` or \`batchSize\` and raise \`accumulate\` by as much; where the array is a weight, store it packed (bf16, q8_0) or take a smaller model. [E_DEVICE_MEMORY]"`,
     );
     stop();
   });

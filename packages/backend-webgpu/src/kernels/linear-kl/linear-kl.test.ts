@@ -37,7 +37,7 @@ describe("BasicLinearKl", () => {
     };
     await withLimits({ maxStorageBufferBindingSize: 65_536 }, async () => {
       expect(() => tf.tidy(() => void wide())).toThrowErrorMatchingInlineSnapshot(
-        `[BasicError: matmul nt f32 none x1: an array of 0.1 MiB does not fit in one binding: maxStorageBufferBindingSize of this WebGPU device is 0.1 MiB. Lower \`rowBudget\` or \`batchSize\` and raise \`accumulate\` by as much; where the array is a weight, store it packed (bf16, q8_0) or take a smaller model. [E_DEVICE_MEMORY]]`,
+        `[BasicError: matmul nt f32 none 16x64: an array of 0.1 MiB does not fit in one binding: maxStorageBufferBindingSize of this WebGPU device is 0.1 MiB. Lower \`rowBudget\` or \`batchSize\` and raise \`accumulate\` by as much; where the array is a weight, store it packed (bf16, q8_0) or take a smaller model. [E_DEVICE_MEMORY]]`,
       );
     });
   });
