@@ -14,9 +14,11 @@ export function swiftShaderEnvironment() {
   if (wanted === "hardware" || process.platform !== "linux" || process.arch !== "x64") return {};
   const folder = unpacked("swiftshader", ["swiftshader.tar.br"]);
   const driver = path.join(folder, "vk_swiftshader_icd.json");
+  // Once only: a process that is started with this environment asks for the same one.
+  const others = (before ?? "").split(":").filter((entry) => entry !== "" && entry !== folder);
   return {
     VK_ICD_FILENAMES: driver,
     VK_DRIVER_FILES: driver,
-    LD_LIBRARY_PATH: before === undefined || before === "" ? folder : `${folder}:${before}`,
+    LD_LIBRARY_PATH: [folder, ...others].join(":"),
   };
 }
