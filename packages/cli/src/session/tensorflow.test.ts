@@ -61,6 +61,15 @@ it("starts the package that is installed, and says what it computes with", async
   expect(describe()).toBe("TensorFlow 2.21.0 on the processor, slow compositions of stock operations");
 });
 
+it("is loaded without warnings for kernels that are registered again", async () => {
+  const kernel = '{ kernelName: "Abs", backendName: "other", kernelFunc: () => [] }';
+  install("tfjs-node", `${REGISTERS(false)}\ntf.registerKernel(${kernel});\ntf.registerKernel(${kernel});`);
+  const warn = vi.spyOn(console, "warn").mockReturnValue();
+  await start();
+  expect(warn).not.toHaveBeenCalled();
+  expect(tf.env().getBool("PROD")).toBe(false);
+});
+
 it("takes the package for GPUs first", async () => {
   install("tfjs-node", "throw new Error('not this one');");
   install("tfjs-node-gpu", REGISTERS(true));
