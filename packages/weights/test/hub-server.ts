@@ -18,6 +18,8 @@ export interface HubServer {
   wholeOnly: boolean;
   /** Answers everything with this status. */
   status: number | null;
+  /** Answers so many requests with 503. */
+  busy: number;
   /** Only who sends this token gets something. */
   token: string | null;
   /** Entries of the list instead of those of the files. */
@@ -37,6 +39,7 @@ export async function startHub(files: Readonly<Record<string, Uint8Array>>): Pro
     replaced: new Map(),
     wholeOnly: false,
     status: null,
+    busy: 0,
     token: null,
     tree: null,
     commit: COMMIT,
@@ -60,7 +63,9 @@ function answer(state: State, request: IncomingMessage, response: ServerResponse
   const { pathname } = new URL(request.url ?? "/", "http://hub");
   state.requests.push(`${request.method} ${pathname} ${request.headers.range ?? ""}`.trimEnd());
   const denied = state.token !== null && request.headers.authorization !== `Bearer ${state.token}`;
-  const status = denied ? 401 : state.status;
+  const busy = state.busy > 0;
+  if (busy) state.busy--;
+  const status = denied ? 401 : busy ? 503 : state.status;
   if (status !== null) {
     response.writeHead(status, { "content-type": "application/json" }).end('{"error":"no"}');
   } else if (pathname.startsWith("/api/models/owner/name/revision/")) {

@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { lstat, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -18,6 +18,11 @@ import { COMMIT, entryOf, type HubServer, startHub } from "./hub-server.js";
 
 const model = fileURLToPath(new URL("../../../golden/models/llama_sharded", import.meta.url));
 const SOURCE = "hub:owner/name";
+
+/** An entry of the hub's list for a large file. */
+interface HubEntry {
+  readonly lfs: { readonly oid: string };
+}
 
 let hub: HubServer;
 let cache: string;
@@ -119,6 +124,48 @@ describe("loadPretrained from the hub", () => {
       "bytes=3000-",
     ]);
     expect(new Uint8Array(await readFile(join(folder, file)))).toEqual(hub.files.get(file));
+  });
+
+  it("asks again where the hub cannot answer for a moment", async () => {
+    hub.busy = 4;
+    await downloadPretrained(SOURCE, options());
+    expect(hub.requests.slice(0, 5)).toEqual(Array(5).fill("GET /api/models/owner/name/revision/main"));
+    hub.busy = 4;
+    await downloadPretrained(hub.url, options());
+    hub.busy = 5;
+    expect(await messageOf("hub:owner/name@v2")).toContain("answered 503: try again later");
+  });
+
+  it("downloads each file once where two ask for it at the same time", async () => {
+    hub.cut = { file: shards[0] as string, after: 100, times: 3 };
+    const folders = await Promise.all([
+      downloadPretrained(SOURCE, options()),
+      downloadPretrained(SOURCE, options()),
+    ]);
+    expect(folders[0]).toBe(folders[1]);
+    const asked = hub.requests.filter(
+      (request) => request.includes("/resolve/") && !request.includes("bytes="),
+    );
+    expect(asked).toHaveLength(new Set(asked).size);
+    const blobs = await readdir(join(cache, "models--owner--name", "blobs"));
+    expect(blobs.filter((name) => !/^[0-9a-f]{40,64}$/.test(name))).toEqual([]);
+  });
+
+  it("stops waiting for another download when it is told to", async () => {
+    const blobs = join(cache, "models--owner--name", "blobs");
+    await mkdir(blobs, { recursive: true });
+    const [name] = shards;
+    const { lfs } = entryOf(name as string, hub.files.get(name as string) as Uint8Array) as HubEntry;
+    const lock = join(blobs, `${lfs.oid}.incomplete.lock`);
+    await writeFile(lock, JSON.stringify({ pid: 1, host: hostname(), since: "2026-01-01T00:00:00Z" }));
+    const controller = new AbortController();
+    const message = messageOf(SOURCE, { signal: controller.signal });
+    setTimeout(() => controller.abort(), 300);
+    expect(await message).toContain("was stopped. What is there was kept: run the command again to go on.");
+    // A process that is gone holds nothing.
+    await writeFile(lock, JSON.stringify({ pid: 2 ** 22 + 1, host: hostname(), since: "" }));
+    await downloadPretrained(SOURCE, options());
+    expect(existsSync(lock)).toBe(false);
   });
 
   it("keeps what came when it gives up, and goes on with it in the next run", async () => {

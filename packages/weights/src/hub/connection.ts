@@ -1,7 +1,10 @@
 import { BasicError } from "@basic-mllm/core";
 
+/** Attempts in a row without a byte or an answer before a server is given up. */
+export const ATTEMPTS = 5;
+
 /** How long a connection may be silent, and who may end it. */
-interface ConnectionOptions {
+export interface ConnectionOptions {
   /** Milliseconds without a byte after which a connection counts as lost. */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
@@ -39,6 +42,11 @@ export function isTemporary(status: number): boolean {
 /** What fetch throws for cut connections is a TypeError. */
 export function isNetworkError(error: unknown): boolean {
   return error instanceof ConnectionLost || error instanceof TypeError;
+}
+
+/** Milliseconds before attempt `attempt` + 1. */
+export function pauseAfter(attempt: number, first: number): number {
+  return first * 2 ** (attempt - 1);
 }
 
 /** What is left of a download into a folder that was stopped. */

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
@@ -8,11 +8,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
-import { ConnectionLost, interrupted, isNetworkError, isTemporary, PARTS_KEPT, watch } from "./connection.js";
+import { tryLock } from "../file-lock.js";
+import {
+  ATTEMPTS,
+  ConnectionLost,
+  interrupted,
+  isNetworkError,
+  isTemporary,
+  PARTS_KEPT,
+  pauseAfter,
+  watch,
+} from "./connection.js";
 import { httpError, networkError } from "./http-errors.js";
 
-/** Attempts in a row that bring no byte before a download is given up. */
-const ATTEMPTS = 5;
+/** Milliseconds between looks at a download of another process. */
+const LOOK = 200;
 
 /** How a finished file is checked. */
 export interface Digest {
@@ -48,7 +58,8 @@ export interface TransferOptions {
 
 /**
  * Downloads a file: goes on with what an interrupted download left, checks length and hash, and only then gives it its
- * name. After a wrong hash it starts over once, since an old part may be to blame.
+ * name. After a wrong hash it starts over once, since an old part may be to blame. Where another download of the same
+ * file is under way, here or in another process, it waits for that one.
  *
  * @throws `BasicError` `E_DOWNLOAD`, `E_DISK_FULL`, `E_INTERRUPTED`.
  */
@@ -58,23 +69,50 @@ export async function downloadFile(request: DownloadRequest, options: TransferOp
   await explainDiskFull(full, async () => {
     await mkdir(dirname(path), { recursive: true });
     await mkdir(dirname(partial), { recursive: true });
-    await transfer(request, options);
-    let problem = await faultOf(request);
-    if (problem !== null) {
-      await rm(partial, { force: true });
-      await transfer(request, options);
-      problem = await faultOf(request);
+    const { release, waited } = await takeTurn(request, options);
+    try {
+      if (!(waited && (await isHere(request)))) await downloadChecked(request, options);
+    } finally {
+      await release();
     }
-    if (problem !== null) {
-      await rm(partial, { force: true });
-      throw new BasicError(
-        "E_DOWNLOAD",
-        `${request.url} was downloaded twice, and each time ${problem}. The file was removed. ` +
-          "A proxy or mirror may change it: try another network, or download it by hand.",
-      );
-    }
-    await rename(partial, path);
   });
+}
+
+/** Waits until nobody else writes the part. */
+async function takeTurn({ url, partial }: DownloadRequest, { signal, onBytes }: TransferOptions) {
+  for (let waited = false; ; waited = true) {
+    const { release } = await tryLock(`${partial}.lock`);
+    if (release !== null) return { release, waited };
+    if (signal?.aborted) throw interrupted(url, PARTS_KEPT);
+    onBytes?.(await sizeOf(partial));
+    await sleep(LOOK);
+  }
+}
+
+/** Whether the one that was waited for has finished: it leaves no part. */
+async function isHere({ path, partial, size }: DownloadRequest): Promise<boolean> {
+  if (existsSync(partial) || !existsSync(path)) return false;
+  return size === undefined || (await sizeOf(path)) === size;
+}
+
+async function downloadChecked(request: DownloadRequest, options: TransferOptions): Promise<void> {
+  const { path, partial } = request;
+  await transfer(request, options);
+  let problem = await faultOf(request);
+  if (problem !== null) {
+    await rm(partial, { force: true });
+    await transfer(request, options);
+    problem = await faultOf(request);
+  }
+  if (problem !== null) {
+    await rm(partial, { force: true });
+    throw new BasicError(
+      "E_DOWNLOAD",
+      `${request.url} was downloaded twice, and each time ${problem}. The file was removed. ` +
+        "A proxy or mirror may change it: try another network, or download it by hand.",
+    );
+  }
+  await rename(partial, path);
 }
 
 async function transfer(request: DownloadRequest, options: TransferOptions): Promise<void> {
@@ -90,7 +128,7 @@ async function transfer(request: DownloadRequest, options: TransferOptions): Pro
       failures = now > last ? 1 : failures + 1;
       last = now;
       if (failures >= ATTEMPTS) throw networkError(request.url, error, now);
-      await sleep(options.pause * 2 ** (failures - 1));
+      await sleep(pauseAfter(failures, options.pause));
     }
   }
 }

@@ -11,6 +11,7 @@ import { httpError, networkError } from "./http-errors.js";
 import { HubCache, isCommit } from "./hub-cache.js";
 import { companions, INDEX, noWeights, shardsOf, WHOLE } from "./model-files.js";
 import { type RemoteFile, type Settings, Transfers } from "./options.js";
+import { patientFetch } from "./patient-fetch.js";
 
 /** A repository with more files in its root than this is no model. */
 const MAX_FILES = 10_000;
@@ -54,10 +55,9 @@ interface HubFile extends RemoteFile {
   readonly digest: Digest;
 }
 
-function access({ hubUrl, fetch, token, signal }: Settings) {
-  const stoppable: typeof fetch = (url, init) =>
-    fetch(url, { ...init, ...(signal !== undefined && { signal }) });
-  return { hubUrl, fetch: stoppable, ...(token !== undefined && { accessToken: token }) };
+function access(settings: Settings) {
+  const { hubUrl, token } = settings;
+  return { hubUrl, fetch: patientFetch(settings), ...(token !== undefined && { accessToken: token }) };
 }
 
 async function commitOf(name: string, revision: string, settings: Settings): Promise<string> {

@@ -12,6 +12,7 @@ import { interrupted, PARTS_KEPT } from "./connection.js";
 import { httpError, networkError } from "./http-errors.js";
 import { companions, INDEX, noWeights, shardsOf, WHOLE } from "./model-files.js";
 import { type RemoteFile, type Settings, Transfers } from "./options.js";
+import { patientFetch } from "./patient-fetch.js";
 
 /** What the cache knows about its files: written when all are there. */
 const VERSIONS = ".versions.json";
@@ -108,15 +109,10 @@ async function lookAll(site: Site, names: readonly string[]) {
 async function look(site: Site, name: string): Promise<VersionedFile | null> {
   const { settings, folder } = site;
   const { href } = urlOf(site, name);
-  const signal = AbortSignal.any([
-    AbortSignal.timeout(settings.timeout),
-    ...(settings.signal ? [settings.signal] : []),
-  ]);
-  const response = await settings
-    .fetch(href, { headers: { Range: "bytes=0-0" }, signal })
-    .catch((error: unknown) => {
-      throw settings.signal?.aborted ? interrupted(href, PARTS_KEPT) : networkError(href, error);
-    });
+  const ask = patientFetch(settings);
+  const response = await ask(href, { headers: { Range: "bytes=0-0" } }).catch((error: unknown) => {
+    throw settings.signal?.aborted ? interrupted(href, PARTS_KEPT) : networkError(href, error);
+  });
   await response.body?.cancel();
   if (response.status === 404) return null;
   // An empty file has no byte 0.
