@@ -31,6 +31,13 @@ export async function startRecipeBackend(
   return started;
 }
 
+/** Whether a backend needs no device to say what fits in the memory of one. */
+export async function imaginesDevices(name: string): Promise<boolean> {
+  if (name === tensorflow.TENSORFLOW || !installed(name)) return false;
+  const { imagines } = (await import(`@basic-mllm/backend-${name}`)) as { readonly imagines?: boolean };
+  return imagines === true;
+}
+
 /** Whether a backend works on this machine, and why not. */
 export interface BackendStatus {
   readonly name: string;

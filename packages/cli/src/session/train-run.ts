@@ -19,7 +19,7 @@ import {
 import { createDiskStore } from "@basic-mllm/weights";
 
 import type { Terminal } from "../terminal.js";
-import { startRecipeBackend } from "./backends.js";
+import { imaginesDevices, startRecipeBackend } from "./backends.js";
 import { blindRecipe, blindResume, EVALUATION_FILE, hasBlindStages } from "./blind-baseline.js";
 import { withBlindBeside } from "./blind-process.js";
 import { fitsDevice } from "./device-memory.js";
@@ -162,16 +162,13 @@ async function trainAndSave<Batch>(session: TaskSession<Batch>, options: TrainRu
   return { steps, lines, evaluations };
 }
 
-/** Backends that need no device to say whether a run fits in a device's memory. */
-const IMAGINING: ReadonlySet<string> = new Set(["cuda"]);
-
 /**
  * Checks everything up to the first step and says what it would take. With `deviceMemory` a backend that can imagines a
  * device of that size: no weight is read, no picture opened, and no device looked for.
  */
 export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<string, unknown>>> {
   const { recipe, terminal } = options;
-  const imagine = IMAGINING.has(recipe.backend) ? options.deviceMemory : undefined;
+  const imagine = (await imaginesDevices(recipe.backend)) ? options.deviceMemory : undefined;
   const backend = await prepare(recipe, options.threads, imagine);
   const session = await openTask(options, false);
   try {
