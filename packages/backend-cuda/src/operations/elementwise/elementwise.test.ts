@@ -176,6 +176,19 @@ describe("functions of two tensors", () => {
     await expectLikeStock(() => tf.bitwiseAnd(large() as tf.Tensor, tf.fill([4], 6, "int32") as tf.Tensor));
   });
 
+  it("a quotient just below an integer is not rounded up to it", async () => {
+    const divide = (sign: number, other: number) => () =>
+      tf.floorDiv(
+        tf.tensor1d([3.0003786 * sign, 3.0007577 * sign]),
+        tf.tensor1d([1.0001262 * other, 1.0002526 * other]),
+      );
+    for (const sign of [1, -1]) for (const other of [1, -1]) await expectLikeStock(divide(sign, other));
+    expect(await divide(1, 1)().data()).toEqual(new Int32Array([2, 2]));
+    await expectLikeStock(() =>
+      tf.floorDiv(tf.tensor1d([1, -1, 0, 3e5, Infinity]), tf.tensor1d([0, 0, 0, 3, 2])),
+    );
+  });
+
   it("truths are as stock", async () => {
     for (const f of [tf.logicalAnd, tf.logicalOr, tf.equal, tf.notEqual]) {
       await check(broadcastPairs, ({ a, b }) =>

@@ -13,6 +13,13 @@ __device__ __forceinline__ int floor_divide(int a, int b) {
   return quotient - (a % b != 0 && (a < 0) != (b < 0));
 }
 
+// Quotient towards minus infinity. A division may round up to an integer, whose product with the divisor then is too far.
+__device__ __forceinline__ float floor_quotient(float a, float b) {
+  const float quotient = floorf(a / b);
+  const float rest = fmaf(-quotient, b, a);
+  return quotient - (rest < 0.0f ? b > 0.0f : rest > 0.0f && b < 0.0f);
+}
+
 // Remainder with the sign of the divisor; 0 where that is 0.
 __device__ __forceinline__ int floor_modulo(int a, int b) {
   if (b == 0 || b == -1) return 0;

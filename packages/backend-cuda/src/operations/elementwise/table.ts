@@ -83,7 +83,7 @@ export const BINARY: Readonly<Record<string, BinaryOperation>> = {
   BitwiseAnd: { int: "a & b" },
   EluGrad: { float: "b >= 0.0f ? a : a * (b + 1.0f)", inputs: ["dy", "y"] },
   Equal: { float: "a == b", int: "a == b", result: "bool" },
-  FloorDiv: { float: "to_int32(floorf(a / b))", int: "floor_divide(a, b)", result: "int32" },
+  FloorDiv: { float: "to_int32(floor_quotient(a, b))", int: "floor_divide(a, b)", result: "int32" },
   Greater: { float: "a > b", int: "a > b", result: "bool" },
   GreaterEqual: { float: "a >= b", int: "a >= b", result: "bool" },
   Less: { float: "a < b", int: "a < b", result: "bool" },
