@@ -3795,6 +3795,8 @@ interface RehearsalInput<Batch> {
     readonly stageName: string;
     readonly objective: Objective<Batch>;
     readonly data: TrainingData<Batch>;
+    /** What comes after the steps, while moments are still there: a measurement. */
+    readonly afterwards?: () => Promise<void>;
 }
 /**
  * Bytes by which the backend's memory has grown after each of these stages, one after the other, without computing a

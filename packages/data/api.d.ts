@@ -1,11 +1,11 @@
 import { BasicError, HostVisualRows, FeatureSource } from '@basic-mllm/core';
 export { NEWLINE_ROW } from '@basic-mllm/core';
-import { D as DecodeOptions, e as ImageSize, R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-ChF9aEVJ.js';
-export { A as AnyresOptions, a as Channels, F as Filter, b as FittedPicture, c as FittedTiles, d as ImageShape, P as PIXEL_LIMIT, f as PictureTiles, g as Region, h as ResizeOptions, T as TileSettings, i as anyresRows, j as bestResolution, k as fitImage, l as fitPicture, m as fitTiles, r as resizeImage, s as squareProcessor, n as standardised, t as toImageBatch } from './visual-store-ChF9aEVJ.js';
-import { S as Sample, g as Template, j as TextTokenizer, l as TokenizerFiles, N as UnknownWords } from './unknown-words-C8LLxHz9.js';
-export { A as AddedToken, G as GridAfter, I as IMAGE_PLACEHOLDER, a as IMAGE_SLOT, L as LabelledAnswers, P as PackOptions, b as ParsedSamples, c as PictureRows, d as ProcessorOptions, e as Segment, f as SpecialTokens, T as TEMPLATES, h as TextDataOptions, i as TextPlace, k as TokenSample, m as TokenizerSideFiles, n as Turn, U as UnpackedSample, V as VlmDataOptions, o as answerEndToken, p as arrangementOf, q as conversationSegments, O as countUnknownWords, r as createTextData, s as createTokenizer, t as createVlmData, u as encodePrompt, v as encodeSample, w as encodeSegments, x as findTemplate, y as firstAnswerToken, z as foldTokenizerFiles, B as packSamples, C as parseImageProcessor, D as parseRecords, E as parseSamples, F as rowsAfter, H as unknownWordsOf, J as unpackRows, K as usableTemplates, M as withoutPictures } from './unknown-words-C8LLxHz9.js';
-import { a as ImageRoot, b as ImagePool } from './pixel-store-C0FuN5Rp.js';
-export { c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openPicture } from './pixel-store-C0FuN5Rp.js';
+import { D as DecodeOptions, e as ImageSize, R as RgbImage, V as VisualStore, C as ChannelStatistics, I as ImageProcessor } from './visual-store-PHVqbyPS.js';
+export { A as AnyresOptions, a as Channels, F as Filter, b as FittedPicture, c as FittedTiles, d as ImageShape, P as PIXEL_LIMIT, f as PictureTiles, g as Region, h as ResizeOptions, T as TileSettings, i as anyresRows, j as bestResolution, k as fitImage, l as fitPicture, m as fitTiles, r as resizeImage, s as squareProcessor, n as standardised, t as toImageBatch } from './visual-store-PHVqbyPS.js';
+import { S as Sample, g as Template, j as TextTokenizer, l as TokenizerFiles, N as UnknownWords } from './unknown-words-B8Pzscon.js';
+export { A as AddedToken, G as GridAfter, I as IMAGE_PLACEHOLDER, a as IMAGE_SLOT, L as LabelledAnswers, P as PackOptions, b as ParsedSamples, c as PictureRows, d as ProcessorOptions, e as Segment, f as SpecialTokens, T as TEMPLATES, h as TextDataOptions, i as TextPlace, k as TokenSample, m as TokenizerSideFiles, n as Turn, U as UnpackedSample, V as VlmDataOptions, o as answerEndToken, p as arrangementOf, q as conversationSegments, O as countUnknownWords, r as createTextData, s as createTokenizer, t as createVlmData, u as encodePrompt, v as encodeSample, w as encodeSegments, x as findTemplate, y as firstAnswerToken, z as foldTokenizerFiles, B as packSamples, C as parseImageProcessor, D as parseRecords, E as parseSamples, F as rowsAfter, H as unknownWordsOf, J as unpackRows, K as usableTemplates, M as withoutPictures } from './unknown-words-B8Pzscon.js';
+import { a as ImageRoot, b as ImagePool } from './pixel-store-CLlQ6VVS.js';
+export { c as ImagePoolOptions, d as ImageSource, I as ImageTask, P as PixelStoreOptions, e as createImagePool, f as createPixelStore, i as imageSourceOf, o as openPicture } from './pixel-store-CLlQ6VVS.js';
 
 /**
  * How a chat template gets what is said: `parts` as Hugging Face's processors, a list of texts and images; `text` as
@@ -97,6 +97,7 @@ interface FeatureTable extends VisualStore {
     /** Mean and deviation of each channel over all rows of these images. Default: all images. */
     statistics(images?: readonly string[]): Promise<ChannelStatistics>;
     read(images: readonly string[]): Promise<HostVisualRows>;
+    growth(images: readonly string[]): number;
 }
 
 /** What {@link cacheFeatures} computes. */

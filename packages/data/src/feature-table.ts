@@ -1,6 +1,6 @@
 import { BasicError, type HostVisualRows } from "@basic-mllm/core";
 
-import { decodeRows, type FeatureStorage, readEntry, type ShardEntry } from "./feature-shards.js";
+import { decodeRows, entryBytes, type FeatureStorage, readEntry, type ShardEntry } from "./feature-shards.js";
 import { encodedImages } from "./tiles.js";
 import type { ChannelStatistics, ImageShape, VisualStore } from "./visual-store.js";
 
@@ -14,6 +14,7 @@ export interface FeatureTable extends VisualStore {
   /** Mean and deviation of each channel over all rows of these images. Default: all images. */
   statistics(images?: readonly string[]): Promise<ChannelStatistics>;
   read(images: readonly string[]): Promise<HostVisualRows>;
+  growth(images: readonly string[]): number;
 }
 
 /** What {@link createFeatureTable} reads from. */
@@ -34,6 +35,11 @@ export class KeptFeatures {
 
   get(image: string): Uint8Array | undefined {
     return this.#blocks.get(image);
+  }
+
+  /** Bytes that are free for more. */
+  get room(): number {
+    return BUDGET - this.#bytes;
   }
 
   add(image: string, block: Uint8Array): void {
@@ -87,6 +93,11 @@ export function createFeatureTable(options: FeatureTableOptions): FeatureTable {
     computed,
     shape: (image) => shapeOf(find(image)),
     read,
+    growth: (images) => {
+      const unread = [...new Set(images)].filter((image) => kept.get(image) === undefined);
+      const bytes = unread.reduce((sum, image) => sum + entryBytes(find(image), width, storage), 0);
+      return Math.min(bytes, kept.room);
+    },
     statistics: (images = [...entries.keys()]) => channelStatistics(read, width, images),
   };
 }

@@ -47,6 +47,21 @@ describe("cacheFeatures", () => {
     expect(await found.read(["dark.png"])).toEqual(await table.read(["dark.png"]));
   });
 
+  it("says by how much reading would make it grow, and grows by that once", async () => {
+    await cacheFeatures(options());
+    const table = await cacheFeatures(options());
+    const { values } = await table.read(["red.png"]);
+    const bytes = values.byteLength;
+    expect(table.growth(["red.png"])).toBe(0);
+    expect(table.growth(["dark.png", "red.png", "dark.png", "a/green.png"])).toBe(2 * bytes);
+    const { mean, std } = { mean: new Float32Array(table.width), std: new Float32Array(table.width) };
+    const wrapped = standardised(table, { mean, std });
+    await wrapped.read(["dark.png"]);
+    expect(wrapped.growth?.(["dark.png", "red.png", "a/green.png"])).toBe(bytes);
+    const { growth: _, ...keepsNothing } = table;
+    expect(standardised(keepsNothing, { mean, std }).growth?.(["a/green.png"])).toBe(0);
+  });
+
   it("stops between two batches when it is aborted, and what is on disk stays valid", async () => {
     const controller = new AbortController();
     const many = Array.from({ length: 300 }, (_, i) => `${"./".repeat(i)}red.png`);

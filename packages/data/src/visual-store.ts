@@ -17,6 +17,8 @@ export interface VisualStore {
   shape(image: string): ImageShape;
   /** In the order given; an image may be asked for more than once. Of a picture that is cut: all that the encoder sees. */
   read(images: readonly string[]): Promise<HostVisualRows | ImageBatch>;
+  /** Bytes by which the memory of this store will have grown once these images were read. Absent: it keeps nothing. */
+  growth?(images: readonly string[]): number;
 }
 
 /** Mean and standard deviation of each feature channel over a set of images. */
@@ -30,6 +32,7 @@ export function standardised(store: VisualStore, { mean, std }: ChannelStatistic
   const scale = std.map((deviation) => (deviation > 0 ? 1 / deviation : 1));
   return {
     shape: (image) => store.shape(image),
+    growth: (images) => store.growth?.(images) ?? 0,
     read: async (images) => {
       const read = await store.read(images);
       if ("pixels" in read) return read;

@@ -85,6 +85,25 @@ mod system {
     }
 }
 
+/// Has the C library do the same with the host's array buffers: it would keep them in its heap once it has freed a large one, so
+/// that a process stays as large as it ever was. An environment that sets the size itself is left alone.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[napi_derive::module_init]
+fn return_large_buffers() {
+    use std::ffi::c_int;
+
+    const M_MMAP_THRESHOLD: c_int = -3;
+    const LEAST: c_int = 1 << 18;
+
+    unsafe extern "C" {
+        fn mallopt(parameter: c_int, value: c_int) -> c_int;
+    }
+    if std::env::var_os("MALLOC_MMAP_THRESHOLD_").is_none() {
+        // SAFETY: it only sets a parameter of the allocator.
+        unsafe { mallopt(M_MMAP_THRESHOLD, LEAST) };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -18,7 +18,7 @@ import { collectGarbage } from "./garbage.js";
 import type { TaskSession } from "./task.js";
 
 /** Garbage that V8 keeps before it collects, and kernels' scratch memory: measured in runs of the quickstart. */
-const GARBAGE_BYTES = 31e6;
+const GARBAGE_BYTES = 17e6;
 
 /** Memory that a stage is known to take before any step, in bytes. */
 export interface StageState {
@@ -75,9 +75,12 @@ export async function estimateMemory<Batch>(
   const states = await stageStates(recipe, session);
   const inputs: RehearsalInput<Batch>[] = [];
   for (const { stage: stageName } of states) {
-    inputs.push({ recipe, stageName, objective, data: await session.data(stageName) });
+    const afterwards = async () => session.rehearseEvaluation?.(stageName);
+    inputs.push({ recipe, stageName, objective, data: await session.data(stageName), afterwards });
   }
   const growth = await rehearseStages(inputs);
+  // What the rehearsal has read counts as resident.
+  const data = dataGrowth(recipe, session, inputs);
   // Afterwards: the code and the heap that training needs are there.
   const resident = await settledResident();
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
@@ -90,13 +93,28 @@ export async function estimateMemory<Batch>(
     const grown = growth?.[i];
     const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
     // Garbage is collected before a checkpoint is written.
-    const more = Math.max(GARBAGE_BYTES, stage.saving);
+    const more = (data[i] as number) + Math.max(GARBAGE_BYTES, stage.saving);
     if (onDevice !== undefined) {
       const device = training === null ? null : onDevice.usedBytes + training;
       return { ...stage, training, resident: Math.max(resident + more, peakSoFar), device };
     }
     const peak = training === null ? null : Math.max(resident + training + more, peakSoFar);
     return { ...stage, training, resident: peak, device: null };
+  });
+}
+
+/** Bytes of data that are in memory at the end of each stage and are not yet. */
+function dataGrowth<Batch>(
+  { stages }: Recipe,
+  session: TaskSession<Batch>,
+  inputs: readonly RehearsalInput<Batch>[],
+): readonly number[] {
+  let sum = 0;
+  return inputs.map(({ stageName, data: { size } }) => {
+    const stage = stages[stageName] as RecipeStage;
+    const read = resolveSteps(stage, size) * stage.batchSize * stage.accumulate;
+    sum += session.growth?.(stageName, Math.min(1, read / size)) ?? 0;
+    return sum;
   });
 }
 

@@ -29,8 +29,16 @@ export interface TaskSession<Batch> {
   /** Adapters of the language model, where it has some. */
   readonly lora?: Lora | null;
   data(stage: string): Promise<TrainingData<Batch>>;
+  /**
+   * Bytes of data that a stage leaves in memory, over what is there now. Default: 0.
+   *
+   * @param share - Of the stage's samples that it reads, 0 to 1.
+   */
+  readonly growth?: (stage: string, share: number) => number;
   /** Measures the model as it is now. */
   evaluate(moment: EvaluationMoment): Promise<readonly EvaluationResult[]>;
+  /** Goes through one batch of each measurement that follows a stage, to learn what it takes. Default: nothing follows. */
+  readonly rehearseEvaluation?: (stage: string) => Promise<void>;
   /** Writes the trained model to `folder` in the Hugging Face layout. */
   save(folder: string, provenance: Provenance): Promise<void>;
   dispose(): void;

@@ -23,7 +23,7 @@ import { imaginesDevices, startRecipeBackend } from "./backends.js";
 import { blindRecipe, blindResume, EVALUATION_FILE, hasBlindStages } from "./blind-baseline.js";
 import { withBlindBeside } from "./blind-process.js";
 import { fitsDevice } from "./device-memory.js";
-import { withoutGarbage } from "./garbage.js";
+import { collectGarbage, withoutGarbage } from "./garbage.js";
 import type { RunPhase } from "./interrupt.js";
 import { writeJson } from "./json-file.js";
 import { checkMemoryLimit, estimateMemory, memoryTable } from "./memory.js";
@@ -206,7 +206,10 @@ async function trainSession<Batch>(
       },
       store: withoutGarbage(store),
       signal,
-      evaluate: (moment) => session.evaluate(moment),
+      evaluate: (moment) => {
+        collectGarbage();
+        return session.evaluate(moment);
+      },
       onEvent: (event) => {
         watch.see(event);
         events.see(event);
@@ -236,6 +239,7 @@ async function saveModel<Batch>(
   const folder = join(out, "model");
   const recipeHash = createHash("sha256").update(JSON.stringify(recipe)).digest("hex");
   const metrics = Object.fromEntries(evaluations.map(({ split, metrics: values }) => [split, values]));
+  collectGarbage();
   await session.save(folder, {
     recipe: recipe.name,
     recipeHash,

@@ -32,6 +32,7 @@ import {
   findTemplate,
   firstAnswerToken,
   type ImageProcessor,
+  imagesOf,
   type TextTokenizer,
 } from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
@@ -254,9 +255,13 @@ function session(opened: Opened): VlmSession {
     objective,
     parts: summarise(partSets(encoder, objective)),
     data: async (stage) => trainingData(recipe, stage, opened),
+    growth: (stage, share) => dataGrowth(opened, stage, share),
     questions: (set) => batchesOf(set, { tokenizer, projector, template, answers: "last" }),
     embed: (batch) => embedBatch(batch, trainable(encoder), projector),
     evaluate: (moment) => evaluate(own, moment),
+    rehearseEvaluation: async (stage) => {
+      for (const set of measuredSets(own, stage)) await answerSet(own, set, recipe.evaluation.batchSize);
+    },
     save: (folder, provenance) => saveVlm(folder, opened, provenance),
     dispose: () => {
       sets.close();
@@ -278,6 +283,14 @@ async function trainingData(recipe: VlmRecipe, stage: string, { source, projecto
   return batchesOf(set, { tokenizer: source.tokenizer, projector, template, ...budget });
 }
 
+/** Features that stay in memory once they were read: of a share of the stage's pictures, and of those that measure it. */
+function dataGrowth(opened: Opened, stage: string, share: number): number {
+  const of = ({ samples, store }: VlmSet) => store.growth?.(imagesOf(samples)) ?? 0;
+  const { recipe, sets } = opened;
+  const trained = of(sets.train.get(recipe.stages[stage]?.data ?? stage) as VlmSet) * share;
+  return measuredSets(opened, stage).reduce((sum, set) => sum + of(set), trained);
+}
+
 function embedBatch(
   batch: VlmBatch,
   encoder: VisionEncoder | null,
@@ -289,19 +302,28 @@ function embedBatch(
 }
 
 async function evaluate(own: VlmSession, moment: EvaluationMoment): Promise<readonly EvaluationResult[]> {
-  const { evaluation, stages } = own.recipe;
-  const isLast = moment.stage === Object.keys(stages).at(-1);
-  // Before the last stage nothing has taught the model to answer: measured only where the recipe asks for it.
-  if (!isLast && (stages[moment.stage]?.evaluateEvery ?? 0) === 0) return [];
-  const names = evaluation.sets ?? [...own.sets.evaluation.keys()];
+  const { evaluation } = own.recipe;
+  const sets = measuredSets(own, moment.stage);
   const limit = moment.final ? evaluation.limit : evaluation.duringTraining;
   const results: EvaluationResult[] = [];
-  for (const name of moment.final ? names : names.slice(0, 1)) {
-    const set = own.sets.evaluation.get(name) as VlmSet;
+  for (const set of moment.final ? sets : sets.slice(0, 1)) {
     const answers = await answerSet(own, set, limit);
-    results.push({ split: name, metrics: score(answers) });
+    results.push({ split: set.name, metrics: score(answers) });
   }
   return results;
+}
+
+/** What a stage is measured with at its end. */
+function measuredSets(
+  { recipe, sets }: Pick<VlmSession, "recipe" | "sets">,
+  stage: string,
+): readonly VlmSet[] {
+  const { evaluation, stages } = recipe;
+  const isLast = stage === Object.keys(stages).at(-1);
+  // Before the last stage nothing has taught the model to answer: measured only where the recipe asks for it.
+  if (!isLast && (stages[stage]?.evaluateEvery ?? 0) === 0) return [];
+  const names = evaluation.sets ?? [...sets.evaluation.keys()];
+  return names.map((name) => sets.evaluation.get(name) as VlmSet);
 }
 
 /** Answers the questions of a set. @param limit - First pictures of the set; all where absent. */

@@ -112,3 +112,19 @@ it("goes through the fullest micro-batches of packed samples", async () => {
     [0, 2, 6],
   ]);
 });
+
+it("goes through what comes after the steps while moments are there", async () => {
+  const backend = tf.backend() as Partial<RehearsingBackend>;
+  backend.rehearse = async (body) => {
+    await body(() => tf.memory().numTensors);
+    return 0;
+  };
+  const stage = open(() => undefined);
+  let during = 0;
+  const afterwards = async (): Promise<void> => {
+    during = tf.memory().numTensors;
+  };
+  const [after] = (await rehearseStages([{ ...stage, afterwards }])) ?? [];
+  // AdamW's two moments of the one parameter.
+  expect(during - (after as number)).toBeGreaterThanOrEqual(2);
+});

@@ -23,6 +23,8 @@ export interface RehearsalInput<Batch> {
   readonly stageName: string;
   readonly objective: Objective<Batch>;
   readonly data: TrainingData<Batch>;
+  /** What comes after the steps, while moments are still there: a measurement. */
+  readonly afterwards?: () => Promise<void>;
 }
 
 /** Batches differ in their rows, so that their tensors need blocks of different sizes. */
@@ -58,25 +60,22 @@ export async function rehearseStages<Batch>(
   }
 }
 
-async function runSteps<Batch>({ recipe, stageName, objective, data }: RehearsalInput<Batch>): Promise<void> {
+async function runSteps<Batch>(input: RehearsalInput<Batch>): Promise<void> {
+  const { recipe, stageName, objective, data, afterwards } = input;
   const stage = recipe.stages[stageName] as RecipeStage;
   const steps = resolveSteps(stage, data.size);
   const { lossReduction: reduction } = stage;
   const collective = singleProcess;
-  const batches = createBatchSource({ data, seed: recipe.seed, stageName, stage, steps, collective });
+  const source = createBatchSource({ data, seed: recipe.seed, stageName, stage, steps, collective });
   const optimizer = createStageOptimizer(stage, objective.groups);
+  // The last step: losses that begin late are there.
+  const position = { stage: stageName, step: steps - 1, steps };
+  const run = async (batches: readonly Batch[]): Promise<void> =>
+    disposeStep(await trainStep({ objective, batches, position, reduction, collective }, optimizer, 0));
   try {
-    for (let step = 0; step < Math.min(STEPS, steps); step++) {
-      // The last steps: losses that begin late are there.
-      const position = { stage: stageName, step: steps - 1, steps };
-      const input = { objective, batches: await batches.take(step), position, reduction, collective };
-      disposeStep(await trainStep(input, optimizer, 0));
-    }
-    const position = { stage: stageName, step: steps - 1, steps };
-    for (const heaviest of await heaviestSteps(data, stage, position)) {
-      const input = { objective, batches: heaviest, position, reduction, collective };
-      disposeStep(await trainStep(input, optimizer, 0));
-    }
+    for (let step = 0; step < Math.min(STEPS, steps); step++) await run(await source.take(step));
+    for (const heaviest of await heaviestSteps(data, stage, position)) await run(heaviest);
+    await afterwards?.();
   } finally {
     optimizer.dispose();
   }
