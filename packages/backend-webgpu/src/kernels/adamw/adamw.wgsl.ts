@@ -1,3 +1,6 @@
+// AdamW on WebGPU.
+// v1  four elements a thread, in place: 0.13 of the time of stock operations  <- used
+// 384 x 576, 576 x 576, 576 on SwiftShader: benchmarks/results/webgpu.jsonl.
 import type { MomentStorage } from "@basic-mllm/core";
 
 import { mainOfGroups } from "../main.wgsl.js";

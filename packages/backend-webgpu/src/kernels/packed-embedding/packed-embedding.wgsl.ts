@@ -1,5 +1,5 @@
 // Rows of a packed table on WebGPU.
-// v1  decodes the rows that it takes: 0.72 of bf16 of the time of stock operations  <- used
+// v1  decodes the rows that it takes: bf16 0.72 to 1.03 of the time of stock operations  <- used
 // R=512/D=576/V=8192, bf16 on SwiftShader: benchmarks/results/webgpu.jsonl.
 import type { PackedStorage } from "@basic-mllm/core";
 

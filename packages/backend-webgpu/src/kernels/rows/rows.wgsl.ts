@@ -1,5 +1,5 @@
 // Rows of matrices on WebGPU.
-// v1  four elements a thread: 0.79 embedding, 0.74 gather, 0.68 scatter, 0.38 splice of the time of stock operations  <- used
+// v1  four elements a thread: 0.55 embedding, 0.74 gather, 0.68 scatter, 0.38 splice of the time of stock operations  <- used
 // R=512/D=576/V=8192; R=512/D=576/n=256; R=512/D=576/V=8192/N=196 on SwiftShader: benchmarks/results/webgpu.jsonl.
 import { forEachElement } from "../elementwise.js";
 

@@ -1,3 +1,6 @@
+// Sums of squares on WebGPU.
+// v1  8192 elements a workgroup of 256, always in the same order: 2.32 of the time of stock operations  <- used
+// 384 x 576, 576 x 576, 576 on SwiftShader: benchmarks/results/webgpu.jsonl.
 import { mainOfGroups } from "../main.wgsl.js";
 import { groupReductions } from "../reduce.wgsl.js";
 
