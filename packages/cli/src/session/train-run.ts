@@ -195,6 +195,8 @@ async function trainSession<Batch>(
   options.onPhase?.("training");
   const events = createEventWriter(out, (text) => terminal.warn(text));
   const watch = createWatcher(terminal, options.blind === true);
+  // What opening data and features leaves behind.
+  collectGarbage();
   try {
     return await train<Batch>({
       recipe,
