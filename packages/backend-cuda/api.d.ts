@@ -1,8 +1,12 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BasicError } from '@basic-mllm/core';
+import { BasicError, Collective } from '@basic-mllm/core';
 
+/** A structure that is passed by value. */
+interface ForeignStructure {
+    readonly bytes: Uint8Array;
+}
 /** Scalars, handles and addresses are numbers; typed arrays are passed in place. */
-type ForeignArgument = number | bigint | string | readonly string[] | ArrayBufferView | null;
+type ForeignArgument = number | bigint | string | readonly string[] | ArrayBufferView | ForeignStructure | null;
 /** A bound C function. Those that return a text are called through {@link textOf}. */
 type ForeignFunction = (...args: readonly ForeignArgument[]) => number;
 /** C functions by the name that we call them. */
@@ -107,6 +111,8 @@ declare class Session {
     readonly stream: number;
     /** Whether every launch is waited for, so that a fault names its kernel. */
     readonly synchronous: boolean;
+    /** Asked now and then while the process waits for the device, and at the end. What it throws ends the wait. */
+    whileWaiting: (() => void) | undefined;
     constructor(driver: Driver, device: DeviceProperties, synchronous: boolean);
     /** Kernels launched so far. */
     get launches(): number;
@@ -604,12 +610,42 @@ type LibraryKind = "cuda" | "nvrtc" | "cublasLt" | "nccl";
 /** Files to use instead of those that are found. */
 type LibraryPaths = Readonly<Partial<Record<LibraryKind, string>>>;
 
+/** A process of several that train together, each on a GPU of its own. */
+interface RankOptions {
+    /** This process, from 0. */
+    readonly rank: number;
+    /** Number of processes. */
+    readonly size: number;
+    /** An empty folder that all of them see: they find each other in it. Made where it is not there. */
+    readonly folder: string;
+    /** How long to wait for the others. Default 120,000. */
+    readonly timeoutMs?: number;
+    /** Gives up: its reason is what the wait for other ranks, and every later call, throws. */
+    readonly signal?: AbortSignal;
+    /** Files of NVIDIA's libraries, instead of those that are found. */
+    readonly libraries?: LibraryPaths;
+}
+/** A collective that must be ended. */
+interface RankCollective extends Collective {
+    /** Ends it. All ranks must come here, unless something has failed. */
+    close(): void;
+}
+/**
+ * Connects this process with the others of its training through NCCL. The CUDA backend must have been started, on another
+ * GPU in each process. Sums are enqueued on the backend's stream, without copies of the tensors; only numbers and bytes are
+ * waited for.
+ *
+ * @throws BasicError `E_BACKEND_START` before `start`, and where NCCL is missing or older than 2.13; `E_CONFIG` for a rank or
+ *   size that cannot be; `E_RANK_LOST` where another rank does not come; `E_KERNEL_FAILED` where NCCL refuses.
+ */
+declare function connectRanks(options: RankOptions): Promise<RankCollective>;
+
 /** Stock tfjs kernels of this backend, sorted, by what they do. The others throw `E_KERNEL_MISSING`. */
 declare const stockKernels: Readonly<Record<string, readonly string[]>>;
 
 /** How to start the CUDA backend. */
 interface StartOptions {
-    /** Index of the GPU. Default 0. */
+    /** Index of the GPU. Default: BASIC_MLLM_CUDA_DEVICE, else 0. */
     readonly device?: number;
     /** Files of NVIDIA's libraries, instead of those that are found. */
     readonly libraries?: LibraryPaths;
@@ -666,4 +702,4 @@ declare function startedBackend(): CudaBackend;
 /** Gives the device back, with all tensors on it. `start` opens it again. */
 declare function stop(): void;
 
-export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RehearsedWork, type StartOptions, type Work, bytesOf, countOf, defineProgram, describe, imagines, probe, start, startedBackend, stockKernels, stop, toleranceFactor };
+export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RankCollective, type RankOptions, type RehearsedWork, type StartOptions, type Work, bytesOf, connectRanks, countOf, defineProgram, describe, imagines, probe, start, startedBackend, stockKernels, stop, toleranceFactor };

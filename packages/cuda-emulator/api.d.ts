@@ -4,6 +4,8 @@ interface FakeLibraries {
     readonly cuda: string;
     /** `libcublasLt.so.12`: matrix products. */
     readonly cublasLt: string;
+    /** `libnccl.so.2`: sums between processes. */
+    readonly nccl: string;
 }
 /**
  * Builds the stand-ins, unless that was done before.
@@ -30,6 +32,8 @@ interface FakeSettings {
     readonly threads?: number;
     /** Not 0: warps take turns in another order, which shows results that depend on it. Default 0. */
     readonly seed?: number;
+    /** Version of the stand-in for NCCL, as `ncclGetVersion` gives it. Default 22707. */
+    readonly ncclVersion?: number;
 }
 /** Counts since the last reset. */
 interface FakeStatistics {
@@ -40,7 +44,7 @@ interface FakeStatistics {
     /** Live pieces of pinned host memory. */
     readonly pinned: number;
     readonly launches: number;
-    /** Calls of each function of the driver. */
+    /** Calls of each function of the driver and of NCCL. */
     readonly calls: Readonly<Record<string, number>>;
 }
 /** Controls the stand-in for the driver. */
@@ -53,9 +57,10 @@ declare class FakeDriver {
     /** Changes settings; the others stay. @throws BasicError `E_CONFIG` for a value that is no whole number. */
     configure(settings: FakeSettings): void;
     /**
-     * The `nth` call of a driver function from now on answers `code`. Errors that end a context do so.
+     * The `nth` call of a function of the driver or of NCCL from now on answers `code`. Errors that end a context do so.
      *
-     * @param name Name without the suffix of its version, or `kernel` for a kernel that runs.
+     * @param name Name without the suffix of its version, `kernel` for a kernel that runs, or `ncclAsyncError` for what goes wrong
+     *   between ranks.
      */
     inject(name: string, nth: number, code: number): void;
     /** Begins to note calls, from an empty log. */

@@ -5,6 +5,7 @@ export type { ImageKind } from "./compile/target.js";
 export type { LibraryKind, LibraryPaths } from "./libraries.js";
 export type { MemoryStatistics } from "./memory/allocator.js";
 export type { HostArray } from "./memory/host-data.js";
+export { connectRanks, type RankCollective, type RankOptions } from "./nccl/collective.js";
 export { stockKernels } from "./operations/index.js";
 export { defineProgram, type Parameters, type ParameterType, type Program } from "./program.js";
 export {

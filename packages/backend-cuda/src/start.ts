@@ -19,7 +19,7 @@ import { registerOperations } from "./operations/index.js";
 
 /** How to start the CUDA backend. */
 export interface StartOptions {
-  /** Index of the GPU. Default 0. */
+  /** Index of the GPU. Default: BASIC_MLLM_CUDA_DEVICE, else 0. */
   readonly device?: number;
   /** Files of NVIDIA's libraries, instead of those that are found. */
   readonly libraries?: LibraryPaths;
@@ -80,7 +80,7 @@ export async function start(options: StartOptions = {}): Promise<string> {
  */
 export async function probe(options: Pick<StartOptions, "device" | "libraries"> = {}): Promise<string> {
   if (running !== undefined && !running.imagined) return describe();
-  const found = findDevice(options.device ?? 0, options.libraries);
+  const found = findDevice(options.device ?? defaultDevice(), options.libraries);
   const nvrtc = openNvrtc(found.driver.version(), options.libraries);
   return deviceText(found, nvrtc, findBlasLt(found.driver.version(), options.libraries));
 }
@@ -118,7 +118,13 @@ export function stop(): void {
 }
 
 function open(options: StartOptions): CudaBackend {
-  const { device = 0, libraries = {}, precision = "f32", image = "cubin", memoryLimit } = options;
+  const {
+    device = defaultDevice(),
+    libraries = {},
+    precision = "f32",
+    image = "cubin",
+    memoryLimit,
+  } = options;
   const { imageFolder = defaultImageFolder() } = options;
   const { synchronous = process.env["BASIC_MLLM_CUDA_SYNCHRONOUS"] === "1" } = options;
   const { exactMemory = process.env["BASIC_MLLM_CUDA_EXACT_MEMORY"] === "1" } = options;
@@ -139,6 +145,11 @@ function open(options: StartOptions): CudaBackend {
     session.close();
     throw error;
   }
+}
+
+/** An empty variable is none. */
+function defaultDevice(): number {
+  return Number(process.env["BASIC_MLLM_CUDA_DEVICE"] || 0);
 }
 
 /** Memory that is only counted. */

@@ -13,6 +13,7 @@ export type ErrorCode =
   | "E_BACKEND_CONFLICT"
   | "E_DEVICE_LOST"
   | "E_DEVICE_MEMORY"
+  | "E_RANK_LOST"
   | "E_SYNC_READ"
   // recipes, registries, configuration
   | "E_RECIPE_INVALID"

@@ -16,6 +16,8 @@ export interface FakeLibraries {
   readonly cuda: string;
   /** `libcublasLt.so.12`: matrix products. */
   readonly cublasLt: string;
+  /** `libnccl.so.2`: sums between processes. */
+  readonly nccl: string;
 }
 
 /** Not the driver's own name: NVRTC looks for a library of that name among those that are loaded, and calls more of it than there is. */
@@ -48,7 +50,11 @@ export async function buildFakeLibraries(): Promise<FakeLibraries> {
     writeFileSync(join(temporary, "translate.mjs"), translator);
     await compile(temporary, { include, modules, key });
   });
-  return { cuda: join(folder, "libcuda.so.1"), cublasLt: join(folder, "libcublasLt.so.12") };
+  return {
+    cuda: join(folder, "libcuda.so.1"),
+    cublasLt: join(folder, "libcublasLt.so.12"),
+    nccl: join(folder, "libnccl.so.2"),
+  };
 }
 
 /** The translator as one file that Node runs. */
@@ -105,6 +111,8 @@ async function compile(folder: string, { include, modules, key }: Places): Promi
   symlinkSync(DRIVER, join(folder, "libcuda.so.1"));
   const blas = [...FLAGS, "-O3", "-mavx2", "-ffp-contract=fast", ...filesOf("cublaslt"), cuda];
   await gpp([...blas, "-Wl,-rpath,$ORIGIN", "-o", join(folder, "libcublasLt.so.12")]);
+  const nccl = [...FLAGS, ...filesOf("nccl"), cuda];
+  await gpp([...nccl, "-Wl,-rpath,$ORIGIN", "-o", join(folder, "libnccl.so.2")]);
 }
 
 async function gpp(args: readonly string[]): Promise<void> {

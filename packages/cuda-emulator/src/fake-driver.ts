@@ -19,6 +19,8 @@ export interface FakeSettings {
   readonly threads?: number;
   /** Not 0: warps take turns in another order, which shows results that depend on it. Default 0. */
   readonly seed?: number;
+  /** Version of the stand-in for NCCL, as `ncclGetVersion` gives it. Default 22707. */
+  readonly ncclVersion?: number;
 }
 
 /** Counts since the last reset. */
@@ -30,7 +32,7 @@ export interface FakeStatistics {
   /** Live pieces of pinned host memory. */
   readonly pinned: number;
   readonly launches: number;
-  /** Calls of each function of the driver. */
+  /** Calls of each function of the driver and of NCCL. */
   readonly calls: Readonly<Record<string, number>>;
 }
 
@@ -68,14 +70,15 @@ export class FakeDriver {
     throw new BasicError(
       "E_CONFIG",
       `The CUDA emulator does not take the settings ${text.join(" ")}. Expected whole numbers for memoryMb, driverVersion, ` +
-        "computeCapability, devices, threads and seed, and booleans for check and deferred.",
+        "computeCapability, devices, threads, seed and ncclVersion, and booleans for check and deferred.",
     );
   }
 
   /**
-   * The `nth` call of a driver function from now on answers `code`. Errors that end a context do so.
+   * The `nth` call of a function of the driver or of NCCL from now on answers `code`. Errors that end a context do so.
    *
-   * @param name Name without the suffix of its version, or `kernel` for a kernel that runs.
+   * @param name Name without the suffix of its version, `kernel` for a kernel that runs, or `ncclAsyncError` for what goes wrong
+   *   between ranks.
    */
   inject(name: string, nth: number, code: number): void {
     this.#inject(name, nth, code);

@@ -297,7 +297,7 @@ AGAIN: add.u32 %r0, %r0, 1; ld.global.u32 %r1, [%a0]; setp.lt.u32 %p0, %r0, 2000
 
   it("refuses settings that are no numbers", () => {
     expect(() => machine.fake.configure({ memoryMb: 0.5 })).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: The CUDA emulator does not take the settings memoryMb=0.5. Expected whole numbers for memoryMb, driverVersion, computeCapability, devices, threads and seed, and booleans for check and deferred. [E_CONFIG]]`,
+      `[BasicError: The CUDA emulator does not take the settings memoryMb=0.5. Expected whole numbers for memoryMb, driverVersion, computeCapability, devices, threads, seed and ncclVersion, and booleans for check and deferred. [E_CONFIG]]`,
     );
   });
 });

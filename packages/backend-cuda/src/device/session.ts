@@ -19,6 +19,8 @@ export class Session {
   readonly stream: number;
   /** Whether every launch is waited for, so that a fault names its kernel. */
   readonly synchronous: boolean;
+  /** Asked now and then while the process waits for the device, and at the end. What it throws ends the wait. */
+  whileWaiting: (() => void) | undefined;
   #failure: BasicError | undefined;
   #launches = 0;
   readonly #launched: string[] = [];

@@ -1,9 +1,21 @@
-import koffi from "koffi";
+import koffi, { type TypeObject } from "koffi";
 
-import { koffiTypeOf, parsePrototype } from "./prototype.js";
+import { koffiTypeOf, parsePrototype, STRUCTURES } from "./prototype.js";
+
+/** A structure that is passed by value. */
+export interface ForeignStructure {
+  readonly bytes: Uint8Array;
+}
 
 /** Scalars, handles and addresses are numbers; typed arrays are passed in place. */
-export type ForeignArgument = number | bigint | string | readonly string[] | ArrayBufferView | null;
+export type ForeignArgument =
+  | number
+  | bigint
+  | string
+  | readonly string[]
+  | ArrayBufferView
+  | ForeignStructure
+  | null;
 
 /** A bound C function. Those that return a text are called through {@link textOf}. */
 export type ForeignFunction = (...args: readonly ForeignArgument[]) => number;
@@ -23,9 +35,14 @@ export function loadLibrary<Name extends string>(
   const library = koffi.load(path);
   const bound = Object.entries<string>(declarations).map(([name, declaration]) => {
     const { symbol, result, parameters } = parsePrototype(declaration);
-    return [name, library.func(symbol, koffiTypeOf(result), parameters.map(koffiTypeOf))];
+    return [name, library.func(symbol, koffiTypeOf(result), parameters.map(passedAs))];
   });
   return Object.fromEntries(bound) as Foreign<Name>;
+}
+
+function passedAs(type: string): string | TypeObject {
+  const bytes = STRUCTURES[type];
+  return bytes === undefined ? koffiTypeOf(type) : koffi.struct({ bytes: koffi.array("uint8_t", bytes) });
 }
 
 /** The text at an address. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { NVRTC_PROTOTYPES } from "../compile/prototypes.js";
 import { CUBLASLT_PROTOTYPES } from "../cublaslt/prototypes.js";
 import { DRIVER_PROTOTYPES } from "../device/prototypes.js";
+import { NCCL_PROTOTYPES } from "../nccl/prototypes.js";
 import { koffiTypeOf, parsePrototype, sizeOfType } from "./prototype.js";
 
 describe("a prototype", () => {
@@ -36,6 +37,8 @@ describe("a prototype", () => {
     ["const char *const *", "const char **", 8],
     ["const char **", "void *", 8],
     ["void *", "void *", 8],
+    ["ncclUniqueId *", "void *", 8],
+    ["ncclUniqueId", "ncclUniqueId", 128],
   ])("passes %s as %s", (type, passed, size) => {
     expect(koffiTypeOf(type)).toBe(passed);
     expect(sizeOfType(type)).toBe(size);
@@ -45,7 +48,7 @@ describe("a prototype", () => {
     expect(() => koffiTypeOf("struct cudaUUID")).toThrowErrorMatchingInlineSnapshot(
       `[TypeError: No way to pass the C type "struct cudaUUID".]`,
     );
-    for (const prototypes of [DRIVER_PROTOTYPES, NVRTC_PROTOTYPES, CUBLASLT_PROTOTYPES]) {
+    for (const prototypes of [DRIVER_PROTOTYPES, NVRTC_PROTOTYPES, CUBLASLT_PROTOTYPES, NCCL_PROTOTYPES]) {
       for (const [name, declaration] of Object.entries(prototypes)) {
         const { symbol, result, parameters } = parsePrototype(declaration);
         expect(symbol.replace(/_v\d$/, "")).toBe(name);

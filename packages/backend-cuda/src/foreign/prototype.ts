@@ -49,6 +49,9 @@ const ENUMERATIONS: ReadonlySet<string> = new Set([
   "cublasLtMatmulDescAttributes_t",
   "cublasLtMatrixLayoutAttribute_t",
   "cublasLtMatmulPreferenceAttributes_t",
+  "ncclResult_t",
+  "ncclDataType_t",
+  "ncclRedOp_t",
 ]);
 
 /** Pointers to structures that only the library looks into. */
@@ -65,10 +68,14 @@ const HANDLES: ReadonlySet<string> = new Set([
   "cublasLtMatrixLayout_t",
   "cublasLtMatmulPreference_t",
   "cudaStream_t",
+  "ncclComm_t",
 ]);
 
+/** Structures that are passed by value, and their bytes. */
+export const STRUCTURES: Readonly<Record<string, number>> = { ncclUniqueId: 128 };
+
 /**
- * The type of koffi that passes a C type. Addresses of memory are `void *`, which takes typed arrays in place.
+ * The type of koffi that passes a C type, or the name of one of {@link STRUCTURES}. Addresses of memory are `void *`, which takes typed arrays in place.
  *
  * @throws TypeError for a type that is not listed here.
  */
@@ -80,11 +87,14 @@ export function koffiTypeOf(type: string): string {
   if (scalar !== undefined) return scalar;
   if (ENUMERATIONS.has(type)) return "int32_t";
   if (HANDLES.has(type)) return "uint64_t";
+  if (Object.hasOwn(STRUCTURES, type)) return type;
   throw new TypeError(`No way to pass the C type "${type}".`);
 }
 
 /** Bytes of a C type where pointers have eight. */
 export function sizeOfType(type: string): number {
   const passed = koffiTypeOf(type);
+  const structure = STRUCTURES[passed];
+  if (structure !== undefined) return structure;
   return passed.endsWith("*") || /64|size_t/.test(passed) ? 8 : passed === "uint8_t" ? 1 : 4;
 }

@@ -2,16 +2,15 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { buildFakeLibraries, fetchWheels } from "@basic-mllm/cuda-emulator";
-import koffi from "koffi";
 
 import { NATIVE } from "../../../cuda-emulator/src/paths.js";
 import { BLAS, CUBLASLT_PROTOTYPES, HEURISTIC } from "../../src/cublaslt/prototypes.js";
-import { loadLibrary } from "../../src/foreign/library.js";
+import { type Foreign, loadLibrary } from "../../src/foreign/library.js";
+import { NCCL, NCCL_PROTOTYPES, type NcclFunction } from "../../src/nccl/prototypes.js";
 import { differencesFromHeader } from "../headers.js";
 import { askBlas } from "./blas-calls.js";
 import { describeProducts, READ_CONSTANTS, READ_PROTOTYPES } from "./described.js";
 import { type CudaVersion, fetchLibraries, type RealLibraries } from "./fetch.js";
-import { NCCL, NCCL_PROTOTYPES } from "./nccl-prototypes.js";
 
 /** What a check found: a line for people, and what is wrong. */
 export interface Finding {
@@ -116,14 +115,14 @@ async function checkAnswers({ cublasLt: path }: RealLibraries): Promise<readonly
 }
 
 function checkNccl({ nccl: path }: RealLibraries, include: readonly string[]): readonly Finding[] {
-  const declared = { header: "nccl.h", include, prototypes: NCCL_PROTOTYPES, constants: NCCL, passed: false };
-  const library = koffi.load(path);
+  const declared = { header: "nccl.h", include, prototypes: NCCL_PROTOTYPES, constants: NCCL };
+  const standIn = { header: "nccl.h", include, prototypes: {}, constants: ncclStandIn() };
+  const api = loadLibrary(path, NCCL_PROTOTYPES);
   const version = new Int32Array(1);
-  const asked = library.func("int ncclGetVersion(void *version)")(version);
+  const asked = api.ncclGetVersion(version);
   const id = () => {
     const bytes = new Uint8Array(NCCL.NCCL_UNIQUE_ID_BYTES);
-    const code: number = library.func("int ncclGetUniqueId(void *id)")(bytes);
-    return { bytes, code };
+    return { bytes, code: api.ncclGetUniqueId(bytes) };
   };
   const [first, second] = [id(), id()];
   const differ = Buffer.compare(first.bytes, second.bytes) !== 0;
@@ -135,12 +134,47 @@ function checkNccl({ nccl: path }: RealLibraries, include: readonly string[]): r
       ? []
       : [`ncclGetUniqueId: ${first.code}, ${second.code}, ${differ}`]),
   ];
-  const counts = [NCCL_PROTOTYPES, NCCL].map((list) => Object.keys(list).length);
+  const counts = [NCCL_PROTOTYPES, NCCL, standIn.constants].map((list) => Object.keys(list).length);
   return [
     {
-      text: `nccl.h: ${counts[0]} prototypes and ${counts[1]} values`,
+      text: `nccl.h: ${counts[0]} prototypes and ${counts[1]} values are ours`,
       problems: differencesFromHeader(declared),
     },
+    {
+      text: `nccl.h: ${counts[2]} values of the emulator's NCCL are the same`,
+      problems: differencesFromHeader(standIn),
+    },
     { text: `NCCL ${version[0]}: unique ids are made, each another`, problems },
+    ...refusals(api),
+  ];
+}
+
+/** The values of the stand-in, which have the names of the header. */
+function ncclStandIn(): Readonly<Record<string, number>> {
+  const text = readFileSync(join(NATIVE, "nccl", "values.h"), "utf8");
+  return Object.fromEntries(
+    [...text.matchAll(/(nccl\w+) = (\d+)/g)].map(([, name, value]) => [name, Number(value)]),
+  );
+}
+
+/** Calls that cannot work without a device: their arguments arrive where they should, by value too. */
+function refusals(api: Foreign<NcclFunction>): readonly Finding[] {
+  const id = { bytes: new Uint8Array(NCCL.NCCL_UNIQUE_ID_BYTES) };
+  const handle = new BigUint64Array(1);
+  const refused = [
+    ["ncclCommInitRank, rank 3 of 2", api.ncclCommInitRank(handle, 2, id, 3)],
+    ["ncclCommInitRank, rank 0 of 0", api.ncclCommInitRank(handle, 0, id, 0)],
+    ["ncclGroupEnd without a start", api.ncclGroupEnd()],
+    [
+      "ncclAllReduce without a communicator",
+      api.ncclAllReduce(0, 0, 1, NCCL.ncclFloat32, NCCL.ncclSum, 0, 0),
+    ],
+    ["ncclBroadcast without a communicator", api.ncclBroadcast(0, 0, 1, NCCL.ncclFloat32, 0, 0, 0)],
+  ] as const;
+  return [
+    {
+      text: `NCCL refuses: ${refused.map(([call, code]) => `${call} (${code})`).join("; ")}`,
+      problems: refused.flatMap(([call, code]) => (code === NCCL.ncclSuccess ? [`${call} is accepted`] : [])),
+    },
   ];
 }

@@ -17,6 +17,7 @@ bool configure(Settings& settings, const std::string& text) {
     { "deferred", &settings.deferred },
     { "threads", &settings.threads },
     { "seed", &settings.seed },
+    { "ncclVersion", &settings.ncclVersion },
   };
   std::istringstream words(text);
   for (std::string word; words >> word;) {
@@ -58,6 +59,24 @@ CONTROL void fakecuda_reset() {
 CONTROL void fakecuda_inject(const char* function, int nth, int code) {
   LOCKED;
   state().injections.push_back({ function, nth, (CUresult)code });
+}
+
+// For the other libraries: counts and logs a call; the answer that a test wants for it.
+CONTROL int fakecuda_enter(const char* function) {
+  LOCKED;
+  state().calls[function]++;
+  if (state().logging) state().log += std::string(function) + "\n";
+  return injected(function);
+}
+
+CONTROL int fakecuda_injected(const char* event) {
+  LOCKED;
+  return injected(event);
+}
+
+CONTROL long fakecuda_nccl_version() {
+  LOCKED;
+  return state().settings.ncclVersion;
 }
 
 CONTROL void fakecuda_log(int on) {

@@ -26,6 +26,8 @@ struct Settings {
   // Host threads that run blocks; 0 for as many as there are cores.
   long threads = 0;
   long seed = 0;
+  // Of the stand-in for NCCL, as ncclGetVersion gives it.
+  long ncclVersion = 22707;
 };
 
 // A device and its primary context.

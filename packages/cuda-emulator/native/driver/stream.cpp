@@ -1,4 +1,6 @@
 // Streams and events.
+#include <unistd.h>
+
 #include "state.h"
 
 CUstream stream_of(CUstream handle) {
@@ -10,17 +12,32 @@ bool is_stream(CUstream handle) {
   return (uintptr_t)handle <= 2 || current_context()->streams.count(handle) > 0;
 }
 
-CUresult drain(CUstream stream, uint64_t until) {
+namespace {
+
+// Runs the first piece of work. False where it waits for another process.
+bool advance(CUstream stream) {
   CUcontext context = stream->context;
-  while (!stream->work.empty() && stream->done < until) {
-    const std::function<CUresult()> work = std::move(stream->work.front());
-    stream->work.pop_front();
-    stream->done++;
-    // After a fault nothing runs any more.
-    if (context->failure != CUDA_SUCCESS) continue;
-    if (CUresult code = work()) context->failure = code;
+  std::function<CUresult()> work = std::move(stream->work.front());
+  stream->work.pop_front();
+  stream->done++;
+  // After a fault nothing runs any more.
+  if (context->failure != CUDA_SUCCESS) return true;
+  const CUresult code = work();
+  if (code == CUDA_ERROR_NOT_READY) {
+    stream->work.push_front(std::move(work));
+    stream->done--;
+    usleep(50);
+    return false;
   }
-  return context->failure;
+  if (code != CUDA_SUCCESS) context->failure = code;
+  return true;
+}
+
+}  // namespace
+
+CUresult drain(CUstream stream, uint64_t until) {
+  while (!stream->work.empty() && stream->done < until) advance(stream);
+  return stream->context->failure;
 }
 
 CUresult drain_all(CUcontext context) {
@@ -69,8 +86,10 @@ constexpr double TURN_MS = 4;
 // Whether the stream has done `position` pieces of work.
 CUresult ask(CUstream stream, uint64_t position) {
   const double end = now() + TURN_MS;
-  while (stream->done < position && now() < end)
-    if (CUresult failure = drain(stream, stream->done + 1)) return failure;
+  while (stream->done < position && now() < end) {
+    advance(stream);
+    if (CUresult failure = stream->context->failure) return failure;
+  }
   return stream->done < position ? CUDA_ERROR_NOT_READY : stream->context->failure;
 }
 
@@ -137,7 +156,7 @@ DRIVER CUresult cuEventElapsedTime(float* milliseconds, CUevent start, CUevent e
   return CUDA_SUCCESS;
 }
 
-// For the other libraries: work in the order of a stream.
+// For the other libraries: work in the order of a stream. It is asked again while it answers CUDA_ERROR_NOT_READY.
 DRIVER int fakecuda_enqueue(void* stream, int (*work)(void*), void* argument) {
   std::lock_guard<std::recursive_mutex> guard(lock_of_state());
   if (current_context() == nullptr || !is_stream((CUstream)stream)) return CUDA_ERROR_INVALID_HANDLE;

@@ -1,4 +1,4 @@
-/** The functions of NCCL that all-reduce gradients between processes, as nccl.h declares them. */
+/** Every function of NCCL that we call, as nccl.h declares it. */
 export const NCCL_PROTOTYPES = {
   ncclGetVersion: "ncclResult_t ncclGetVersion(int *version)",
   ncclGetUniqueId: "ncclResult_t ncclGetUniqueId(ncclUniqueId *uniqueId)",
@@ -8,6 +8,7 @@ export const NCCL_PROTOTYPES = {
   ncclCommAbort: "ncclResult_t ncclCommAbort(ncclComm_t comm)",
   ncclCommGetAsyncError: "ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t *asyncError)",
   ncclGetErrorString: "const char * ncclGetErrorString(ncclResult_t result)",
+  ncclGetLastError: "const char * ncclGetLastError(ncclComm_t comm)",
   ncclGroupStart: "ncclResult_t ncclGroupStart()",
   ncclGroupEnd: "ncclResult_t ncclGroupEnd()",
   ncclAllReduce:
@@ -16,15 +17,22 @@ export const NCCL_PROTOTYPES = {
     "ncclResult_t ncclBroadcast(const void *sendbuff, void *recvbuff, size_t count, ncclDataType_t datatype, int root, ncclComm_t comm, cudaStream_t stream)",
 } as const;
 
-/** Values of nccl.h. */
+/** A function of NCCL. */
+export type NcclFunction = keyof typeof NCCL_PROTOTYPES;
+
+/** Values of nccl.h that we use. */
 export const NCCL = {
   ncclSuccess: 0,
   ncclUnhandledCudaError: 1,
   ncclSystemError: 2,
   ncclInternalError: 3,
   ncclInvalidArgument: 4,
+  ncclInvalidUsage: 5,
+  ncclRemoteError: 6,
+  ncclInProgress: 7,
   ncclSum: 0,
+  ncclInt32: 2,
   ncclFloat32: 7,
-  ncclBfloat16: 9,
+  ncclFloat64: 8,
   NCCL_UNIQUE_ID_BYTES: 128,
 } as const;
