@@ -3126,12 +3126,8 @@ declare function defineRecipe(input: z.input<typeof regionTextSchema>): RegionTe
 declare function parseRecipe(input: unknown): Recipe;
 /** Describes recipes for editors: a JSON Schema of what an author may write. */
 declare function recipeJsonSchema(): Record<string, unknown>;
-/**
- * Optimizer steps of a stage over a data set of `size` samples.
- *
- * @param ranks - Processes that train together: each takes its own samples of a step.
- */
-declare function resolveSteps(stage: RecipeStage, size: number, ranks?: number): number;
+/** Optimizer steps of a stage over a data set of `size` samples, whatever the number of processes that train it. */
+declare function resolveSteps(stage: RecipeStage, size: number): number;
 
 /** One field in which two recipes differ. `undefined`: absent there. */
 interface RecipeDifference {
@@ -3795,8 +3791,8 @@ interface RehearsalInput<Batch> {
     readonly stageName: string;
     readonly objective: Objective<Batch>;
     readonly data: TrainingData<Batch>;
-    /** What comes after the steps, while moments are still there: a measurement. */
-    readonly afterwards?: () => Promise<void>;
+    /** Processes that share the micro-batches of a step: one of them is rehearsed. Default 1. */
+    readonly ranks?: number;
 }
 /**
  * Bytes by which the backend's memory has grown after each of these stages, one after the other, without computing a

@@ -88,7 +88,7 @@ export const stageOf = (mainLoss: string) =>
       ])
       .describe("Optimizer steps, or passes over the data."),
     batchSize: z.int().positive().default(16).describe("Samples of one micro-batch."),
-    accumulate: z.int().positive().default(1).describe("Micro-batches of one optimizer step."),
+    accumulate: z.int().positive().default(1).describe("Micro-batches of one optimizer step, over all GPUs."),
     rowBudget: z.int().positive().default(4096).describe("Largest number of packed rows of a micro-batch."),
     learningRate: z
       .union([z.number().positive(), z.record(z.string(), z.number().nonnegative())])

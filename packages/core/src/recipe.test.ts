@@ -297,7 +297,7 @@ describe("resolveSteps", () => {
     if (finetune === undefined) throw new Error("the recipe has that stage");
     expect(resolveSteps(finetune, 100)).toBe(13);
     expect(resolveSteps(finetune, 1)).toBe(1);
-    expect(resolveSteps(finetune, 100, 2)).toBe(7);
+    expect(resolveSteps({ ...finetune, accumulate: 2 }, 100)).toBe(7);
     expect(resolveSteps({ ...finetune, steps: 5 }, 100)).toBe(5);
   });
 });

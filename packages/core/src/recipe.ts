@@ -61,14 +61,10 @@ export function recipeJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(z.union([vlmSchema, languageSchema, regionTextSchema]), options);
 }
 
-/**
- * Optimizer steps of a stage over a data set of `size` samples.
- *
- * @param ranks - Processes that train together: each takes its own samples of a step.
- */
-export function resolveSteps(stage: RecipeStage, size: number, ranks = 1): number {
+/** Optimizer steps of a stage over a data set of `size` samples, whatever the number of processes that train it. */
+export function resolveSteps(stage: RecipeStage, size: number): number {
   if (typeof stage.steps === "number") return stage.steps;
-  return Math.max(1, Math.ceil((stage.steps.epochs * size) / (stage.batchSize * stage.accumulate * ranks)));
+  return Math.max(1, Math.ceil((stage.steps.epochs * size) / (stage.batchSize * stage.accumulate)));
 }
 
 function schemaFor(input: unknown): (typeof schemas)[RecipeTask] {

@@ -14,11 +14,11 @@ export interface RunningRanks {
   readonly answers: Promise<readonly unknown[]>;
 }
 
-/** Runs a task of tasks.ts in `words.length` processes; each gets its own words. */
-export function startRanks(task: string, words: readonly (readonly string[])[]): RunningRanks {
+/** Runs a task of tasks.ts in processes of its own. */
+export function startRanks(task: string, size: number): RunningRanks {
   const folder = mkdtempSync(join(tmpdir(), "ranks-"));
-  const children = words.map((own, rank) =>
-    spawn(process.execPath, [PROGRAM, task, folder, String(rank), String(words.length), ...own], {
+  const children = Array.from({ length: size }, (_, rank) =>
+    spawn(process.execPath, [PROGRAM, task, folder, String(rank), String(size)], {
       stdio: ["ignore", "pipe", "inherit"],
     }),
   );

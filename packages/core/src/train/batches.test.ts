@@ -79,12 +79,29 @@ describe("createBatchSource with packing", () => {
   });
 
   it("gives every rank as many micro-batches", async () => {
-    const packed = await packedSteps(rows, { batchSize: 2 }, 3);
+    const packed = await packedSteps(rows, { batchSize: 2, accumulate: 6 }, 3);
     for (const ranks of packed) {
       expect(new Set(ranks.map((batches) => batches.length)).size).toBe(1);
       expect(ranks.flat(2)).toHaveLength(12);
       expect(Math.max(...ranks.flat().map(sum))).toBeLessThanOrEqual(10);
     }
+  });
+
+  it("divides the micro-batches of one process among ranks", async () => {
+    const [alone = []] = await packedSteps(rows, { packing: "none", batchSize: 2, accumulate: 4 });
+    const [shared = []] = await packedSteps(rows, { packing: "none", batchSize: 2, accumulate: 4 }, 2);
+    const [first = [], second = []] = shared;
+    expect([first[0], second[0], first[1], second[1]]).toEqual(alone[0]);
+  });
+
+  it("says how to write a step that ranks can share", async () => {
+    const step = { packing: "none" as const, batchSize: 8, accumulate: 3 };
+    await expect(packedSteps(rows, step, 2)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: stage "align": a step has 3 micro-batches of 8 samples (accumulate, batchSize), and 2 processes that train together need a multiple of 2, so that each has as many. For the same 24 samples a step write batchSize 12 and accumulate 2, or less of the one and a multiple of the other. [E_CONFIG]]`,
+    );
+    await expect(packedSteps(rows, step, 5)).rejects.toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: stage "align": a step has 3 micro-batches of 8 samples (accumulate, batchSize), and 5 processes that train together need a multiple of 5, so that each has as many. 24 samples a step cannot be divided equally, so take another batchSize or accumulate. [E_CONFIG]]`,
+    );
   });
 
   it("packs steps of one kind too", async () => {

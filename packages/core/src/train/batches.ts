@@ -25,7 +25,8 @@ export interface BatchSourceInput<Batch> {
 /**
  * Picks samples by (seed, stage, step) and loads the stage's `prefetch` steps ahead, while the device works.
  *
- * @throws {@link BasicError} `E_DATA_EMPTY`; `E_CONFIG` for a grouping or packing that the data or the stage cannot have;
+ * @throws {@link BasicError} `E_DATA_EMPTY`; `E_CONFIG` for a grouping or packing that the data or the stage cannot have, and
+ *   for micro-batches that the ranks cannot share equally;
  *   `E_ROW_BUDGET` for a sample that is too long to be packed.
  */
 export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchSource<Batch> {
@@ -42,12 +43,13 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
     stage: stageName,
     size: data.size,
     batchSize: stage.batchSize,
-    microBatches: stage.accumulate * collective.size,
+    microBatches: stage.accumulate,
     shuffle: stage.shuffle,
     sizes: stage.grouping === "modality-length" ? sizes : null,
   });
-  const divide =
-    stage.packing === "rows" && sizes !== null ? packed(input, order, sizes) : fixed(input, order);
+  const isPacked = stage.packing === "rows" && sizes !== null;
+  if (!isPacked) checkRanks(input);
+  const divide = isPacked ? packed(input, order, sizes) : fixed(stage, order);
   const load = async (step: number): Promise<readonly Batch[]> => {
     const position: StepPosition = { stage: stageName, step, steps };
     const own = divide(step).filter((_, i) => i % collective.size === collective.rank);
@@ -78,15 +80,31 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
 /** Sample indices of all micro-batches of a step, over all ranks. */
 type Division = (step: number) => readonly Int32Array[];
 
-function fixed<Batch>({ stage, collective }: BatchSourceInput<Batch>, order: SampleOrder): Division {
-  const length = stage.accumulate * collective.size;
+function fixed({ accumulate: length }: RecipeStage, order: SampleOrder): Division {
   return (step) => Array.from({ length }, (_, microBatch) => order.indices(step, microBatch));
+}
+
+/** Ranks take equal numbers of the micro-batches that the recipe says. */
+function checkRanks<Batch>({ stage, stageName, collective: { size } }: BatchSourceInput<Batch>): void {
+  const { batchSize, accumulate } = stage;
+  if (accumulate % size === 0) return;
+  const samples = batchSize * accumulate;
+  const same =
+    samples % size === 0
+      ? `For the same ${samples} samples a step write batchSize ${samples / size} and accumulate ${size}, or less of the one and a ` +
+        "multiple of the other"
+      : `${samples} samples a step cannot be divided equally, so take another batchSize or accumulate`;
+  throw new BasicError(
+    "E_CONFIG",
+    `stage "${stageName}": a step has ${accumulate} micro-batches of ${batchSize} samples (accumulate, batchSize), and ${size} ` +
+      `processes that train together need a multiple of ${size}, so that each has as many. ${same}.`,
+  );
 }
 
 function packed<Batch>(input: BatchSourceInput<Batch>, order: SampleOrder, sizes: SampleSizes): Division {
   const { stage, collective } = input;
   checkRows(input, sizes);
-  const whole = fixed(input, order);
+  const whole = fixed(stage, order);
   const packing = { budget: stage.rowBudget, multiple: collective.size };
   const rowsOf = (index: number): number => sizes.rows[index] ?? 0;
   return (step) => packStep(Int32Array.from(whole(step).flatMap((own) => [...own])), rowsOf, packing);

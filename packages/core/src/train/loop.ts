@@ -61,7 +61,6 @@ async function enterStage<Batch>(
   place: { name: string; resumed: Checkpoint | null; before: StageOutcome },
 ): Promise<StageOutcome> {
   const { name, resumed, before } = place;
-  const { collective } = context;
   const { recipe, objective: makeObjective, data: makeData } = context.options;
   const stage = recipe.stages[name] as RecipeStage;
   const objective = await makeObjective(name);
@@ -74,7 +73,7 @@ async function enterStage<Batch>(
   if (resumed !== null) checkSameFrozen(resumed, frozen);
   const data = await makeData(name);
   if (resumed !== null) checkSameData(resumed, data.size);
-  if (resumed !== null && resumed.position.step >= resolveSteps(stage, data.size, collective.size)) {
+  if (resumed !== null && resumed.position.step >= resolveSteps(stage, data.size)) {
     return { globalStep: resumed.position.globalStep, checkpoint: resumed.folder };
   }
   return runStage(context, {

@@ -68,6 +68,21 @@ it("goes once through the first steps of each stage, and leaves nothing behind",
   expect([...(stage.objective.groups["language"] ?? [])].map(({ trainable }) => trainable)).toEqual([false]);
 });
 
+it("goes through the micro-batches of one of several processes", async () => {
+  const backend = tf.backend() as Partial<RehearsingBackend>;
+  backend.rehearse = async (body) => {
+    await body(() => 0);
+    return 0;
+  };
+  const parts = vi.fn();
+  const { recipe: plain, data, ...stage } = open(parts);
+  const read = { ...plain.stages["read"], accumulate: 4 };
+  const shared = { ...plain, stages: { read } } as Recipe;
+  const heaviest = () => Int32Array.of(9);
+  await rehearseStages([{ ...stage, recipe: shared, data: { ...data, heaviest }, ranks: 2 }]);
+  expect(parts).toHaveBeenCalledTimes(17 * 2);
+});
+
 it("goes through a step of the largest samples that fit, where samples differ", async () => {
   const backend = tf.backend() as Partial<RehearsingBackend>;
   backend.rehearse = async (body) => {

@@ -25,6 +25,8 @@ export interface RehearsalInput<Batch> {
   readonly data: TrainingData<Batch>;
   /** What comes after the steps, while moments are still there: a measurement. */
   readonly afterwards?: () => Promise<void>;
+  /** Processes that share the micro-batches of a step: one of them is rehearsed. Default 1. */
+  readonly ranks?: number;
 }
 
 /** Batches differ in their rows, so that their tensors need blocks of different sizes. */
@@ -61,11 +63,11 @@ export async function rehearseStages<Batch>(
 }
 
 async function runSteps<Batch>(input: RehearsalInput<Batch>): Promise<void> {
-  const { recipe, stageName, objective, data, afterwards } = input;
+  const { recipe, stageName, objective, data, afterwards, ranks = 1 } = input;
   const stage = recipe.stages[stageName] as RecipeStage;
   const steps = resolveSteps(stage, data.size);
   const { lossReduction: reduction } = stage;
-  const collective = singleProcess;
+  const collective = { ...singleProcess, size: ranks };
   const source = createBatchSource({ data, seed: recipe.seed, stageName, stage, steps, collective });
   const optimizer = createStageOptimizer(stage, objective.groups);
   // The last step: losses that begin late are there.
@@ -74,7 +76,8 @@ async function runSteps<Batch>(input: RehearsalInput<Batch>): Promise<void> {
     disposeStep(await trainStep({ objective, batches, position, reduction, collective }, optimizer, 0));
   try {
     for (let step = 0; step < Math.min(STEPS, steps); step++) await run(await source.take(step));
-    for (const heaviest of await heaviestSteps(data, stage, position)) await run(heaviest);
+    const own = { ...stage, accumulate: Math.max(1, Math.floor(stage.accumulate / ranks)) };
+    for (const heaviest of await heaviestSteps(data, own, position)) await run(heaviest);
     await afterwards?.();
   } finally {
     optimizer.dispose();

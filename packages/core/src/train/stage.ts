@@ -80,7 +80,7 @@ class StageRun<Batch> {
     this.#context = context;
     this.#input = input;
     const { name, stage, data, objective, resumed } = input;
-    this.#steps = resolveSteps(stage, data.size, context.collective.size);
+    this.#steps = resolveSteps(stage, data.size);
     const { kind, floor } = stage.schedule;
     this.#schedule = {
       kind,

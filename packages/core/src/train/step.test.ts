@@ -7,6 +7,7 @@ import {
   regressionData,
   startStockCpu,
 } from "../../test/regression.js";
+import { dropoutKey } from "../layers/dropout.js";
 import { createOptimizer } from "../optim/adamw.js";
 import { singleProcess } from "./collective.js";
 import { disposeStep, type LossReduction, stepGradients, trainStep } from "./step.js";
@@ -99,6 +100,28 @@ describe("stepGradients", () => {
     expect((await off.parts.get("direction")?.value.data())?.[0]).toBeGreaterThan(0);
     expect((await off.loss.data())[0]).toBe((await off.parts.get("language")?.value.data())?.[0]);
     expect((await off.gradients[0]?.data())?.[0]).not.toBe((await on.gradients[0]?.data())?.[0]);
+  });
+
+  it("counts the micro-batches of a step over all ranks: dropout is that of one process", async () => {
+    const objective = createRegression();
+    const parameters = [...(objective.groups["projector"] ?? [])];
+    const numbersOf = async (rank: number): Promise<(number | undefined)[]> => {
+      const numbers: (number | undefined)[] = [];
+      const parts = (...args: Parameters<typeof objective.parts>) => {
+        numbers.push(dropoutKey()?.microBatch);
+        return objective.parts(...args);
+      };
+      const batches = [await batchOf(0, 1), await batchOf(2)];
+      const collective = { ...singleProcess, rank, size: 3 };
+      const input = { objective: { ...objective, parts }, batches, position, collective };
+      disposeStep(await stepGradients({ ...input, reduction: "global" }, parameters));
+      return numbers;
+    };
+    expect(await Promise.all([0, 1, 2].map(numbersOf))).toEqual([
+      [0, 3],
+      [1, 4],
+      [2, 5],
+    ]);
   });
 
   it("refuses two parts of one name, and leaks nothing", async () => {

@@ -64,7 +64,8 @@ function ownGradients<Batch>(
   for (const [i, batch] of batches.entries()) {
     const divisors = divisorsOf(counts[i] as Counts, totals, input);
     try {
-      const microBatch = collective.rank * batches.length + i;
+      // Its number in the step: ranks take turns.
+      const microBatch = i * collective.size + collective.rank;
       const next = backward(input, { batch, divisors, parameters, microBatch });
       sum = sum === undefined ? next : addMicroBatches(sum, next);
     } catch (error) {
