@@ -3162,6 +3162,95 @@ declare function formatShape(shape: readonly number[]): string;
  */
 declare function bindShapes(where: string, specs: Readonly<Record<string, readonly [letters: string, shape: readonly number[]]>>): Readonly<Record<string, number>>;
 
+/**
+ * Processes that train one model together. The loop calls every method on all ranks, in the same order.
+ *
+ * The default is {@link singleProcess}; an adapter for an existing engine (MPI, NCCL) implements the rest.
+ */
+interface Collective {
+    /** This process, from 0. Rank 0 writes metrics and checkpoints. */
+    readonly rank: number;
+    /** Number of processes. */
+    readonly size: number;
+    /** Sums host numbers over all ranks. */
+    sumNumbers(values: readonly number[]): Promise<readonly number[]>;
+    /** Sums tensors over all ranks. Takes ownership of its arguments; the results are the caller's. */
+    sumTensors(tensors: readonly tf.Tensor[]): Promise<readonly tf.Tensor[]>;
+    /** Gives every rank the bytes of rank 0; the others pass null. */
+    broadcast(bytes: Uint8Array | null): Promise<Uint8Array | null>;
+    /** Waits until all ranks are here. */
+    barrier(): Promise<void>;
+}
+/** One process: every collective is the identity. */
+declare const singleProcess: Collective;
+
+/** What a loss part is divided by: counted over all micro-batches and ranks of a step before the first forward. */
+type Denominator = "tokens" | "samples";
+/** One term of the training loss for one micro-batch. */
+interface LossPart {
+    /** `language`, `direction`, ... : the name in metrics and recipes. */
+    readonly name: string;
+    /** Scalar `[]`, a sum, not a mean. */
+    readonly sum: tf.Scalar;
+    readonly per: Denominator;
+    /** λ of the part at this step. 0: computed and logged, without gradient. */
+    readonly weight: number;
+}
+/** Totals of one micro-batch, counted on the host. */
+interface Counts {
+    /** Supervised tokens (or their summed weights). */
+    readonly tokens: number;
+    /** Samples with an image. */
+    readonly samples: number;
+}
+/** Where a step stands. */
+interface StepPosition {
+    readonly stage: string;
+    /** Optimizer step in the stage, from 0. */
+    readonly step: number;
+    readonly steps: number;
+}
+/** What is trained: maps a micro-batch to loss parts. The loop knows nothing else of the model. */
+interface Objective<Batch> {
+    /** `vision`, `projector`, `language`, `losses`: what a stage's `train` may name. */
+    readonly groups: Readonly<Record<string, ParameterSet>>;
+    /** Counted on the host, before any device work. */
+    count(batch: Batch): Counts;
+    /** Runs on the tape. Called once per micro-batch. */
+    parts(batch: Batch, position: StepPosition): readonly LossPart[];
+    /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
+    diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
+    /** Runs what `diagnose` runs on the device, reads nothing and leaves nothing behind: its kernels can be compiled before. */
+    walkDiagnostics?(batch: Batch, position: StepPosition): void;
+}
+/** What grouping and packing look at, for each sample. */
+interface SampleSizes {
+    /** Rows at the language model's input. */
+    readonly rows: ArrayLike<number>;
+    /** 1 for a sample that shows images, else 0. */
+    readonly visual: ArrayLike<number>;
+    /** Name of a sample, for messages. Default: its number. */
+    readonly id?: (index: number) => string;
+}
+/** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
+interface TrainingData<Batch> {
+    readonly size: number;
+    /** Builds a micro-batch. Must depend on the arguments alone. */
+    batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
+    /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
+    readonly heaviest?: (count: number) => Int32Array;
+    /** Of all samples, for stages with `grouping` or `packing`. The same each time it is asked for. */
+    sizes?(): SampleSizes;
+}
+
+/**
+ * Ranks take equal numbers of the micro-batches that a stage says.
+ *
+ * @param size - Number of ranks.
+ * @throws {@link BasicError} `E_CONFIG` where they cannot, with a way to write the same step.
+ */
+declare function requireEqualShares(stageName: string, { batchSize, accumulate }: Pick<RecipeStage, "batchSize" | "accumulate">, size: number): void;
+
 /** Bytes of a file: in memory, or in pieces as they are made, so that no more than one is in memory. */
 type FileContent = Uint8Array | AsyncIterable<Uint8Array>;
 /**
@@ -3312,28 +3401,6 @@ declare function collapseWarning(history: DiagnosticHistory): DiagnosticWarning 
  */
 declare function strengthWarning(diagnostics: Readonly<Record<string, number>>): DiagnosticWarning | null;
 
-/**
- * Processes that train one model together. The loop calls every method on all ranks, in the same order.
- *
- * The default is {@link singleProcess}; an adapter for an existing engine (MPI, NCCL) implements the rest.
- */
-interface Collective {
-    /** This process, from 0. Rank 0 writes metrics and checkpoints. */
-    readonly rank: number;
-    /** Number of processes. */
-    readonly size: number;
-    /** Sums host numbers over all ranks. */
-    sumNumbers(values: readonly number[]): Promise<readonly number[]>;
-    /** Sums tensors over all ranks. Takes ownership of its arguments; the results are the caller's. */
-    sumTensors(tensors: readonly tf.Tensor[]): Promise<readonly tf.Tensor[]>;
-    /** Gives every rank the bytes of rank 0; the others pass null. */
-    broadcast(bytes: Uint8Array | null): Promise<Uint8Array | null>;
-    /** Waits until all ranks are here. */
-    barrier(): Promise<void>;
-}
-/** One process: every collective is the identity. */
-declare const singleProcess: Collective;
-
 /** Words that tell whether a matched token fits its picture. All lower case. */
 interface BatchWords {
     /** One per sample: words of its caption, question and answer ({@link meaningfulWords}). */
@@ -3411,65 +3478,6 @@ declare function frozenFingerprints(stages: readonly RecipeStage[], groups: Grou
  * @throws {@link BasicError} `E_RESUME_CHANGED`. Checkpoints of older programs say nothing about their base.
  */
 declare function checkSameFrozen({ folder, position }: Checkpoint, frozen: Readonly<Record<string, string>>): void;
-
-/** What a loss part is divided by: counted over all micro-batches and ranks of a step before the first forward. */
-type Denominator = "tokens" | "samples";
-/** One term of the training loss for one micro-batch. */
-interface LossPart {
-    /** `language`, `direction`, ... : the name in metrics and recipes. */
-    readonly name: string;
-    /** Scalar `[]`, a sum, not a mean. */
-    readonly sum: tf.Scalar;
-    readonly per: Denominator;
-    /** λ of the part at this step. 0: computed and logged, without gradient. */
-    readonly weight: number;
-}
-/** Totals of one micro-batch, counted on the host. */
-interface Counts {
-    /** Supervised tokens (or their summed weights). */
-    readonly tokens: number;
-    /** Samples with an image. */
-    readonly samples: number;
-}
-/** Where a step stands. */
-interface StepPosition {
-    readonly stage: string;
-    /** Optimizer step in the stage, from 0. */
-    readonly step: number;
-    readonly steps: number;
-}
-/** What is trained: maps a micro-batch to loss parts. The loop knows nothing else of the model. */
-interface Objective<Batch> {
-    /** `vision`, `projector`, `language`, `losses`: what a stage's `train` may name. */
-    readonly groups: Readonly<Record<string, ParameterSet>>;
-    /** Counted on the host, before any device work. */
-    count(batch: Batch): Counts;
-    /** Runs on the tape. Called once per micro-batch. */
-    parts(batch: Batch, position: StepPosition): readonly LossPart[];
-    /** Diagnostics of this batch (norms, cosines, matches), without gradient. Called at log steps. */
-    diagnose?(batch: Batch, position: StepPosition): Promise<Readonly<Record<string, number>>>;
-    /** Runs what `diagnose` runs on the device, reads nothing and leaves nothing behind: its kernels can be compiled before. */
-    walkDiagnostics?(batch: Batch, position: StepPosition): void;
-}
-/** What grouping and packing look at, for each sample. */
-interface SampleSizes {
-    /** Rows at the language model's input. */
-    readonly rows: ArrayLike<number>;
-    /** 1 for a sample that shows images, else 0. */
-    readonly visual: ArrayLike<number>;
-    /** Name of a sample, for messages. Default: its number. */
-    readonly id?: (index: number) => string;
-}
-/** Samples in a fixed order; the loop picks them by index from (seed, stage, step) alone. */
-interface TrainingData<Batch> {
-    readonly size: number;
-    /** Builds a micro-batch. Must depend on the arguments alone. */
-    batch(indices: Int32Array, position: StepPosition): Promise<Batch>;
-    /** The samples that take the most rows, largest first; absent where samples are alike. For predictions of memory. */
-    readonly heaviest?: (count: number) => Int32Array;
-    /** Of all samples, for stages with `grouping` or `packing`. The same each time it is asked for. */
-    sizes?(): SampleSizes;
-}
 
 /** A micro-batch of text: no row stands for a picture. */
 interface LanguageBatch {
@@ -3934,4 +3942,4 @@ declare function projectBatch(features: VisualRows, { arrangement }: Pick<VlmBat
  */
 declare function createVlmObjective(options: VlmObjectiveOptions): Objective<VlmBatch>;
 
-export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, DROPOUT_STEPS, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutAttrs, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FileContent, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LazyHostTensor, type LazyMoment, type LazyOptimizerState, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearBackwardInput, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearGroupAttrs, type LinearGroupInput, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, PIECE_BYTES, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type PreparingBackend, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RowPacking, type RunPosition, type RunStore, type SampleOrder, type SampleSizes, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKernel, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, isDeviceImagined, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBackward, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, linearPair, linearTriple, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packStep, packedEmbedding, packers, parameterShapes, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, randomWords, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, tensorPieces, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, valuesOf, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };
+export { ALL_LINEAR, type AccumulateAttrs, type ActivationAttrs, type ActivationKind, type AdamwAttrs, type AdamwInput, type AdaptableModel, type AttentionAttrs, type AttentionBackwardInput, type AttentionInput, type AttentionReceivedAttrs, type Attributes, type BackendThreads, BasicError, type BatchWords, Builder, BuiltInProjector, type CAbstractorOptions, CAbstractorProjector, CHECKPOINT_FOLDER, type CachedAttentionAttrs, type CachedAttentionInput, type Checkpoint, type CheckpointChoice, type CheckpointPass, type Collective, type ComponentOptions, type Counts, DEFAULT_CHUNK_BYTES, DROPOUT_STEPS, type DasNceOptions, Decoder, type DecoderBlockAttrs, type DecoderBlockInput, type DecoderBlockMatrix, type DecoderBlockStorage, type DecoderConfig, type DecoderOptions, type DecoderSizes, type Denominator, type DiagnosticHistory, type DiagnosticRows, type DiagnosticWarning, type DirectionAttrs, type DirectionBackwardAttrs, type DirectionInput, type DirectionOptions, type DistributionOptions, type DropoutAttrs, type DropoutKey, type DropoutOptions, type EmbeddingAttrs, type EmuL2Options, type EncoderFactory, type ErrorCode, type EvaluationLine, type EvaluationMoment, type EvaluationResult, type Fallback, type FeatureSelection, type FeatureSource, type FileContent, type FrozenLinearAttrs, type FusedActivation, type GateActivation, type GatedActivationAttrs, type Grid, type Groups, type Head, type Health, type HostMoment, type HostTensor, type HostVisualRows, IGNORED_LABEL, IMAGE_NEWLINE, type ImageBatch, type ImageRows, type ImageSpan, type IndexCheck, type InputSpec, type Inputs, type KernelCase, type KernelContract, type KernelImplementation, type KeyValueCache, type LabelledRows, type LanguageBatch, type LanguageInput, type LanguageModel, type LanguageModelFactory, type LanguageRecipe, type LayerNormAttrs, type LayerNormBackwardAttrs, type LayerNormInput, type LayerWeightScheme, type LazyHostTensor, type LazyMoment, type LazyOptimizerState, LdpProjector, type Ldpv2Options, Ldpv2Projector, type LinePosition, Linear, type LinearAdapter, type LinearAttrs, type LinearBackwardInput, type LinearCrossEntropyAttrs, type LinearCrossEntropyBackwardAttrs, type LinearGroupAttrs, type LinearGroupInput, type LinearInput, type LinearKlAttrs, type LinearKlBackwardAttrs, type LinearKlBackwardInput, type LinearKlInput, type LinearShape, Lora, type LoraOptions, type LossContext, type LossFactory, type LossPart, type LossReduction, type LossSetting, type LossWeight, METRICS_FILE, type MemoryFiles, type MetricsLine, type MlpName, type MlpOptions, MlpProjector, type ModelContext, type MomentCode, type MomentStorage, NEWLINE_ROW, type NameFamily, type Needs, type Negatives, type Normalise, type Objective, type Observe, type Observed, type Optimizer, type OptimizerOptions, type OptimizerState, type OrderOptions, PIECE_BYTES, type PackedEmbeddingAttrs, type PackedRows, type PackedStorage, type PackedValues, Parameter, type ParameterGroup, ParameterSet, type PartValue, type Precision, type PreparingBackend, type Projector, type ProjectorContext, type ProjectorFactory, type ProjectorOptions, type ProjectorPlace, type ProjectorSetup, RECIPE_FILE, type Random, type RandomValueOptions, type Recipe, type RecipeDifference, type RecipeInput, type RecipeStage, type RecipeTask, type RegionTextBatch, type RegionTextOptions, type RegionTextRecipe, Registry, type RehearsalInput, type RehearsingBackend, type ResamplerOptions, ResamplerProjector, type RmsNormAttrs, type RmsNormBackwardAttrs, type Role, type RotaryAttrs, type RotaryConfig, type RotaryScaling, type RotaryTable, type RowArrangement, type RowGatherAttrs, type RowPacking, type RunPosition, type RunStore, type SampleOrder, type SampleSizes, type ScatterAddRowsAttrs, type Schedule, type ScheduleKind, type Selected, type SmoothL1Options, type SpliceAttrs, type SquaredNormAttrs, type SquaredNormInput, type StageLine, type StartBackendOptions, type StartedBackend, type StepGradients, type StepInput, type StepPosition, type Storage, type SupervisionOptions, type SupervisionSettings, type TensorFile, type Tolerance, type TrainEvent, type TrainLine, type TrainOptions, type TrainResult, type TrainedShare, type TrainingData, type UpdateResult, type ValueSource, type ViralCosOptions, type VisionEncoder, type VisualLoss, type VisualLossResult, type VisualPlan, type VisualRows, type VisualSpan, type VisualView, Vit, type VitConfig, type VitOptions, type VitSizes, type VlmBatch, type VlmObjectiveOptions, type VlmRecipe, type VocabularyOptions, VocabularyProjector, type VocabularySource, type Warmup, type WarningLine, type WeightedLoss, type WeightedLossOptions, type Words4, accumulate, activation, activationBackward, activationKinds, adamw, addImageNewline, allContracts, applyOverrides, arrangeRows, attachLora, attention, attentionBackward, attentionReceived, bicubicWeights, bindShapes, cachedAttention, centredGram, checkIndices, checkSameFrozen, checkpoint, chooseTargets, clipConfig, clipFactor, collapseWarning, copyProjector, createDasNceLoss, createDecoder, createDirectionLoss, createDistributionLoss, createEmuL2Loss, createFeatureSource, createLanguageObjective, createMemoryStore, createOptimizer, createOrder, createProjector, createRandom, createRegionTextObjective, createSmoothL1Loss, createViralCosLoss, createViralGramLoss, createVit, createVlmObjective, createVwKlLoss, createWeightedLosses, decodeTensors, decoderBlock, decoderConfig, defineEncoder, defineLanguageModel, defineLoss, defineProjector, defineRecipe, detach, didYouMean, diffRecipes, dinov2Config, direction, directionBackward, disposeStep, dropout, dropoutKernel, dropoutKey, effectiveRank, embedding, encodeTensors, encoders, explainDiskFull, explainIssues, findGradient, findKernel, fingerprint, floatToHalf, formatDifferences, formatShape, freezeGroups, frozenFingerprints, frozenLinear, frozenLinearBackward, frozenLinearBias, frozenParts, fusedActivations, gatedActivation, gatedActivationBackward, globalNorm, halfToFloat, implementKernel, inputsThatNeedGradient, isDeviceImagined, languageLoss, languageModels, languageSchema, languageWeight, layerNorm, layerNormBackward, layerWeights, learningRateFactor, linear, linearBackward, linearBias, linearCrossEntropy, linearCrossEntropyBackward, linearKl, linearKlBackward, linearPair, linearTriple, listCheckpoints, loadCheckpoint, loadPlugins, lossOptions, losses, matchVocabulary, meaningfulWords, mlpProjectors, momentBytes, nearestName, nearestTokens, normalisePatchWeights, packBf16, packMoment, packQ4_0, packQ4_1, packQ8_0, packStep, packedEmbedding, packers, parameterShapes, parseRecipe, philox, planVisualRows, projectBatch, projectorFactories, projectorNames, projectors, randomValues, randomWords, readMetrics, recipeJsonSchema, regionTextSchema, registerContractGradient, registerStockGradients, rehearseStages, requireEqualShares, resizeVocabulary, resolveSteps, resolveWarmup, restoreParameters, rmsNorm, rmsNormBackward, rotary, rotaryFrequencies, rotaryTable, rowGather, runKernel, samplesWithImage, scatterAddRows, selectParameters, setFallback, siglipConfig, singleProcess, splice, squaredNorm, startBackend, stepGradients, storages, strengthWarning, supervisedDepth, supervisedTokens, tensorPieces, train, trainStep, trainedGroups, trainedParts, trainedShare, unpack, unpackMoment, untaped, valueAndGradients, valuesOf, visualDiagnostics, visualLosses, visualSpans, vlmSchema, weightAtStep, withDropout, wordCount };

@@ -32,6 +32,8 @@ export interface CliCommandSpec<Args extends ArgsDef> {
     args: ParsedArgs<Args>;
     /** Values of options that may be repeated, by name. */
     repeated: (name: string) => readonly string[];
+    /** What was given after the verb, for another process of the same command. */
+    rawArgs: readonly string[];
     terminal: Terminal;
   }) => Promise<number | undefined>;
 }
@@ -66,7 +68,7 @@ export function defineCliCommand<Args extends ArgsDef>(spec: CliCommandSpec<Args
       checkNotEmpty(spec.name, parsed, args);
       if (spec.takesMore !== true) checkPositionals(spec.name, parsed._, args);
       const repeated = (name: string): readonly string[] => valuesOf(name, rawArgs);
-      return (await spec.run({ args: parsed, repeated, terminal })) ?? 0;
+      return (await spec.run({ args: parsed, repeated, rawArgs, terminal })) ?? 0;
     },
   };
 }

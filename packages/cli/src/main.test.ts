@@ -45,7 +45,7 @@ describe("wrong usage exits with 2 and says what is possible", () => {
     expect(await failure("train", "quickstart", "--step", "5")).toMatchInlineSnapshot(`
       [
         2,
-        "error basic-mllm train: there is no option "--step". Did you mean "--steps"? Options are --backend, --seed, --steps, --out, --resume, --previous, --set, --threads, --workers, --memory-limit, --device-memory, --blind, --dry, --report, --json, --help. See \`basic-mllm train --help\`. [E_USAGE]",
+        "error basic-mllm train: there is no option "--step". Did you mean "--steps"? Options are --backend, --devices, --seed, --steps, --out, --resume, --previous, --set, --threads, --workers, --memory-limit, --device-memory, --blind, --dry, --report, --json, --help. See \`basic-mllm train --help\`. [E_USAGE]",
       ]
     `);
   });

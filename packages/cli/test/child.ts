@@ -20,7 +20,12 @@ export const NODE_ARGUMENTS = ["--conditions=@basic-mllm/source", "--import", RE
 
 /** Starts `basic-mllm ...argv` in a process group of its own, as a terminal does. @param env - Added to this process's. */
 export function startCli(argv: readonly string[], env: Readonly<Record<string, string>> = {}): CliChild {
-  const child = spawn(process.execPath, [...NODE_ARGUMENTS, BIN, ...argv], {
+  return startProgram([BIN, ...argv], env);
+}
+
+/** Starts another program of these sources. */
+export function startProgram(argv: readonly string[], env: Readonly<Record<string, string>> = {}): CliChild {
+  const child = spawn(process.execPath, [...NODE_ARGUMENTS, ...argv], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
     env: { ...process.env, ...env },

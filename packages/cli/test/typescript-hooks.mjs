@@ -13,6 +13,10 @@ export async function resolve(specifier, context, next) {
 }
 
 export async function load(url, context, next) {
+  if (/\.cuh?$/.test(url)) {
+    const text = await readFile(fileURLToPath(url), "utf8");
+    return { format: "module", source: `export default ${JSON.stringify(text)};`, shortCircuit: true };
+  }
   if (!url.endsWith(".ts")) return next(url, context);
   const source = await readFile(fileURLToPath(url), "utf8");
   const { code } = await transform(source, { loader: "ts", format: "esm", target: "node20" });

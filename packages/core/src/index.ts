@@ -314,6 +314,7 @@ export {
   Registry,
 } from "./registry.js";
 export { bindShapes, formatShape } from "./shape.js";
+export { requireEqualShares } from "./train/batches.js";
 export {
   CHECKPOINT_FOLDER,
   type Checkpoint,

@@ -10,11 +10,15 @@ import {
 import { defaultCacheFolder } from "@basic-mllm/scenes";
 
 import { defineCliCommand, wholeNumber } from "../command.js";
+import { chooseDevices } from "../session/devices.js";
 import { checkRunFolder, defaultRunFolder } from "../session/folders.js";
+import { followRun } from "../session/follow-run.js";
 import { abortOnInterrupt } from "../session/interrupt.js";
+import { launchRanks } from "../session/launch-ranks.js";
 import { loadRecipe } from "../session/load-recipe.js";
 import { parseBytes } from "../session/memory.js";
 import { ownProgram } from "../session/program.js";
+import { type RankPlace, takeRank } from "../session/rank.js";
 import { dryRun, type TrainRunOptions, trainBlind, trainRun } from "../session/train-run.js";
 import { shellWord } from "../shell.js";
 
@@ -33,6 +37,12 @@ export const train = defineCliCommand({
       valueHint: "name",
       description:
         "Device: cpu, webgpu, cuda, tensorflow, or what a plugin adds. Never falls back to another.",
+    },
+    devices: {
+      type: "string",
+      valueHint: "list",
+      description:
+        "GPUs of the backend cuda, for example 0,1: a process for each, which share the steps. Default: the first.",
     },
     seed: { type: "string", valueHint: "n", description: "Seed of all randomness. Default: the recipe's." },
     steps: {
@@ -94,15 +104,24 @@ export const train = defineCliCommand({
     "basic-mllm train quickstart --set stages.align.losses.direction=0 --set supervision.normalise=none",
     "basic-mllm train quickstart --set precision=bf16",
     "basic-mllm train quickstart --resume",
+    "basic-mllm train my-recipe.yaml --backend cuda --devices 0,1",
     "basic-mllm train my-recipe.yaml --dry",
   ],
-  run: async ({ args, repeated, terminal }) => {
+  run: async ({ args, repeated, rawArgs, terminal }) => {
     const resume = checkpointOf(args);
     const recipe = withOptions(await loadRecipe(args.recipe, repeated("set")), args);
+    const devices = chooseDevices(args.devices, recipe);
+    const place = takeRank();
+    const mode = modeOf(args, place);
+    if (place === undefined && mode !== "dry" && devices.length > 1) {
+      checkTogether(mode);
+      return launchRanks({ program: requireProgram(), command: ["train", ...rawArgs], devices });
+    }
+    if (place === undefined) useDevice(devices);
     const resources = resourcesOf(args, recipe);
     const out = args.out ?? defaultRunFolder(recipe);
-    const blind = args.blind === true;
-    if (args.dry !== true) checkRunFolder(blind ? join(out, "blind") : out, args.resume === true);
+    if (mode === "train") checkRunFolder(out, args.resume === true);
+    if (mode === "blind") checkRunFolder(join(out, "blind"), args.resume === true);
     const interrupt = abortOnInterrupt(terminal);
     const options = {
       recipe,
@@ -114,14 +133,14 @@ export const train = defineCliCommand({
       report: args.report !== false,
       ...resources,
       ...(resume !== undefined && { resume }),
-      ...besideCommand(args.recipe, recipeOptions(args, repeated("set"))),
+      ranks: Math.max(1, devices.length),
+      ...(place === undefined ? besideCommand(args.recipe, recipeOptions(args, repeated("set"))) : { place }),
     };
-    const train = blind ? trainBlind : trainRun;
     try {
-      terminal.result(args.dry === true ? await dryRun(options) : await train(options));
+      terminal.result(await RUNS[mode](options));
     } catch (error) {
       const interrupted = error instanceof BasicError && error.code === "E_INTERRUPTED";
-      if (interrupted && !blind && args.dry !== true && existsSync(join(out, RECIPE_FILE))) {
+      if (interrupted && mode === "train" && existsSync(join(out, RECIPE_FILE))) {
         terminal.line(`  go on with: ${resumeCommand(args, repeated("set"), out)}`);
       }
       throw error;
@@ -131,6 +150,43 @@ export const train = defineCliCommand({
     return 0;
   },
 });
+
+/** What a command does with its run. */
+const RUNS = { dry: dryRun, follow: followRun, blind: trainBlind, train: trainRun } as const;
+
+function modeOf(
+  { dry, blind }: Readonly<Record<"dry" | "blind", boolean | undefined>>,
+  place: RankPlace | undefined,
+): keyof typeof RUNS {
+  if (dry === true) return "dry";
+  if (place !== undefined && place.rank > 0) return "follow";
+  return blind === true ? "blind" : "train";
+}
+
+/** The GPU of this process, where one was chosen. */
+function useDevice([device]: readonly number[]): void {
+  if (device !== undefined) process.env["BASIC_MLLM_CUDA_DEVICE"] = String(device);
+}
+
+/** What several processes do not do together. */
+function checkTogether(mode: keyof typeof RUNS): void {
+  if (mode !== "blind") return;
+  throw new BasicError(
+    "E_USAGE",
+    "basic-mllm train: the baseline of --blind trains on one GPU, and --devices names several. Give one.",
+  );
+}
+
+/** The file that the other processes run. */
+function requireProgram(): string {
+  const program = ownProgram();
+  if (program !== undefined) return program;
+  throw new BasicError(
+    "E_USAGE",
+    "basic-mllm train: --devices with several GPUs starts processes of the command line, and this is another program. Call " +
+      "`connectRanks` of @basic-mllm/backend-cuda and `train` of @basic-mllm/core in processes of your own.",
+  );
+}
 
 /** The command that trains the baseline beside the run, where this process is the command line itself. */
 function besideCommand(recipe: string, options: readonly string[]): Pick<TrainRunOptions, "besideCommand"> {
@@ -193,7 +249,7 @@ function withOptions(recipe: Recipe, { backend, seed, steps }: RecipeOptions): R
 /** Options that make a recipe, together with `--set`. */
 const RECIPE_OPTIONS = ["backend", "seed", "steps"] as const;
 /** Options that a resumed run is given again. */
-const KEPT = [...RECIPE_OPTIONS, "threads", "workers", "memory-limit"] as const;
+const KEPT = [...RECIPE_OPTIONS, "devices", "threads", "workers", "memory-limit"] as const;
 
 /** The options that make a recipe, to be given to another process. */
 function recipeOptions(args: RecipeOptions, sets: readonly string[]): readonly string[] {

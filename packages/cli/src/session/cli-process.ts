@@ -85,8 +85,10 @@ function childError(
   return new Error(`The process of ${name} ended with ${code}.`);
 }
 
-/** A child that is killed while it prints leaves half a line. */
-function printedError(line: string): { readonly code: ErrorCode; readonly message: string } | undefined {
+/** The error in the last line of a command with `--json`. A child that is killed while it prints leaves half a line. */
+export function printedError(
+  line: string,
+): { readonly code: ErrorCode; readonly message: string } | undefined {
   try {
     return (JSON.parse(line) as { error?: { code: ErrorCode; message: string } }).error;
   } catch {

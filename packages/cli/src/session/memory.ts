@@ -66,17 +66,22 @@ export async function stageStates<Batch>(
   );
 }
 
-/** Predicts the peak memory of each stage by going through steps of it without computing them. */
+/**
+ * Predicts the peak memory of each stage by going through steps of it without computing them.
+ *
+ * @param ranks - GPUs that share the micro-batches of a step: the memory of one of them.
+ */
 export async function estimateMemory<Batch>(
   recipe: Recipe,
   session: TaskSession<Batch>,
+  ranks = 1,
 ): Promise<readonly StageMemory[]> {
   const { objective } = session;
   const states = await stageStates(recipe, session);
   const inputs: RehearsalInput<Batch>[] = [];
   for (const { stage: stageName } of states) {
     const afterwards = async () => session.rehearseEvaluation?.(stageName);
-    inputs.push({ recipe, stageName, objective, data: await session.data(stageName), afterwards });
+    inputs.push({ recipe, stageName, objective, data: await session.data(stageName), ranks, afterwards });
   }
   const growth = await rehearseStages(inputs);
   // What the rehearsal has read counts as resident.

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { rmdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { RankCollective } from "@basic-mllm/backend-cuda";
 import {
   BasicError,
   type CheckpointChoice,
@@ -30,6 +31,7 @@ import { checkMemoryLimit, estimateMemory, memoryTable } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
+import { joinRanks, type RankPlace } from "./rank.js";
 import { writeReport } from "./run-report.js";
 import { printStart, printStartTable } from "./start-table.js";
 import { writeStatistics } from "./statistics-file.js";
@@ -55,6 +57,10 @@ export interface TrainRunOptions {
   readonly threads?: number;
   /** Threads that open pictures. Default: the recipe's. */
   readonly workers?: number;
+  /** Processes that train together, of which this is one. Rank 0 does all but the steps alone. */
+  readonly place?: RankPlace;
+  /** GPUs that share the steps: a dry run looks at the memory of one of them. Default 1. */
+  readonly ranks?: number;
   /** Bytes of resident memory that the run may take; it does not start where it would take more. */
   readonly memoryLimit?: number;
   /** Bytes of a GPU that a dry run must fit in. Default: those that the backend's has. */
@@ -101,10 +107,13 @@ export async function prepare(recipe: Recipe, threads?: number, imagine?: number
  */
 export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> {
   const backend = await prepare(options.recipe, options.threads);
+  const { place } = options;
+  const ranks = place === undefined ? undefined : await joinRanks(place);
   const store = createDiskStore(options.out);
   const release = await store.lock();
   try {
-    return await trainLocked(options, backend, { ...store, lock: async () => async () => undefined });
+    const held = { ...store, lock: async () => async () => undefined };
+    return await trainLocked(options, { backend, store: held, ranks });
   } finally {
     await release();
     // A run that could not even start leaves no empty folder; one with files stays.
@@ -112,16 +121,22 @@ export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> 
   }
 }
 
-/** @param store - Of a folder that this process holds. */
-async function trainLocked(
-  options: TrainRunOptions,
-  backend: StartedBackend,
-  store: RunStore,
-): Promise<TrainSummary> {
+/** What a run has taken before it opens its task. */
+interface HeldRun {
+  readonly backend: StartedBackend;
+  /** Of a folder that this process holds. */
+  readonly store: RunStore;
+  readonly ranks: RankCollective | undefined;
+}
+
+async function trainLocked(options: TrainRunOptions, held: HeldRun): Promise<TrainSummary> {
   const { recipe, terminal, out } = options;
+  const { backend, ranks } = held;
   options.onPhase?.("preparing");
   const session = await openTask(options, options.blind === true);
   try {
+    // The other ranks wait until data and features are on the disk.
+    await ranks?.barrier();
     requireTrainedGroups(recipe, session.objective);
     if (options.blind !== true) {
       await printStart(session, { ...options, backend });
@@ -129,7 +144,7 @@ async function trainLocked(
     }
     const { steps, lines, evaluations } = await withBlindBeside(
       { options, backend, parts: session.parts },
-      () => trainAndSave(session, options, store),
+      () => trainAndSave(session, options, held),
     );
     const blind = await blindBaseline(options);
     const summary = {
@@ -154,8 +169,10 @@ async function trainLocked(
   }
 }
 
-async function trainAndSave<Batch>(session: TaskSession<Batch>, options: TrainRunOptions, store: RunStore) {
-  const { globalStep: steps } = await trainSession(session, options, store);
+async function trainAndSave<Batch>(session: TaskSession<Batch>, options: TrainRunOptions, held: HeldRun) {
+  const { store, ranks } = held;
+  const { globalStep: steps } = await trainSession(session, options, held);
+  ranks?.close();
   const lines = await readMetrics(store);
   const evaluations = finalEvaluations(lines);
   await saveModel(session, options, { steps, evaluations });
@@ -173,7 +190,7 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
   const session = await openTask(options, false);
   try {
     requireTrainedGroups(recipe, session.objective);
-    const memory = await estimateMemory(recipe, session);
+    const memory = await estimateMemory(recipe, session, options.ranks);
     printStartTable(terminal, { recipe, backend, parts: session.parts, memory: memoryTable(memory) });
     checkMemoryLimit(memory, options.memoryLimit);
     const fits = fitsDevice(memory, options.deviceMemory);
@@ -188,7 +205,7 @@ export async function dryRun(options: TrainRunOptions): Promise<Readonly<Record<
 async function trainSession<Batch>(
   session: TaskSession<Batch>,
   options: TrainRunOptions,
-  store: RunStore,
+  { store, ranks }: HeldRun,
 ): Promise<TrainResult> {
   const { recipe, terminal, out, signal, resume } = options;
   stopIfAborted(options);
@@ -217,6 +234,7 @@ async function trainSession<Batch>(
         events.see(event);
       },
       ...(resume !== undefined && { resume }),
+      ...(ranks !== undefined && { collective: ranks }),
     });
   } finally {
     watch.stop();
@@ -261,10 +279,11 @@ async function blindBaseline(options: TrainRunOptions): Promise<Readonly<Record<
   if (await store.exists(EVALUATION_FILE)) {
     return finalEvaluations(await readMetrics(store))[0]?.metrics ?? null;
   }
+  const { place: _, ...alone } = options;
   if (!hasBlindStages(recipe)) {
     return untrained({ ...options, recipe: { ...blindRecipe(recipe), stages: recipe.stages } });
   }
-  return (await trainBlind(options)).metrics;
+  return (await trainBlind(alone)).metrics;
 }
 
 /**

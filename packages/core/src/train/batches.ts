@@ -48,7 +48,7 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
     sizes: stage.grouping === "modality-length" ? sizes : null,
   });
   const isPacked = stage.packing === "rows" && sizes !== null;
-  if (!isPacked) checkRanks(input);
+  if (!isPacked) requireEqualShares(stageName, stage, collective.size);
   const divide = isPacked ? packed(input, order, sizes) : fixed(stage, order);
   const load = async (step: number): Promise<readonly Batch[]> => {
     const position: StepPosition = { stage: stageName, step, steps };
@@ -84,9 +84,17 @@ function fixed({ accumulate: length }: RecipeStage, order: SampleOrder): Divisio
   return (step) => Array.from({ length }, (_, microBatch) => order.indices(step, microBatch));
 }
 
-/** Ranks take equal numbers of the micro-batches that the recipe says. */
-function checkRanks<Batch>({ stage, stageName, collective: { size } }: BatchSourceInput<Batch>): void {
-  const { batchSize, accumulate } = stage;
+/**
+ * Ranks take equal numbers of the micro-batches that a stage says.
+ *
+ * @param size - Number of ranks.
+ * @throws {@link BasicError} `E_CONFIG` where they cannot, with a way to write the same step.
+ */
+export function requireEqualShares(
+  stageName: string,
+  { batchSize, accumulate }: Pick<RecipeStage, "batchSize" | "accumulate">,
+  size: number,
+): void {
   if (accumulate % size === 0) return;
   const samples = batchSize * accumulate;
   const same =
