@@ -14,8 +14,6 @@ export interface Declarations {
   readonly prototypes: Readonly<Record<string, string>>;
   /** By what stands for them in C: a name, or `sizeof(type)`. */
   readonly constants: Readonly<Record<string, number>>;
-  /** Whether the types are those that calls of ours pass, so that their widths are compared too. Default true. */
-  readonly passed?: boolean;
 }
 
 /**
@@ -29,11 +27,10 @@ export function differencesFromHeader({
   include,
   prototypes,
   constants,
-  passed = true,
 }: Declarations): readonly string[] {
   const checks = Object.entries(prototypes).flatMap(([name, declaration]) => [
     ...checksOf(name, declaration),
-    ...(passed ? widthsOf(declaration) : []),
+    ...widthsOf(declaration),
   ]);
   const values = Object.entries(constants).map(
     ([name, value]) => `static_assert((long long)${name} == ${value}, "value of ${name}");`,
