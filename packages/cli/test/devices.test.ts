@@ -107,7 +107,7 @@ describe("--devices is refused", () => {
     expect(await refused("--backend", "cuda", "--devices", "0,1,2")).toMatchInlineSnapshot(`
       [
         1,
-        "error stage "align": a step has 2 micro-batches of 3 samples (accumulate, batchSize), and 3 processes that train together need a multiple of 3, so that each has as many. For the same 6 samples a step write batchSize 2 and accumulate 3, or less of the one and a multiple of the other. [E_CONFIG]",
+        "error stage "align": 3 ranks cannot share a step of 2 micro-batches (accumulate) of 3 samples equally. The same step: batchSize 2, accumulate 3. [E_CONFIG]",
       ]
     `);
   });

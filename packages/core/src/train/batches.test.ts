@@ -97,10 +97,10 @@ describe("createBatchSource with packing", () => {
   it("says how to write a step that ranks can share", async () => {
     const step = { packing: "none" as const, batchSize: 8, accumulate: 3 };
     await expect(packedSteps(rows, step, 2)).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: stage "align": a step has 3 micro-batches of 8 samples (accumulate, batchSize), and 2 processes that train together need a multiple of 2, so that each has as many. For the same 24 samples a step write batchSize 12 and accumulate 2, or less of the one and a multiple of the other. [E_CONFIG]]`,
+      `[BasicError: stage "align": 2 ranks cannot share a step of 3 micro-batches (accumulate) of 8 samples equally. The same step: batchSize 12, accumulate 2. [E_CONFIG]]`,
     );
     await expect(packedSteps(rows, step, 5)).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: stage "align": a step has 3 micro-batches of 8 samples (accumulate, batchSize), and 5 processes that train together need a multiple of 5, so that each has as many. 24 samples a step cannot be divided equally, so take another batchSize or accumulate. [E_CONFIG]]`,
+      `[BasicError: stage "align": 5 ranks cannot share a step of 3 micro-batches (accumulate) of 8 samples equally. Change batchSize or accumulate. [E_CONFIG]]`,
     );
   });
 

@@ -96,16 +96,13 @@ export function requireEqualShares(
   size: number,
 ): void {
   if (accumulate % size === 0) return;
-  const samples = batchSize * accumulate;
-  const same =
-    samples % size === 0
-      ? `For the same ${samples} samples a step write batchSize ${samples / size} and accumulate ${size}, or less of the one and a ` +
-        "multiple of the other"
-      : `${samples} samples a step cannot be divided equally, so take another batchSize or accumulate`;
+  const own = (batchSize * accumulate) / size;
+  const fix = Number.isInteger(own)
+    ? `The same step: batchSize ${own}, accumulate ${size}`
+    : "Change batchSize or accumulate";
   throw new BasicError(
     "E_CONFIG",
-    `stage "${stageName}": a step has ${accumulate} micro-batches of ${batchSize} samples (accumulate, batchSize), and ${size} ` +
-      `processes that train together need a multiple of ${size}, so that each has as many. ${same}.`,
+    `stage "${stageName}": ${size} ranks cannot share a step of ${accumulate} micro-batches (accumulate) of ${batchSize} samples equally. ${fix}.`,
   );
 }
 

@@ -76,7 +76,7 @@ async function runSteps<Batch>(input: RehearsalInput<Batch>): Promise<void> {
     disposeStep(await trainStep({ objective, batches, position, reduction, collective }, optimizer, 0));
   try {
     for (let step = 0; step < Math.min(STEPS, steps); step++) await run(await source.take(step));
-    const own = { ...stage, accumulate: Math.max(1, Math.floor(stage.accumulate / ranks)) };
+    const own = { ...stage, accumulate: Math.ceil(stage.accumulate / ranks) };
     for (const heaviest of await heaviestSteps(data, own, position)) await run(heaviest);
     await afterwards?.();
   } finally {
