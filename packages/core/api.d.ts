@@ -3799,6 +3799,8 @@ interface RehearsalInput<Batch> {
     readonly stageName: string;
     readonly objective: Objective<Batch>;
     readonly data: TrainingData<Batch>;
+    /** What comes after the steps, while moments are still there: a measurement. */
+    readonly afterwards?: () => Promise<void>;
     /** Processes that share the micro-batches of a step: one of them is rehearsed. Default 1. */
     readonly ranks?: number;
 }
