@@ -1,10 +1,10 @@
-import { Attributes, Inputs, KernelContract, Storage, RotaryAttrs, CachedAttentionAttrs, AttentionAttrs } from '@basic-mllm/core';
+import { Precision, Attributes, Inputs, KernelContract, Storage, RotaryAttrs, CachedAttentionAttrs, AttentionAttrs } from '@basic-mllm/core';
 import * as tf from '@tensorflow/tfjs-core';
 
 /** What kernels need of a backend whose tensors are on a device. */
 interface DeviceBackend {
-    /** A new tensor with arbitrary content. */
-    allocate(shape: readonly number[], dtype?: "float32" | "int32"): tf.TensorInfo;
+    /** A new tensor with arbitrary content; `storage` is how its floats are kept, where the backend has a choice. */
+    allocate(shape: readonly number[], dtype?: "float32" | "int32", storage?: Precision): tf.TensorInfo;
     /** The same data once more, counted. */
     alias(tensor: tf.TensorInfo): tf.TensorInfo;
     /** Copies the elements of a tensor into one of the same size. */
@@ -43,10 +43,16 @@ interface CacheCall<Backend extends DeviceBackend, Name extends string, Attrs ex
     /** The first output, with the shape that the contract infers. */
     readonly y: tf.TensorInfo;
 }
+/** How the floats of output `index` of a call are kept. */
+type StorageOf<Backend extends DeviceBackend, Attrs extends Attributes> = (call: Pick<DeviceCall<Backend, string, Attrs>, "backend" | "attrs">, index: number) => Precision;
 /** Registers the kernels of one backend. */
 interface DeviceKernels<Backend extends DeviceBackend> {
-    /** Registers a body that fills the outputs, which the contract's `infer` gives their shapes. */
-    readonly implement: <Name extends string, Attrs extends Attributes>(contract: KernelContract<Name, Attrs>, body: (call: DeviceCall<Backend, Name, Attrs>) => void) => void;
+    /**
+     * Registers a body that fills the outputs, which the contract's `infer` gives their shapes.
+     *
+     * @param storageOf - How an output's floats are kept. Default: as the backend keeps them by itself.
+     */
+    readonly implement: <Name extends string, Attrs extends Attributes>(contract: KernelContract<Name, Attrs>, body: (call: DeviceCall<Backend, Name, Attrs>) => void, storageOf?: StorageOf<Backend, Attrs>) => void;
     /** Registers a body that changes inputs in place and returns those: the outputs share their memory. */
     readonly implementInPlace: <Name extends string, Attrs extends Attributes>(contract: KernelContract<Name, Attrs>, body: (call: InPlaceCall<Backend, Name, Attrs>) => readonly tf.TensorInfo[]) => void;
     /** Registers a body whose outputs are `y` and the buffers of keys and values, in place where nothing else holds them. */
@@ -115,4 +121,4 @@ declare function cachedSamples({ offsets, starts }: Pick<CachedAttentionAttrs, "
 /** The row of the buffers that each new row goes to. */
 declare function bufferRows(samples: readonly SampleRows[]): Int32Array;
 
-export { type CacheCall, type CachedRows, type DecoderBlockParts, type DeviceBackend, type DeviceCall, type DeviceKernels, type FrozenProduct, type InPlaceCall, type RowGroups, type SampleRows, bufferRows, cachedSamples, deviceKernels, groupRows, groupsWithin, implementDecoderBlock, packedSamples, withTensors };
+export { type CacheCall, type CachedRows, type DecoderBlockParts, type DeviceBackend, type DeviceCall, type DeviceKernels, type FrozenProduct, type InPlaceCall, type RowGroups, type SampleRows, type StorageOf, bufferRows, cachedSamples, deviceKernels, groupRows, groupsWithin, implementDecoderBlock, packedSamples, withTensors };

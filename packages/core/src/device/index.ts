@@ -18,6 +18,7 @@ export {
   type DeviceKernels,
   deviceKernels,
   type InPlaceCall,
+  type StorageOf,
   withTensors,
 } from "./kernels.js";
 export { bufferRows, cachedSamples, packedSamples, type SampleRows } from "./sample-rows.js";

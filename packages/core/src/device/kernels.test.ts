@@ -17,8 +17,13 @@ class Listed implements DeviceBackend {
   readonly log: string[] = [];
   readonly shared = new Set<object>();
 
-  allocate(shape: readonly number[], dtype: "float32" | "int32" = "float32"): tf.TensorInfo {
+  allocate(
+    shape: readonly number[],
+    dtype: "float32" | "int32" = "float32",
+    storage?: "f32" | "bf16",
+  ): tf.TensorInfo {
     const dataId = {};
+    if (storage !== undefined) this.log.push(`${storage} of ${shape.join()}`);
     this.live.add(dataId);
     return { dataId, shape: [...shape], dtype };
   }
@@ -64,6 +69,18 @@ it("gives a body its outputs, and takes back what it made in between", () => {
   expect(results.map(({ shape }) => shape)).toEqual([[2, 3], [2]]);
   expect(backend.live.size).toBe(4);
   expect(backend.log).toEqual(["norm"]);
+});
+
+it("makes each output in the storage that it is to have", () => {
+  kernels.implement(
+    rmsNorm,
+    ({ outputs }) => expect(outputs.length).toBe(2),
+    ({ attrs }, index) => (index === 0 && !attrs.addOne ? "bf16" : "f32"),
+  );
+  const backend = new Listed();
+  const inputs = { x: backend.allocate([2, 3]), weight: backend.allocate([3]) };
+  call(rmsNorm, backend, inputs, { epsilon: 1e-5, addOne: false });
+  expect(backend.log).toEqual(["bf16 of 2,3", "f32 of 2"]);
 });
 
 it("releases everything where a body throws", () => {

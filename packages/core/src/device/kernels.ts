@@ -1,10 +1,16 @@
-import { type Attributes, type Inputs, implementKernel, type KernelContract } from "@basic-mllm/core";
+import {
+  type Attributes,
+  type Inputs,
+  implementKernel,
+  type KernelContract,
+  type Precision,
+} from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 
 /** What kernels need of a backend whose tensors are on a device. */
 export interface DeviceBackend {
-  /** A new tensor with arbitrary content. */
-  allocate(shape: readonly number[], dtype?: "float32" | "int32"): tf.TensorInfo;
+  /** A new tensor with arbitrary content; `storage` is how its floats are kept, where the backend has a choice. */
+  allocate(shape: readonly number[], dtype?: "float32" | "int32", storage?: Precision): tf.TensorInfo;
   /** The same data once more, counted. */
   alias(tensor: tf.TensorInfo): tf.TensorInfo;
   /** Copies the elements of a tensor into one of the same size. */
@@ -48,12 +54,23 @@ export interface CacheCall<Backend extends DeviceBackend, Name extends string, A
   readonly y: tf.TensorInfo;
 }
 
+/** How the floats of output `index` of a call are kept. */
+export type StorageOf<Backend extends DeviceBackend, Attrs extends Attributes> = (
+  call: Pick<DeviceCall<Backend, string, Attrs>, "backend" | "attrs">,
+  index: number,
+) => Precision;
+
 /** Registers the kernels of one backend. */
 export interface DeviceKernels<Backend extends DeviceBackend> {
-  /** Registers a body that fills the outputs, which the contract's `infer` gives their shapes. */
+  /**
+   * Registers a body that fills the outputs, which the contract's `infer` gives their shapes.
+   *
+   * @param storageOf - How an output's floats are kept. Default: as the backend keeps them by itself.
+   */
   readonly implement: <Name extends string, Attrs extends Attributes>(
     contract: KernelContract<Name, Attrs>,
     body: (call: DeviceCall<Backend, Name, Attrs>) => void,
+    storageOf?: StorageOf<Backend, Attrs>,
   ) => void;
   /** Registers a body that changes inputs in place and returns those: the outputs share their memory. */
   readonly implementInPlace: <Name extends string, Attrs extends Attributes>(
@@ -70,23 +87,30 @@ export interface DeviceKernels<Backend extends DeviceBackend> {
 /** How the backend `name` of tfjs registers bodies: see {@link DeviceKernels}. */
 export function deviceKernels<Backend extends DeviceBackend>(name: string): DeviceKernels<Backend> {
   return {
-    implement: (contract, body) => implement(name, contract, body),
+    implement: (contract, body, storageOf) => implement(name, { contract, body, storageOf }),
     implementInPlace: (contract, body) => implementInPlace(name, contract, body),
     implementWithCache: (contract, body) => implementWithCache(name, contract, body),
   };
 }
 
+interface Implementation<Backend extends DeviceBackend, Name extends string, Attrs extends Attributes> {
+  readonly contract: KernelContract<Name, Attrs>;
+  readonly body: (call: DeviceCall<Backend, Name, Attrs>) => void;
+  readonly storageOf: StorageOf<Backend, Attrs> | undefined;
+}
+
 function implement<Backend extends DeviceBackend, Name extends string, Attrs extends Attributes>(
   name: string,
-  contract: KernelContract<Name, Attrs>,
-  body: (call: DeviceCall<Backend, Name, Attrs>) => void,
+  { contract, body, storageOf }: Implementation<Backend, Name, Attrs>,
 ): void {
   implementKernel<Name, Attrs, Backend>({
     contract,
     backend: name,
     run: ({ inputs, attrs, backend, outputShapes = contract.infer(shapesOf(inputs), attrs) }) =>
       withTensors(backend, (allocate, scratch) => {
-        const outputs = outputShapes.map((shape) => allocate(shape));
+        const outputs = outputShapes.map((shape, index) =>
+          allocate(shape, "float32", storageOf?.({ backend, attrs }, index)),
+        );
         body({
           backend,
           inputs,
@@ -156,8 +180,8 @@ export function withTensors<Backend extends DeviceBackend, T>(
   const temporary: tf.TensorInfo[] = [];
   const into =
     (list: tf.TensorInfo[]): Backend["allocate"] =>
-    (shape, dtype) => {
-      const tensor = backend.allocate(shape, dtype);
+    (shape, dtype, storage) => {
+      const tensor = backend.allocate(shape, dtype, storage);
       list.push(tensor);
       return tensor;
     };
