@@ -5,6 +5,8 @@ import type { StepCase } from "./llava.mjs";
 /** A step that was rehearsed. */
 export interface RehearsedStep {
   readonly chosen: StepCase;
+  /** What activations are kept in. */
+  readonly precision: "f32" | "bf16";
   readonly rows: number;
   readonly works: readonly RehearsedWork[];
 }
@@ -14,6 +16,8 @@ export interface PeakMemory {
   readonly chosen: StepCase;
   readonly samples: number;
   readonly storage: string;
+  /** What activations are kept in. */
+  readonly precision: "f32" | "bf16";
   readonly weightBytes: number;
   readonly peakBytes: number;
 }

@@ -1,6 +1,7 @@
 // The text of docs/cuda-roofline.md: what kernels move and compute in steps of LLaVA-1.5-7B, and what that takes at least.
 import { GPUS, isMemoryBound, leastMs } from "./peaks.mjs";
 
+/** What products may be in where activations are kept in float32. */
 const PRECISIONS = ["f32", "tf32"];
 /** Memory that GPUs have, for the table of what fits. */
 const SIZES = [24, 40, 80];
@@ -41,19 +42,20 @@ function short(value) {
 }
 
 function peakTable() {
-  const rows = GPUS.map(({ name, f32, tf32, bandwidth, source }) => [
+  const rows = GPUS.map(({ name, f32, tf32, bf16, bandwidth, source }) => [
     name,
     short(f32 / 1e12),
     short(tf32 / 1e12),
+    short(bf16 / 1e12),
     (bandwidth / 1e9).toFixed(0),
     source,
   ]);
-  return table(["GPU", "float32 TFLOP/s", "TF32 TFLOP/s", "GB/s", "source"], rows);
+  return table(["GPU", "float32 TFLOP/s", "TF32 TFLOP/s", "bfloat16 TFLOP/s", "GB/s", "source"], rows);
 }
 
 function stepTable(steps) {
-  const rows = steps.flatMap(({ chosen, rows: count, works }) =>
-    PRECISIONS.map((precision) => [
+  const rows = steps.flatMap(({ chosen, precision: kept, rows: count, works }) =>
+    (kept === "bf16" ? ["bf16"] : PRECISIONS).map((precision) => [
       chosen.name,
       precision,
       count,
@@ -81,13 +83,13 @@ function stepTable(steps) {
 }
 
 function kernelTable({ works }) {
-  const rows = byName(works).map(({ name, kind, launches, bytes, flops, works: own }) => [
+  const rows = byName(works).map(({ name, kind, factors, launches, bytes, flops, works: own }) => [
     name,
     launches,
     short(bytes / launches / 1e6),
     short(flops / launches / 1e9),
     short(flops / bytes),
-    isMemoryBound({ kind, bytes, flops }, GPUS[1], "f32") ? "memory" : "FLOPs",
+    isMemoryBound({ kind, factors, bytes, flops }, GPUS[1], "f32") ? "memory" : "FLOPs",
     ...GPUS.map((gpu) => short(leastOf(own, gpu, "f32"))),
   ]);
   const times = GPUS.map(({ name }) => `${name} ms`);
@@ -95,9 +97,10 @@ function kernelTable({ works }) {
 }
 
 function memoryTable(memory) {
-  const rows = memory.map(({ chosen, samples, storage, weightBytes, peakBytes }) => [
+  const rows = memory.map(({ chosen, samples, storage, precision, weightBytes, peakBytes }) => [
     chosen.name,
     storage,
+    precision,
     samples,
     short(weightBytes / 1e9),
     short(peakBytes / 1e9),
@@ -105,7 +108,7 @@ function memoryTable(memory) {
   ]);
   const fits = SIZES.map((size) => `fits ${size} GB`);
   return table(
-    ["stage", "frozen matrices", "samples at once", "weights, moments GB", "peak GB", ...fits],
+    ["stage", "frozen matrices", "activations", "samples at once", "weights, moments GB", "peak GB", ...fits],
     rows,
   );
 }
@@ -122,7 +125,7 @@ function newest(text) {
 function hostTable(steps, host) {
   const h100 = GPUS[1];
   const rows = newest(host).map((row) => {
-    const step = steps.find(({ chosen }) => chosen.name === row.case);
+    const step = steps.find(({ chosen, precision }) => chosen.name === row.case && precision === "f32");
     const shares = PRECISIONS.map((precision) => row.host_ms / leastOf(step.works, h100, precision));
     const share = (value) => `${(100 * value).toFixed(1)} %${value > MOST_HOST_SHARE ? " (too much)" : ""}`;
     return [row.case, row.launches, short(row.host_ms), ...shares.map(share), row.device, row.commit];
@@ -141,7 +144,12 @@ function hostTable(steps, host) {
 
 /** The page. */
 export function rooflinePage({ steps, memory, host }) {
-  const kernels = steps.flatMap((step) => [`## Kernels of ${step.chosen.title}`, "", kernelTable(step), ""]);
+  const kernels = steps.flatMap((step) => [
+    `## Kernels of ${step.chosen.title}${step.precision === "bf16" ? ", in bfloat16" : ""}`,
+    "",
+    kernelTable(step),
+    "",
+  ]);
   return [
     "# CUDA: what a step takes at least",
     "",
@@ -156,7 +164,8 @@ export function rooflinePage({ steps, memory, host }) {
     "## Steps",
     "",
     "16 samples: 576 visual rows and text (32 rows in align, 192 in finetune), cached features, direction and distribution losses,",
-    "frozen matrices in bfloat16, which products read as float32; blocks run again in their gradient; AdamW.",
+    "frozen matrices in bfloat16; blocks run again in their gradient; AdamW. In f32 and tf32 activations are float32, and products",
+    "read the matrices as such; in bf16 both are in bfloat16, but for attention, which works on float32 still.",
     "",
     stepTable(steps),
     "",

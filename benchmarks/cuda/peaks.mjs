@@ -7,6 +7,7 @@ export const GPUS = [
     name: "A100",
     f32: 19.5 * TERA,
     tf32: 156 * TERA,
+    bf16: 312 * TERA,
     bandwidth: 2039 * GIGA,
     source: "[A100 80GB SXM data sheet](https://www.nvidia.com/en-us/data-center/a100/)",
   },
@@ -14,32 +15,38 @@ export const GPUS = [
     name: "H100",
     f32: 67 * TERA,
     tf32: 494.5 * TERA,
+    bf16: 989 * TERA,
     bandwidth: 3350 * GIGA,
     source:
-      "[H100 SXM data sheet](https://www.nvidia.com/en-us/data-center/h100/), TF32 is half of the figure with sparsity",
+      "[H100 SXM data sheet](https://www.nvidia.com/en-us/data-center/h100/), TF32 and bfloat16 are half of the figures with sparsity",
   },
   {
     name: "RTX 4090",
     f32: 82.6 * TERA,
     tf32: 82.6 * TERA,
+    bf16: 165.2 * TERA,
     bandwidth: 1008 * GIGA,
     source:
       "[Ada architecture white paper](https://images.nvidia.com/aem-dam/Solutions/geforce/ada/nvidia-ada-gpu-architecture.pdf), appendix A",
   },
 ];
 
+/** FLOPs a second of some work: products of factors in bfloat16 have a rate of their own. */
+function rateOf({ kind, factors }, gpu, precision) {
+  if (kind !== "product") return gpu.f32;
+  return factors === "bf16" ? gpu.bf16 : gpu[precision];
+}
+
 /**
  * Least milliseconds of some work: what its FLOPs take, or its bytes.
  *
- * @param precision `f32` or `tf32`: of products; all else is in float32.
+ * @param precision `f32` or `tf32`: of products of float32; all else is in float32.
  */
-export function leastMs({ kind, bytes, flops }, gpu, precision) {
-  const rate = kind === "product" ? gpu[precision] : gpu.f32;
-  return 1e3 * Math.max(flops / rate, bytes / gpu.bandwidth);
+export function leastMs(work, gpu, precision) {
+  return 1e3 * Math.max(work.flops / rateOf(work, gpu, precision), work.bytes / gpu.bandwidth);
 }
 
 /** Whether memory decides. */
-export function isMemoryBound({ kind, bytes, flops }, gpu, precision) {
-  const rate = kind === "product" ? gpu[precision] : gpu.f32;
-  return bytes / gpu.bandwidth >= flops / rate;
+export function isMemoryBound(work, gpu, precision) {
+  return work.bytes / gpu.bandwidth >= work.flops / rateOf(work, gpu, precision);
 }

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BasicError, Collective } from '@basic-mllm/core';
+import { BasicError, Precision } from '@basic-mllm/core';
 
 /** A structure that is passed by value. */
 interface ForeignStructure {
@@ -38,6 +38,7 @@ declare const DRIVER_PROTOTYPES: {
     readonly cuMemcpyHtoDAsync: "CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr dstDevice, const void *srcHost, size_t ByteCount, CUstream hStream)";
     readonly cuMemcpyDtoHAsync: "CUresult cuMemcpyDtoHAsync_v2(void *dstHost, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)";
     readonly cuMemcpyDtoDAsync: "CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)";
+    readonly cuMemsetD16Async: "CUresult cuMemsetD16Async(CUdeviceptr dstDevice, unsigned short us, size_t N, CUstream hStream)";
     readonly cuMemsetD32Async: "CUresult cuMemsetD32Async(CUdeviceptr dstDevice, unsigned int ui, size_t N, CUstream hStream)";
     readonly cuStreamCreate: "CUresult cuStreamCreate(CUstream *phStream, unsigned int Flags)";
     readonly cuStreamDestroy: "CUresult cuStreamDestroy_v2(CUstream hStream)";
@@ -80,7 +81,7 @@ declare class Driver {
      * @param api - Functions to call instead of the library's.
      * @throws Error where the library is missing, or lacks a function.
      */
-    constructor(path: string, api?: Readonly<Record<"cuInit" | "cuDriverGetVersion" | "cuGetErrorName" | "cuDeviceGetCount" | "cuDeviceGet" | "cuDeviceGetName" | "cuDeviceTotalMem" | "cuDeviceGetAttribute" | "cuDeviceGetDefaultMemPool" | "cuDevicePrimaryCtxRetain" | "cuDevicePrimaryCtxRelease" | "cuCtxSetCurrent" | "cuMemGetInfo" | "cuMemAlloc" | "cuMemFree" | "cuMemAllocAsync" | "cuMemFreeAsync" | "cuMemPoolSetAttribute" | "cuMemPoolTrimTo" | "cuMemHostAlloc" | "cuMemFreeHost" | "cuMemcpyHtoDAsync" | "cuMemcpyDtoHAsync" | "cuMemcpyDtoDAsync" | "cuMemsetD32Async" | "cuStreamCreate" | "cuStreamDestroy" | "cuStreamSynchronize" | "cuEventCreate" | "cuEventRecord" | "cuEventQuery" | "cuEventSynchronize" | "cuEventDestroy" | "cuModuleLoadDataEx" | "cuModuleUnload" | "cuModuleGetFunction" | "cuFuncGetAttribute" | "cuFuncSetAttribute" | "cuLaunchKernel", ForeignFunction>>);
+    constructor(path: string, api?: Readonly<Record<"cuInit" | "cuDriverGetVersion" | "cuGetErrorName" | "cuDeviceGetCount" | "cuDeviceGet" | "cuDeviceGetName" | "cuDeviceTotalMem" | "cuDeviceGetAttribute" | "cuDeviceGetDefaultMemPool" | "cuDevicePrimaryCtxRetain" | "cuDevicePrimaryCtxRelease" | "cuCtxSetCurrent" | "cuMemGetInfo" | "cuMemAlloc" | "cuMemFree" | "cuMemAllocAsync" | "cuMemFreeAsync" | "cuMemPoolSetAttribute" | "cuMemPoolTrimTo" | "cuMemHostAlloc" | "cuMemFreeHost" | "cuMemcpyHtoDAsync" | "cuMemcpyDtoHAsync" | "cuMemcpyDtoDAsync" | "cuMemsetD16Async" | "cuMemsetD32Async" | "cuStreamCreate" | "cuStreamDestroy" | "cuStreamSynchronize" | "cuEventCreate" | "cuEventRecord" | "cuEventQuery" | "cuEventSynchronize" | "cuEventDestroy" | "cuModuleLoadDataEx" | "cuModuleUnload" | "cuModuleGetFunction" | "cuFuncGetAttribute" | "cuFuncSetAttribute" | "cuLaunchKernel", ForeignFunction>>);
     /** @throws DriverError for any answer but success. */
     call(name: DriverFunction, ...args: readonly ForeignArgument[]): void;
     /** Calls a function whose first parameter is where it writes a handle or an address. */
@@ -136,6 +137,9 @@ declare class Session {
     close(): void;
 }
 
+/** How float32 values are kept in device memory: as they are, or rounded to bfloat16. Integers always have four bytes. */
+type ElementStorage = "f32" | "bf16";
+
 /** What a launch does at least: the roofline of the kernel. */
 interface Work {
     /** Bytes between the device's memory and its caches. */
@@ -151,14 +155,22 @@ interface RehearsedWork extends Work {
     readonly kind: "kernel" | "product" | "memory";
     /** Rows, columns and depth of a product. */
     readonly shape?: readonly [rows: number, columns: number, depth: number];
+    /** How the factors of a product are kept. */
+    readonly factors?: ElementStorage;
 }
-/** Elements of four bytes that an argument points to. */
+/** Elements that an argument points to; an array of the host has four bytes each. */
 declare function countOf(pointer: Pointer): number;
 /** Bytes that arguments point to, each of them once. */
 declare function bytesOf(...pointers: readonly Pointer[]): number;
 
-/** Type of a kernel's parameter. Pointers are to the first element of a tensor, or of an array from the host. */
-type ParameterType = "pointer" | "i32" | "u32" | "i64" | "f32";
+/**
+ * Type of a kernel's parameter. Pointers are to the first element of a tensor, or of an array from the host: `pointer` to four
+ * bytes each; `activation` to what the program calls `Stored`, float32 or bfloat16, in all of them alike; `stored` to elements
+ * that are kept as this one program is compiled for.
+ */
+type ParameterType = PointerType | "i32" | "u32" | "i64" | "f32";
+/** A type of pointer: see {@link ParameterType}. */
+type PointerType = "pointer" | "activation" | "stored";
 /** One kernel of a CUDA source, with what is fixed when it is compiled. */
 interface Program<Params extends Parameters = Parameters> {
     /** Names the kernel, and the variant where it has several. Two programs of one name are the same. */
@@ -392,7 +404,7 @@ interface Part {
 type Pointer = tf.TensorInfo | Part | HostArray | null;
 /** Arguments of a kernel by the names of its parameters. */
 type Arguments<Params extends Parameters> = {
-    readonly [Name in keyof Params]: Params[Name] extends "pointer" ? Pointer : number;
+    readonly [Name in keyof Params]: Params[Name] extends PointerType ? Pointer : number;
 };
 
 /** Every function of cuBLASLt that we call, as cublasLt.h declares it. */
@@ -430,6 +442,10 @@ interface ProductShape {
     readonly epilogue: Epilogue;
     /** Independent products, one after the other in memory. 1 for a plain product. */
     readonly batch: number;
+    /** How both factors are kept. Sums are in float32. */
+    readonly factors: ElementStorage;
+    /** How the result and the bias are kept; `f32` unless the factors are in bf16. */
+    readonly kept: ElementStorage;
 }
 /** Addresses of a product. */
 interface ProductOperands {
@@ -451,7 +467,7 @@ interface BlasOptions {
     readonly session: Session;
     readonly allocator: CachingAllocator;
     readonly library: BlasLibrary;
-    /** Rounds operands to 10 bits of mantissa, for tensor cores. */
+    /** Rounds float32 factors to 10 bits of mantissa, for tensor cores. */
     readonly tf32: boolean;
 }
 /** Matrix products by cuBLASLt. Descriptions and algorithms are kept by shape. */
@@ -499,16 +515,20 @@ interface BackendParts {
     readonly memoryLimit?: number | undefined;
     /** Memory without rounding and reuse, for tools that watch it. */
     readonly exactMemory?: boolean | undefined;
+    /** How activations are kept, and the factors of products with them. Default `f32`. */
+    readonly precision?: Precision | undefined;
 }
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
 declare class CudaBackend extends tf.KernelBackend {
     #private;
     /** @internal */
     readonly session: Session;
+    /** How activations are kept, and the factors of products with them; sums, losses and weights are float32. */
+    readonly precision: Precision;
     /** @internal */
     readonly allocator: CachingAllocator;
     /** @internal */
-    constructor({ session, compilation, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts);
+    constructor({ session, compilation, openBlas, ...options }: BackendParts);
     /** Whether the device is imagined: everything is a rehearsal. */
     get imagined(): boolean;
     /**
@@ -533,13 +553,13 @@ declare class CudaBackend extends tf.KernelBackend {
     addressOf(pointer: Pointer): number;
     /** Addresses of tensors, as an array that a kernel can be given: one launch for many of them. */
     addressesOf(pointers: readonly Pointer[]): BigUint64Array;
-    /** A new tensor with arbitrary content. */
-    allocate(shape: readonly number[], dtype?: tf.DataType): tf.TensorInfo;
+    /** A new tensor with arbitrary content. Floats may be kept in bfloat16: whoever reads them gets float32. */
+    allocate(shape: readonly number[], dtype?: tf.DataType, storage?: ElementStorage): tf.TensorInfo;
     /** Whether another tensor has the same memory. */
     isShared({ dataId }: tf.TensorInfo): boolean;
     /** The same data under another shape; adds a reference. */
     alias(tensor: tf.TensorInfo, shape?: readonly number[]): tf.TensorInfo;
-    /** Copies the elements of a tensor into one of the same size. */
+    /** Copies the elements of a tensor into one of the same size, which may keep them in another way. */
     copy(source: tf.TensorInfo | Part, target: tf.TensorInfo | Part): void;
     /** Sets every element to the same 32 bits: 0, or those of a float. */
     fill(target: tf.TensorInfo | Part, word: number): void;
@@ -649,8 +669,12 @@ interface StartOptions {
     readonly device?: number;
     /** Files of NVIDIA's libraries, instead of those that are found. */
     readonly libraries?: LibraryPaths;
-    /** How matrix products treat their operands: as they are, or rounded to 10 bits of mantissa (`tf32`). Default `f32`. */
-    readonly precision?: "f32" | "tf32";
+    /**
+     * `f32`, `tf32`: float32 all through, of which products take the factors as they are, or rounded to 10 bits of mantissa. `bf16`:
+     * activations and their gradients are kept in bfloat16, and products take their factors in it, with sums in float32; losses,
+     * weights, their gradients and the optimizer stay in float32. Default `f32`.
+     */
+    readonly precision?: "f32" | "tf32" | "bf16";
     /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
     readonly image?: ImageKind;
     /** Folder of compiled kernels. Default `cuda` in `BASIC_MLLM_CACHE` or the user's cache. */
@@ -664,7 +688,7 @@ interface StartOptions {
     readonly exactMemory?: boolean;
     /**
      * Bytes of memory of a GPU to imagine: no driver, library or GPU is looked for, tensors have no values, and memory is only
-     * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. The other options do not matter then.
+     * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. Beside it only the precision matters.
      */
     readonly imagine?: number;
     /** Waits for every kernel, so that a fault names the one that made it. Default: BASIC_MLLM_CUDA_SYNCHRONOUS is 1. */
@@ -672,7 +696,9 @@ interface StartOptions {
 }
 /** That `start` can imagine a GPU: see {@link StartOptions.imagine}. */
 declare const imagines = true;
-/** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU. */
+/** Precisions that recipes may ask for. */
+declare const precisions: readonly ["f32", "bf16"];
+/** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU, without `bf16`. */
 declare const toleranceFactor = 1;
 /**
  * Makes the CUDA backend the current tfjs backend and returns its tfjs name. May be called again; only the first call's
@@ -702,4 +728,4 @@ declare function startedBackend(): CudaBackend;
 /** Gives the device back, with all tensors on it. `start` opens it again. */
 declare function stop(): void;
 
-export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RankCollective, type RankOptions, type RehearsedWork, type StartOptions, type Work, bytesOf, connectRanks, countOf, defineProgram, describe, imagines, probe, start, startedBackend, stockKernels, stop, toleranceFactor };
+export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RehearsedWork, type StartOptions, type Work, bytesOf, countOf, defineProgram, describe, imagines, precisions, probe, start, startedBackend, stockKernels, stop, toleranceFactor };

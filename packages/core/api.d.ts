@@ -154,7 +154,10 @@ interface StartedBackend {
     /** Where their number may change while it runs. */
     readonly threads?: BackendThreads;
 }
-/** How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. */
+/**
+ * How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. A backend may keep
+ * activations in bfloat16 then: `cuda` does.
+ */
 type Precision = "f32" | "bf16";
 /** Options of {@link startBackend}. */
 interface StartBackendOptions {

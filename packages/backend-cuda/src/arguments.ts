@@ -2,7 +2,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 
 import type { LoadedKernel } from "./compile/kernel-cache.js";
 import type { HostArray } from "./memory/host-data.js";
-import type { Parameters, ParameterType } from "./program.js";
+import type { Parameters, ParameterType, PointerType } from "./program.js";
 
 /** Part of a tensor's elements. */
 export interface Part {
@@ -17,7 +17,7 @@ export type Pointer = tf.TensorInfo | Part | HostArray | null;
 
 /** Arguments of a kernel by the names of its parameters. */
 export type Arguments<Params extends Parameters> = {
-  readonly [Name in keyof Params]: Params[Name] extends "pointer" ? Pointer : number;
+  readonly [Name in keyof Params]: Params[Name] extends PointerType ? Pointer : number;
 };
 
 /**
@@ -46,18 +46,24 @@ function pointerOf(
   value: Pointer | undefined,
   addressOf: (pointer: Pointer) => number,
 ): number {
-  if (value === undefined || kernel.types[i] !== "pointer") {
+  if (value === undefined || !POINTERS.has(kernel.types[i])) {
     throw new RangeError(`${kernel.program.name}: no ${kernel.types[i]} was given for "${kernel.names[i]}".`);
   }
   return addressOf(value);
 }
+
+const POINTERS: ReadonlySet<ParameterType | undefined> = new Set<PointerType>([
+  "pointer",
+  "activation",
+  "stored",
+]);
 
 function writeAddress(words: Uint32Array, i: number, address: number): void {
   words[2 * i] = address;
   words[2 * i + 1] = address / 2 ** 32;
 }
 
-const RANGES: Readonly<Record<Exclude<ParameterType, "pointer" | "f32">, readonly [number, number]>> = {
+const RANGES: Readonly<Record<Exclude<ParameterType, PointerType | "f32">, readonly [number, number]>> = {
   i32: [-(2 ** 31), 2 ** 31 - 1],
   u32: [0, 2 ** 32 - 1],
   i64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],

@@ -1,4 +1,4 @@
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, type Precision } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { type Arguments, type Part, type Pointer, packArguments } from "./arguments.js";
@@ -10,13 +10,25 @@ import { launchKernel } from "./device/launch.js";
 import { type PinnedBlock, PinnedMemory } from "./device/pinned.js";
 import type { Session } from "./device/session.js";
 import { eventDone } from "./device/wait.js";
-import { type Block, CachingAllocator } from "./memory/allocator.js";
+import { convert } from "./kernels/convert/convert.js";
+import { CachingAllocator } from "./memory/allocator.js";
 import { deviceMemory, outOfDeviceMemory } from "./memory/device-memory.js";
 import { HostData } from "./memory/host-data.js";
 import { imaginaryMemory } from "./memory/imaginary-memory.js";
-import { TensorStore } from "./memory/tensor-store.js";
+import {
+  asValues,
+  asWords,
+  bf16Bits,
+  checkStorage,
+  DataKey,
+  ELEMENT_BYTES,
+  type ElementStorage,
+  storageOf,
+} from "./memory/storage.js";
+import { type TensorData, TensorStore } from "./memory/tensor-store.js";
 import type { Parameters, Program } from "./program.js";
-import type { RehearsedWork } from "./work.js";
+import { variantFor } from "./variant.js";
+import { bytesOf, countOf, type RehearsedWork } from "./work.js";
 
 /** Name of this backend in tfjs. */
 export const BACKEND_NAME = "basiccuda";
@@ -44,12 +56,16 @@ export interface BackendParts {
   readonly memoryLimit?: number | undefined;
   /** Memory without rounding and reuse, for tools that watch it. */
   readonly exactMemory?: boolean | undefined;
+  /** How activations are kept, and the factors of products with them. Default `f32`. */
+  readonly precision?: Precision | undefined;
 }
 
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
 export class CudaBackend extends tf.KernelBackend {
   /** @internal */
   readonly session: Session;
+  /** How activations are kept, and the factors of products with them; sums, losses and weights are float32. */
+  readonly precision: Precision;
   readonly #kernels: KernelCache | undefined;
   /** @internal */
   readonly allocator: CachingAllocator;
@@ -63,9 +79,11 @@ export class CudaBackend extends tf.KernelBackend {
   readonly #address = (pointer: Pointer) => this.addressOf(pointer);
 
   /** @internal */
-  constructor({ session, compilation, openBlas, memoryLimit: limit, exactMemory: exact }: BackendParts) {
+  constructor({ session, compilation, openBlas, ...options }: BackendParts) {
     super();
+    const { memoryLimit: limit, exactMemory: exact, precision = "f32" } = options;
     this.session = session;
+    this.precision = precision;
     this.#kernels = compilation && new KernelCache({ session, ...compilation });
     const explain = outOfDeviceMemory(session, limit);
     const memory = compilation === undefined ? imaginaryMemory() : deviceMemory(session);
@@ -120,11 +138,12 @@ export class CudaBackend extends tf.KernelBackend {
   ): void {
     this.session.check();
     if (x * y * z === 0) return;
+    const variant = variantFor(program, args);
     if (this.rehearsing) {
-      this.rehearsed(() => ({ name: program.name, kind: "kernel", ...program.work(args, [x, y, z]) }));
+      this.rehearsed(() => ({ name: variant.name, kind: "kernel", ...program.work(args, [x, y, z]) }));
       return;
     }
-    const kernel = this.kernels.get(program);
+    const kernel = this.kernels.get(variant);
     packArguments(kernel, args as Readonly<Record<string, Pointer | number>>, this.#address);
     if (sharedBytes > kernel.allowedSharedBytes) this.kernels.allowShared(kernel, sharedBytes);
     launchKernel(this.session, kernel, [x, y, z], sharedBytes);
@@ -135,7 +154,10 @@ export class CudaBackend extends tf.KernelBackend {
   addressOf(pointer: Pointer): number {
     if (pointer === null) return 0;
     if (ArrayBuffer.isView(pointer)) return pointer.length === 0 ? 0 : this.#hostData.addressOf(pointer);
-    if ("tensor" in pointer) return this.#tensors.blockOf(pointer.tensor.dataId).address + 4 * pointer.offset;
+    if ("tensor" in pointer) {
+      const bytes = ELEMENT_BYTES[storageOf(pointer)];
+      return this.#tensors.blockOf(pointer.tensor.dataId).address + bytes * pointer.offset;
+    }
     return this.#tensors.blockOf(pointer.dataId).address;
   }
 
@@ -144,11 +166,16 @@ export class CudaBackend extends tf.KernelBackend {
     return BigUint64Array.from(pointers, (pointer) => BigInt(this.addressOf(pointer)));
   }
 
-  /** A new tensor with arbitrary content. */
-  allocate(shape: readonly number[], dtype: tf.DataType = "float32"): tf.TensorInfo {
-    const dataId = {};
+  /** A new tensor with arbitrary content. Floats may be kept in bfloat16: whoever reads them gets float32. */
+  allocate(
+    shape: readonly number[],
+    dtype: tf.DataType = "float32",
+    storage: ElementStorage = "f32",
+  ): tf.TensorInfo {
+    checkStorage(dtype, storage);
+    const dataId = new DataKey(storage);
     const elements = tf.util.sizeFromShape([...shape]);
-    this.#tensors.create(dataId, { dtype, elements, refs: 1 }, this.#memory);
+    this.#tensors.create(dataId, { dtype, storage, elements, refs: 1 }, this.#memory);
     return { dataId, shape: [...shape], dtype };
   }
 
@@ -163,10 +190,14 @@ export class CudaBackend extends tf.KernelBackend {
     return { dataId: tensor.dataId, shape: [...shape], dtype: tensor.dtype };
   }
 
-  /** Copies the elements of a tensor into one of the same size. */
+  /** Copies the elements of a tensor into one of the same size, which may keep them in another way. */
   copy(source: tf.TensorInfo | Part, target: tf.TensorInfo | Part): void {
-    const bytes = 4 * ("tensor" in source ? source.length : tf.util.sizeFromShape(source.shape));
+    const bytes = bytesOf(source);
     if (bytes === 0) return;
+    if (storageOf(source) !== storageOf(target)) {
+      convert(this, source, target);
+      return;
+    }
     if (this.rehearsing) {
       this.rehearsed(() => ({ name: "copy", kind: "memory", bytes: 2 * bytes, flops: 0 }));
       return;
@@ -177,19 +208,21 @@ export class CudaBackend extends tf.KernelBackend {
 
   /** Sets every element to the same 32 bits: 0, or those of a float. */
   fill(target: tf.TensorInfo | Part, word: number): void {
-    const elements = "tensor" in target ? target.length : tf.util.sizeFromShape(target.shape);
+    const elements = countOf(target);
     if (elements === 0) return;
     if (this.rehearsing) {
-      this.rehearsed(() => ({ name: "fill", kind: "memory", bytes: 4 * elements, flops: 0 }));
+      this.rehearsed(() => ({ name: "fill", kind: "memory", bytes: bytesOf(target), flops: 0 }));
       return;
     }
     const { session } = this;
-    session.call("cuMemsetD32Async", this.addressOf(target), word >>> 0, elements, session.stream);
+    const [address, { stream }] = [this.addressOf(target), session];
+    if (storageOf(target) === "f32") session.call("cuMemsetD32Async", address, word >>> 0, elements, stream);
+    else session.call("cuMemsetD16Async", address, bf16Bits(word), elements, stream);
   }
 
   /** Uploads at once: the caller may go on using its array. */
   override write(values: Values, shape: number[], dtype: tf.DataType): DataId {
-    const dataId = {};
+    const dataId = new DataKey("f32");
     this.move(dataId, values, shape, dtype, 1);
     return dataId;
   }
@@ -207,14 +240,13 @@ export class CudaBackend extends tf.KernelBackend {
 
   /** Waits for the device: counted in {@link blockingReads}. Training reads with `await tensor.data()`. */
   override readSync(dataId: DataId): Values {
-    const { dtype, elements, block, texts } = this.#tensors.get(dataId);
-    if (block === undefined) return texts as Values;
-    if (elements === 0 || this.rehearsing)
-      return tf.util.getTypedArrayFromDType(dtype as "float32", elements);
+    const data = this.#tensors.get(dataId);
+    const known = this.#known(data);
+    if (known !== undefined) return known;
     this.#blockingReads++;
-    const pinned = this.#download(block, 4 * elements);
+    const pinned = this.#download(data);
     this.session.synchronize();
-    return this.#taken(pinned, elements, dtype);
+    return this.#taken(pinned, data);
   }
 
   /**
@@ -223,29 +255,35 @@ export class CudaBackend extends tf.KernelBackend {
    * @throws BasicError what a kernel before it did wrong.
    */
   override async read(dataId: DataId): Promise<Values> {
-    const { dtype, elements, block, texts } = this.#tensors.get(dataId);
-    if (block === undefined) return texts as Values;
-    if (elements === 0 || this.rehearsing)
-      return tf.util.getTypedArrayFromDType(dtype as "float32", elements);
-    const pinned = this.#download(block, 4 * elements);
+    const data = this.#tensors.get(dataId);
+    const known = this.#known(data);
+    if (known !== undefined) return known;
+    const pinned = this.#download(data);
     await eventDone(this.session);
-    return this.#taken(pinned, elements, dtype);
+    return this.#taken(pinned, data);
+  }
+
+  /** Values that need no copy. */
+  #known({ dtype, elements, block, texts }: TensorData): Values | undefined {
+    if (block === undefined) return texts as Values;
+    if (elements > 0 && !this.rehearsing) return undefined;
+    return tf.util.getTypedArrayFromDType(dtype as "float32", elements);
   }
 
   /** Enqueues a copy into pinned memory. */
-  #download({ address }: Block, bytes: number): PinnedBlock {
+  #download({ block, storage, elements }: TensorData): PinnedBlock {
     const { session } = this;
+    const bytes = ELEMENT_BYTES[storage] * elements;
     const pinned = this.#pinned.acquire(bytes);
-    session.call("cuMemcpyDtoHAsync", pinned.address, address, bytes, session.stream);
+    session.call("cuMemcpyDtoHAsync", pinned.address, block?.address ?? 0, bytes, session.stream);
     return pinned;
   }
 
   /** The elements that were copied into a pinned block, which goes back. */
-  #taken(pinned: PinnedBlock, elements: number, dtype: tf.DataType): Values {
-    const copy = pinned.bytes.slice(0, 4 * elements).buffer;
+  #taken(pinned: PinnedBlock, data: TensorData): Values {
+    const copy = pinned.bytes.slice(0, ELEMENT_BYTES[data.storage] * data.elements).buffer;
     this.#pinned.release(pinned);
-    if (dtype === "float32") return new Float32Array(copy);
-    return dtype === "bool" ? Uint8Array.from(new Int32Array(copy)) : new Int32Array(copy);
+    return asValues(copy, data);
   }
 
   /** How many tensors have this data; 0 for data that is not here. */
@@ -380,13 +418,4 @@ function complexValues(): BasicError {
     "E_KERNEL_MISSING",
     `The backend "${BACKEND_NAME}" has no complex numbers. Keep real and imaginary parts in two tensors, or use the backend "cpu".`,
   );
-}
-
-/** Four bytes an element, whatever the array that tfjs hands over. */
-function asWords(
-  values: Float32Array | Int32Array | Uint8Array,
-  dtype: tf.DataType,
-): Float32Array | Int32Array {
-  if (dtype === "float32") return values instanceof Float32Array ? values : Float32Array.from(values);
-  return values instanceof Int32Array ? values : Int32Array.from(values);
 }

@@ -11,6 +11,7 @@ export { defineProgram, type Parameters, type ParameterType, type Program } from
 export {
   describe,
   imagines,
+  precisions,
   probe,
   type StartOptions,
   start,

@@ -1,8 +1,15 @@
 import type { Arguments } from "./arguments.js";
 import type { Work } from "./work.js";
 
-/** Type of a kernel's parameter. Pointers are to the first element of a tensor, or of an array from the host. */
-export type ParameterType = "pointer" | "i32" | "u32" | "i64" | "f32";
+/**
+ * Type of a kernel's parameter. Pointers are to the first element of a tensor, or of an array from the host: `pointer` to four
+ * bytes each; `activation` to what the program calls `Stored`, float32 or bfloat16, in all of them alike; `stored` to elements
+ * that are kept as this one program is compiled for.
+ */
+export type ParameterType = PointerType | "i32" | "u32" | "i64" | "f32";
+
+/** A type of pointer: see {@link ParameterType}. */
+export type PointerType = "pointer" | "activation" | "stored";
 
 /** One kernel of a CUDA source, with what is fixed when it is compiled. */
 export interface Program<Params extends Parameters = Parameters> {

@@ -23,8 +23,12 @@ export interface StartOptions {
   readonly device?: number;
   /** Files of NVIDIA's libraries, instead of those that are found. */
   readonly libraries?: LibraryPaths;
-  /** How matrix products treat their operands: as they are, or rounded to 10 bits of mantissa (`tf32`). Default `f32`. */
-  readonly precision?: "f32" | "tf32";
+  /**
+   * `f32`, `tf32`: float32 all through, of which products take the factors as they are, or rounded to 10 bits of mantissa. `bf16`:
+   * activations and their gradients are kept in bfloat16, and products take their factors in it, with sums in float32; losses,
+   * weights, their gradients and the optimizer stay in float32. Default `f32`.
+   */
+  readonly precision?: "f32" | "tf32" | "bf16";
   /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
   readonly image?: ImageKind;
   /** Folder of compiled kernels. Default `cuda` in `BASIC_MLLM_CACHE` or the user's cache. */
@@ -38,7 +42,7 @@ export interface StartOptions {
   readonly exactMemory?: boolean;
   /**
    * Bytes of memory of a GPU to imagine: no driver, library or GPU is looked for, tensors have no values, and memory is only
-   * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. The other options do not matter then.
+   * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. Beside it only the precision matters.
    */
   readonly imagine?: number;
   /** Waits for every kernel, so that a fault names the one that made it. Default: BASIC_MLLM_CUDA_SYNCHRONOUS is 1. */
@@ -48,7 +52,10 @@ export interface StartOptions {
 /** That `start` can imagine a GPU: see {@link StartOptions.imagine}. */
 export const imagines = true;
 
-/** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU. */
+/** Precisions that recipes may ask for. */
+export const precisions = ["f32", "bf16"] as const;
+
+/** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU, without `bf16`. */
 export const toleranceFactor = 1;
 
 let running: CudaBackend | undefined;
@@ -61,7 +68,7 @@ let running: CudaBackend | undefined;
  */
 export async function start(options: StartOptions = {}): Promise<string> {
   if (running === undefined) {
-    running = options.imagine === undefined ? open(options) : imagined(options.imagine);
+    running = options.imagine === undefined ? open(options) : imagined(options.imagine, options.precision);
     register(running);
   }
   if (!(await tf.setBackend(BACKEND_NAME))) {
@@ -93,11 +100,12 @@ export async function probe(options: Pick<StartOptions, "device" | "libraries"> 
 export function describe(): string {
   const backend = startedBackend();
   const { session } = backend;
-  if (backend.imagined) return session.device.name;
+  const kept = backend.precision === "bf16" ? "; activations and factors of products in bf16" : "";
+  if (backend.imagined) return `${session.device.name}${kept}`;
   const { compiler } = backend.kernels;
   const { problem, folder } = compiler.cache;
-  const kept = problem === undefined ? "" : `; compiled kernels cannot be kept in ${folder}: ${problem}`;
-  return `${deviceText(session, compiler.nvrtc, backend.blas.library)}${kept}`;
+  const uncached = problem === undefined ? "" : `; compiled kernels cannot be kept in ${folder}: ${problem}`;
+  return `${deviceText(session, compiler.nvrtc, backend.blas.library)}${kept}${uncached}`;
 }
 
 /**
@@ -130,6 +138,7 @@ function open(options: StartOptions): CudaBackend {
   const { exactMemory = process.env["BASIC_MLLM_CUDA_EXACT_MEMORY"] === "1" } = options;
   checkPrecision(precision);
   const found = findDevice(device, libraries);
+  checkBf16(precision, found);
   const driverVersion = found.driver.version();
   const nvrtc = openNvrtc(driverVersion, libraries);
   const target = chooseTarget(found, nvrtc, image);
@@ -140,7 +149,8 @@ function open(options: StartOptions): CudaBackend {
   const session = openSession(found, synchronous);
   try {
     const compilation = { compiler, target };
-    return new CudaBackend({ session, compilation, memoryLimit, exactMemory, openBlas });
+    const kept = precision === "bf16" ? "bf16" : "f32";
+    return new CudaBackend({ session, compilation, memoryLimit, exactMemory, openBlas, precision: kept });
   } catch (error) {
     session.close();
     throw error;
@@ -153,7 +163,8 @@ function defaultDevice(): number {
 }
 
 /** Memory that is only counted. */
-function imagined(totalBytes: number): CudaBackend {
+function imagined(totalBytes: number, precision: StartOptions["precision"] = "f32"): CudaBackend {
+  checkPrecision(precision);
   if (!Number.isFinite(totalBytes) || totalBytes <= 0) {
     throw new BasicError(
       "E_BACKEND_START",
@@ -166,16 +177,29 @@ function imagined(totalBytes: number): CudaBackend {
       "An imagined GPU has no products: start the backend on a device.",
     );
   };
-  return new CudaBackend({ session: imaginedSession(totalBytes), openBlas });
+  const kept = precision === "bf16" ? "bf16" : "f32";
+  return new CudaBackend({ session: imaginedSession(totalBytes), openBlas, precision: kept });
 }
 
 function checkPrecision(precision: string): void {
-  if (precision === "f32" || precision === "tf32") return;
+  if (precision === "f32" || precision === "tf32" || precision === "bf16") return;
   throw new BasicError(
     "E_BACKEND_START",
-    `The CUDA backend multiplies in f32 or tf32, not in "${precision}". Leave \`precision\` out for f32.`,
+    `The CUDA backend computes in f32, tf32 or bf16, not in "${precision}". Leave \`precision\` out for f32.`,
   );
 }
+
+/** Tensor cores know bfloat16 from compute capability 8.0 on. */
+function checkBf16(precision: string, { device: { name, architecture } }: FoundDevice): void {
+  if (precision !== "bf16" || architecture >= BF16_FROM) return;
+  throw new BasicError(
+    "E_BACKEND_START",
+    `The precision bf16 needs a GPU of compute capability ${BF16_FROM / 10}.0 (Ampere) or newer, but "${name}" has ` +
+      `${architecture / 10}. Leave \`precision\` out for f32.`,
+  );
+}
+
+const BF16_FROM = 80;
 
 function chooseTarget({ device }: FoundDevice, nvrtc: Nvrtc, image: ImageKind): Target {
   const target = targetFor(device.architecture, nvrtc.architectures, image);

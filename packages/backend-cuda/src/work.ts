@@ -1,4 +1,5 @@
 import type { Pointer } from "./arguments.js";
+import { ELEMENT_BYTES, type ElementStorage, storageOf } from "./memory/storage.js";
 
 /** What a launch does at least: the roofline of the kernel. */
 export interface Work {
@@ -16,9 +17,11 @@ export interface RehearsedWork extends Work {
   readonly kind: "kernel" | "product" | "memory";
   /** Rows, columns and depth of a product. */
   readonly shape?: readonly [rows: number, columns: number, depth: number];
+  /** How the factors of a product are kept. */
+  readonly factors?: ElementStorage;
 }
 
-/** Elements of four bytes that an argument points to. */
+/** Elements that an argument points to; an array of the host has four bytes each. */
 export function countOf(pointer: Pointer): number {
   if (pointer === null) return 0;
   if (ArrayBuffer.isView(pointer)) return pointer.byteLength / 4;
@@ -28,5 +31,5 @@ export function countOf(pointer: Pointer): number {
 
 /** Bytes that arguments point to, each of them once. */
 export function bytesOf(...pointers: readonly Pointer[]): number {
-  return pointers.reduce((sum, pointer) => sum + 4 * countOf(pointer), 0);
+  return pointers.reduce((sum, pointer) => sum + ELEMENT_BYTES[storageOf(pointer)] * countOf(pointer), 0);
 }

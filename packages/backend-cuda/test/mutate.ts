@@ -3,8 +3,9 @@ import { runConformance } from "@basic-mllm/testing";
 import { vi } from "vitest";
 
 import { Compiler } from "../src/compile/compiler.js";
-import { BACKEND_NAME, start, stop, toleranceFactor } from "../src/index.js";
+import { BACKEND_NAME, type StartOptions, start, stop, toleranceFactor } from "../src/index.js";
 import { sharedHeaders } from "../src/kernels/headers.js";
+import { contractsInBf16, originalName } from "./bf16.js";
 import { emulated, fake } from "./emulator.js";
 import { type Mutation, mutated } from "./mutations/mutation.js";
 import { operationContracts } from "./operation-contracts.js";
@@ -18,7 +19,7 @@ export async function noticed(mutation: Mutation): Promise<string | undefined> {
   const restore = plant(mutation);
   stop();
   try {
-    await start(OPTIONS);
+    await start(optionsOf(mutation));
     return await firstFailure(mutation);
   } finally {
     stop();
@@ -28,11 +29,16 @@ export async function noticed(mutation: Mutation): Promise<string | undefined> {
   }
 }
 
-async function firstFailure({ contracts: names }: Mutation): Promise<string | undefined> {
-  const all = [...operationContracts, ...ownContracts, ...allContracts];
-  for (const contract of all.filter(({ name }) => names.includes(name))) {
+function optionsOf({ precision }: Pick<Mutation, "precision">) {
+  return { ...OPTIONS, ...(precision !== undefined && { precision }) };
+}
+
+async function firstFailure({ contracts: names, ...mutation }: Mutation): Promise<string | undefined> {
+  const plain = [...operationContracts, ...ownContracts, ...allContracts];
+  const all = mutation.precision === "bf16" ? contractsInBf16() : plain;
+  for (const contract of all.filter(({ name }) => names.includes(originalName(name)))) {
     for (const testCase of contract.cases) {
-      const message = await failureOf({ ...contract, cases: [testCase] });
+      const message = await failureOf({ ...contract, cases: [testCase] }, optionsOf(mutation));
       if (message !== undefined) return `${contract.name}, ${testCase.title}: ${message}`;
     }
   }
@@ -40,8 +46,8 @@ async function firstFailure({ contracts: names }: Mutation): Promise<string | un
 }
 
 /** A fault of the device or a kernel that does not compile is thrown; wrong numbers are returned. */
-async function failureOf(contract: KernelContract): Promise<string | undefined> {
-  const options = { backend: BACKEND_NAME, start: () => start(OPTIONS), contracts: [contract] };
+async function failureOf(contract: KernelContract, device: StartOptions): Promise<string | undefined> {
+  const options = { backend: BACKEND_NAME, start: () => start(device), contracts: [contract] };
   try {
     const { failures } = await runConformance({ ...options, toleranceFactor });
     return failures[0]?.messages[0];

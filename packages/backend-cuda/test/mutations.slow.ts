@@ -2,11 +2,18 @@ import { afterAll, expect, it } from "vitest";
 
 import { noticed } from "./mutate.js";
 import { attentionMutations } from "./mutations/attention-and-losses.js";
+import { bf16Mutations } from "./mutations/bf16.js";
 import { elementMutations } from "./mutations/elements-and-updates.js";
 import { operationMutations } from "./mutations/operations.js";
 import { rowMutations } from "./mutations/rows-and-products.js";
 
-const mutations = [...rowMutations, ...elementMutations, ...attentionMutations, ...operationMutations];
+const mutations = [
+  ...rowMutations,
+  ...elementMutations,
+  ...attentionMutations,
+  ...operationMutations,
+  ...bf16Mutations,
+];
 const caught: string[] = [];
 
 it.each(mutations.map((mutation) => [mutation.title, mutation] as const))(

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 
 import { openStep, type StepCase, stepCases } from "../../../benchmarks/cuda/llava.mjs";
 import { type PeakMemory, type RehearsedStep, rooflinePage } from "../../../benchmarks/cuda/page.mjs";
@@ -14,15 +14,20 @@ const fromRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, imp
 /** Samples of a step. */
 const STEP = 16;
 
-let backend: CudaBackend;
-beforeAll(async () => {
-  await start({ imagine: 80e9 });
-  backend = startedBackend();
-});
 afterAll(stop);
 
+async function imagine(precision: "f32" | "bf16"): Promise<CudaBackend> {
+  stop();
+  await start({ imagine: 80e9, precision });
+  return startedBackend();
+}
+
 /** Everything that a step enqueues, and the memory that it takes. */
-async function rehearse(chosen: StepCase, samples: number, storage: "f32" | "bf16") {
+async function rehearse(
+  backend: CudaBackend,
+  chosen: StepCase,
+  { samples, storage }: { readonly samples: number; readonly storage: "f32" | "bf16" },
+) {
   const opened = openStep(chosen, { samples, storage });
   const weightBytes = backend.allocator.statistics.usedBytes;
   const works: RehearsedWork[] = [];
@@ -46,14 +51,17 @@ describe("the roofline", () => {
     const steps: RehearsedStep[] = [];
     const memory: PeakMemory[] = [];
     for (const chosen of stepCases) {
-      for (const [storage, samples] of [
-        ["bf16", STEP],
-        ["bf16", 4],
-        ["f32", 4],
+      for (const [precision, storage, samples] of [
+        ["f32", "bf16", STEP],
+        ["bf16", "bf16", STEP],
+        ["f32", "bf16", 4],
+        ["bf16", "bf16", 4],
+        ["f32", "f32", 4],
       ] as const) {
-        const { rows, works, ...bytes } = await rehearse(chosen, samples, storage);
-        memory.push({ chosen, samples, storage, ...bytes });
-        if (samples === STEP) steps.push({ chosen, rows, works });
+        const backend = await imagine(precision);
+        const { rows, works, ...bytes } = await rehearse(backend, chosen, { samples, storage });
+        memory.push({ chosen, samples, storage, precision, ...bytes });
+        if (samples === STEP) steps.push({ chosen, precision, rows, works });
       }
     }
     const host = readFileSync(fromRoot("benchmarks/results/cuda.jsonl"), "utf8");

@@ -36,6 +36,11 @@ describe("start", () => {
     expect(await probe()).toBe(device());
   });
 
+  it("says that activations are in bfloat16", async () => {
+    await startOnEmulator({ precision: "bf16" });
+    expect(device()).toMatch(/cuBLASLt 1\d\.\d+\); activations and factors of products in bf16$/);
+  });
+
   it("gives the device back on stop, and may start again", async () => {
     const before = fake.statistics().liveAllocations;
     const first = await startOnEmulator();
@@ -78,13 +83,21 @@ describe("an imagined GPU", () => {
     expect(fake.statistics().calls).toEqual({});
   });
 
+  it("may keep activations in bfloat16", async () => {
+    await start({ imagine: 80e9, precision: "bf16" });
+    expect(device()).toMatchInlineSnapshot(
+      `"an imagined GPU with 74.5 GiB: no device was looked at, and nothing is computed; activations and factors of products in bf16"`,
+    );
+    expect(startedBackend().precision).toBe("bf16");
+  });
+
   it("tells who watches what would run", async () => {
     await start({ imagine: 80e9 });
     const backend = startedBackend();
     const works: RehearsedWork[] = [];
     backend.watchRehearsal = (work) => works.push(work);
     tf.matMul(tf.ones([10, 20]), tf.ones([20, 30]));
-    const product = { name: "product nn", kind: "product", shape: [10, 30, 20] };
+    const product = { name: "product nn", kind: "product", shape: [10, 30, 20], factors: "f32" };
     expect(works).toEqual([{ ...product, bytes: 4 * (200 + 600 + 300), flops: 12_000 }]);
   });
 
@@ -156,8 +169,13 @@ describe("a start that fails says why, and what to do", () => {
   });
 
   it("with a precision that it does not have", async () => {
-    expect(await errorOfStart({ precision: "bf16" as "f32" })).toMatchInlineSnapshot(
-      `"The CUDA backend multiplies in f32 or tf32, not in "bf16". Leave \`precision\` out for f32. [E_BACKEND_START]"`,
+    expect(await errorOfStart({ precision: "fp8" as "f32" })).toMatchInlineSnapshot(
+      `"The CUDA backend computes in f32, tf32 or bf16, not in "fp8". Leave \`precision\` out for f32. [E_BACKEND_START]"`,
+    );
+    expect(await errorOf(() => start({ imagine: 1e9, precision: "fp8" as "f32" }))).toContain('not in "fp8"');
+    fake.configure({ computeCapability: 75 });
+    expect(await errorOfStart({ precision: "bf16" })).toMatchInlineSnapshot(
+      `"The precision bf16 needs a GPU of compute capability 8.0 (Ampere) or newer, but "CUDA emulator 0" has 7.5. Leave \`precision\` out for f32. [E_BACKEND_START]"`,
     );
   });
 

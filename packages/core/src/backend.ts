@@ -27,7 +27,10 @@ export interface StartedBackend {
   readonly threads?: BackendThreads;
 }
 
-/** How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. */
+/**
+ * How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. A backend may keep
+ * activations in bfloat16 then: `cuda` does.
+ */
 export type Precision = "f32" | "bf16";
 
 /** Options of {@link startBackend}. */

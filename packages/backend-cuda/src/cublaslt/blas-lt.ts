@@ -3,6 +3,7 @@ import { BasicError } from "@basic-mllm/core";
 import type { Session } from "../device/session.js";
 import type { Foreign, ForeignArgument } from "../foreign/library.js";
 import type { Block, CachingAllocator } from "../memory/allocator.js";
+import type { ElementStorage } from "../memory/storage.js";
 import { BLAS, type BlasFunction, HEURISTIC } from "./prototypes.js";
 
 /** What the result goes through on its way out. */
@@ -21,6 +22,10 @@ export interface ProductShape {
   readonly epilogue: Epilogue;
   /** Independent products, one after the other in memory. 1 for a plain product. */
   readonly batch: number;
+  /** How both factors are kept. Sums are in float32. */
+  readonly factors: ElementStorage;
+  /** How the result and the bias are kept; `f32` unless the factors are in bf16. */
+  readonly kept: ElementStorage;
 }
 
 /** Addresses of a product. */
@@ -56,7 +61,7 @@ export interface BlasOptions {
   readonly session: Session;
   readonly allocator: CachingAllocator;
   readonly library: BlasLibrary;
-  /** Rounds operands to 10 bits of mantissa, for tensor cores. */
+  /** Rounds float32 factors to 10 bits of mantissa, for tensor cores. */
   readonly tf32: boolean;
 }
 
@@ -153,8 +158,8 @@ export class BlasLt {
   }
 
   #planOf(shape: ProductShape, alignment: number): Plan {
-    const { layout, rows, columns, depth, bias, epilogue, batch } = shape;
-    const key = `${layout} ${rows} ${columns} ${depth} ${bias} ${epilogue} ${batch} ${alignment}`;
+    const { layout, rows, columns, depth, bias, epilogue, batch, factors, kept } = shape;
+    const key = `${layout} ${rows} ${columns} ${depth} ${bias} ${epilogue} ${batch} ${factors} ${kept} ${alignment}`;
     const known = this.#plans.get(key);
     if (known !== undefined) {
       // Most recently used ones are last.
@@ -186,25 +191,28 @@ export class BlasLt {
    * cuBLASLt is column-major: a row-major matrix is its transpose there, so it computes `resultᵀ = op(weight) op(left)`.
    */
   #plan(shape: ProductShape, alignment: number): Plan {
-    const { layout, rows, columns, depth } = shape;
-    const compute = this.#options.tf32 ? BLAS.CUBLAS_COMPUTE_32F_FAST_TF32 : BLAS.CUBLAS_COMPUTE_32F;
+    const { layout, rows, columns, depth, factors, kept } = shape;
+    const rounds = this.#options.tf32 && factors === "f32";
+    const compute = rounds ? BLAS.CUBLAS_COMPUTE_32F_FAST_TF32 : BLAS.CUBLAS_COMPUTE_32F;
     const description = this.#handleFrom("cublasLtMatmulDescCreate", compute, BLAS.CUDA_R_32F);
     const transpose = (yes: boolean) => new Int32Array([yes ? BLAS.CUBLAS_OP_T : BLAS.CUBLAS_OP_N]);
     this.#describe(description, BLAS.CUBLASLT_MATMUL_DESC_TRANSA, transpose(layout === "nt"));
     this.#describe(description, BLAS.CUBLASLT_MATMUL_DESC_TRANSB, transpose(layout === "tn"));
     this.#describe(description, BLAS.CUBLASLT_MATMUL_DESC_EPILOGUE, new Int32Array([epilogueOf(shape)]));
+    const factor = (height: number, width: number) =>
+      this.#matrix(height, width, { shape, storage: factors });
     const matrices = {
-      weight: layout === "nt" ? this.#matrix(depth, columns, shape) : this.#matrix(columns, depth, shape),
-      left: layout === "tn" ? this.#matrix(rows, depth, shape) : this.#matrix(depth, rows, shape),
-      result: this.#matrix(columns, rows, shape),
+      weight: layout === "nt" ? factor(depth, columns) : factor(columns, depth),
+      left: layout === "tn" ? factor(rows, depth) : factor(depth, rows),
+      result: this.#matrix(columns, rows, { shape, storage: kept }),
     };
     this.#expect(alignment);
     return { shape, description, ...matrices, ...this.#algorithmOf(shape, description, matrices) };
   }
 
   /** A column-major matrix without gaps. */
-  #matrix(rows: number, columns: number, { batch }: ProductShape): number {
-    const matrix = this.#handleFrom("cublasLtMatrixLayoutCreate", BLAS.CUDA_R_32F, rows, columns, rows);
+  #matrix(rows: number, columns: number, { shape: { batch }, storage }: Kept): number {
+    const matrix = this.#handleFrom("cublasLtMatrixLayoutCreate", TYPES[storage], rows, columns, rows);
     if (batch === 1) return matrix;
     const set = "cublasLtMatrixLayoutSetAttribute";
     this.#call(set, matrix, BLAS.CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, new Int32Array([batch]), 4);
@@ -276,6 +284,14 @@ export class BlasLt {
   }
 }
 
+/** A product, and how one of its matrices is kept. */
+interface Kept {
+  readonly shape: ProductShape;
+  readonly storage: ElementStorage;
+}
+
+const TYPES: Readonly<Record<ElementStorage, number>> = { f32: BLAS.CUDA_R_32F, bf16: BLAS.CUDA_R_16BF };
+
 const ALIGNMENTS = [
   BLAS.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES,
   BLAS.CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
@@ -295,6 +311,6 @@ function epilogueOf({ bias, epilogue }: ProductShape): number {
   return bias ? BLAS.CUBLASLT_EPILOGUE_GELU_BIAS : BLAS.CUBLASLT_EPILOGUE_GELU;
 }
 
-function nameOf({ layout, rows, columns, depth }: ProductShape): string {
-  return `matmul ${layout} ${rows}x${columns}x${depth}`;
+function nameOf({ layout, rows, columns, depth, factors }: ProductShape): string {
+  return `matmul ${layout} ${rows}x${columns}x${depth}${factors === "bf16" ? " bf16" : ""}`;
 }

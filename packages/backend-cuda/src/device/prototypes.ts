@@ -28,6 +28,8 @@ export const DRIVER_PROTOTYPES = {
     "CUresult cuMemcpyDtoHAsync_v2(void *dstHost, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)",
   cuMemcpyDtoDAsync:
     "CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr dstDevice, CUdeviceptr srcDevice, size_t ByteCount, CUstream hStream)",
+  cuMemsetD16Async:
+    "CUresult cuMemsetD16Async(CUdeviceptr dstDevice, unsigned short us, size_t N, CUstream hStream)",
   cuMemsetD32Async:
     "CUresult cuMemsetD32Async(CUdeviceptr dstDevice, unsigned int ui, size_t N, CUstream hStream)",
   cuStreamCreate: "CUresult cuStreamCreate(CUstream *phStream, unsigned int Flags)",

@@ -33,6 +33,7 @@ describe("a prototype", () => {
     ["CUdevice_attribute", "int32_t", 4],
     ["unsigned int", "uint32_t", 4],
     ["unsigned char", "uint8_t", 1],
+    ["unsigned short", "uint16_t", 2],
     ["const char *", "const char *", 8],
     ["const char *const *", "const char **", 8],
     ["const char **", "void *", 8],

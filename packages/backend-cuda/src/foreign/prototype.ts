@@ -28,6 +28,7 @@ const SCALARS: Readonly<Record<string, string>> = {
   int: "int32_t",
   "unsigned int": "uint32_t",
   "unsigned char": "uint8_t",
+  "unsigned short": "uint16_t",
   size_t: "size_t",
   uint64_t: "uint64_t",
   int64_t: "int64_t",
@@ -91,10 +92,13 @@ export function koffiTypeOf(type: string): string {
   throw new TypeError(`No way to pass the C type "${type}".`);
 }
 
+const SMALL: Readonly<Record<string, number>> = { uint8_t: 1, uint16_t: 2 };
+
 /** Bytes of a C type where pointers have eight. */
 export function sizeOfType(type: string): number {
   const passed = koffiTypeOf(type);
   const structure = STRUCTURES[passed];
   if (structure !== undefined) return structure;
-  return passed.endsWith("*") || /64|size_t/.test(passed) ? 8 : passed === "uint8_t" ? 1 : 4;
+  if (passed.endsWith("*") || /64|size_t/.test(passed)) return 8;
+  return SMALL[passed] ?? 4;
 }

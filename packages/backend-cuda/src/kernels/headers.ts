@@ -2,6 +2,7 @@ import numbers from "../operations/elementwise/numbers.cuh";
 import lanes from "../operations/reduction/lanes.cuh";
 import activation from "./activation.cuh";
 import attentionTiles from "./attention/tiles.cuh";
+import bf16 from "./bf16.cuh";
 import columns from "./column-sums/columns.cuh";
 import philox from "./dropout/philox.cuh";
 import elementwise from "./elementwise.cuh";
@@ -14,6 +15,7 @@ import logits from "./vocabulary/logits.cuh";
 /** What any `.cu` may include by name. */
 export const sharedHeaders: Readonly<Record<string, string>> = {
   "activation.cuh": activation,
+  "bf16.cuh": bf16,
   "columns.cuh": columns,
   "elementwise.cuh": elementwise,
   "lanes.cuh": lanes,

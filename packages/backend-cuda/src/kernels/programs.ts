@@ -1,10 +1,12 @@
 import type { Program } from "../program.js";
+import { withVariants } from "../variant.js";
 import { accumulatePrograms } from "./accumulate/accumulate.js";
 import { activationPrograms } from "./activation/activation.js";
 import { adamwPrograms } from "./adamw/adamw.js";
 import { attentionPrograms } from "./attention/programs.js";
 import { cachedAttentionPrograms } from "./cached-attention/cached-attention.js";
 import { columnSumPrograms } from "./column-sums/column-sums.js";
+import { convertPrograms } from "./convert/convert.js";
 import { directionPrograms } from "./direction/direction.js";
 import { dropoutPrograms } from "./dropout/dropout.js";
 import { decodePrograms } from "./linear/decode.js";
@@ -18,8 +20,7 @@ import { rowPrograms } from "./rows/rows.js";
 import { squaredNormPrograms } from "./squared-norm/squared-norm.js";
 import { vocabularyPrograms } from "./vocabulary/vocabulary.js";
 
-/** Every CUDA program of the contracts' kernels, in all variants. */
-export const contractPrograms: readonly Program[] = [
+const programs: readonly Program[] = [
   ...accumulatePrograms,
   ...activationPrograms,
   ...adamwPrograms,
@@ -27,6 +28,7 @@ export const contractPrograms: readonly Program[] = [
   ...cachedAttentionPrograms,
   ...columnSumPrograms,
   ...decodePrograms,
+  ...convertPrograms,
   ...crossEntropyPrograms,
   ...directionPrograms,
   ...dropoutPrograms,
@@ -39,3 +41,6 @@ export const contractPrograms: readonly Program[] = [
   ...squaredNormPrograms,
   ...vocabularyPrograms,
 ];
+
+/** Every CUDA program of the contracts' kernels, in all variants. */
+export const contractPrograms: readonly Program[] = programs.flatMap(withVariants);

@@ -2,12 +2,14 @@ import { BasicError } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { Block, CachingAllocator } from "./allocator.js";
+import { ELEMENT_BYTES, type ElementStorage } from "./storage.js";
 
 type DataId = tf.TensorInfo["dataId"];
 
-/** Values of a tensor: device memory with four bytes an element, or, for texts, values of the host. */
+/** Values of a tensor: device memory, or, for texts, values of the host. */
 export interface TensorData {
   readonly dtype: tf.DataType;
+  readonly storage: ElementStorage;
   readonly elements: number;
   readonly block: Block | undefined;
   /** Where the block came from. */
@@ -19,6 +21,8 @@ export interface TensorData {
 /** What a tensor is made of. */
 export interface NewTensor {
   readonly dtype: tf.DataType;
+  /** Default `f32`: four bytes an element. */
+  readonly storage?: ElementStorage;
   readonly elements: number;
   readonly refs: number;
   /** Values that stay on the host. */
@@ -37,11 +41,11 @@ export class TensorStore {
   /** Takes memory for a tensor; its content is arbitrary. */
   create(
     dataId: DataId,
-    { dtype, elements, refs, texts }: NewTensor,
+    { dtype, storage = "f32", elements, refs, texts }: NewTensor,
     allocator: CachingAllocator,
   ): TensorData {
-    const block = texts === undefined ? allocator.allocate(4 * elements) : undefined;
-    const data = { dtype, elements, block, allocator, texts, refs };
+    const block = texts === undefined ? allocator.allocate(ELEMENT_BYTES[storage] * elements) : undefined;
+    const data = { dtype, storage, elements, block, allocator, texts, refs };
     this.#tensors.set(dataId, data);
     return data;
   }

@@ -2,6 +2,7 @@ import { BasicError, formatShape } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { multiply, type Product } from "../kernels/matmul/matmul.js";
+import { storageOf } from "../memory/storage.js";
 import { copyStrided } from "./movement/copy.js";
 import { swapLast } from "./movement/transpose.js";
 import { type Call, type Operations, operation, unsupported } from "./operation.js";
@@ -35,7 +36,12 @@ function notMatrices(name: string, shape: readonly number[]): BasicError {
   );
 }
 
-/** BatchMatMul of `[..., m, k]` and `[..., k, n]`, whose leading sizes broadcast. */
+/**
+ * BatchMatMul of `[..., m, k]` and `[..., k, n]`, whose leading sizes broadcast.
+ *
+ * In bfloat16 where a factor is kept in it. Rows of activations stay in it; sums over rows, which a transposed left factor makes, are
+ * gradients of weights, in float32.
+ */
 const batchMatMul = operation<"a" | "b", Attrs>((call) => {
   const { name, inputs, attrs, backend, allocate } = call;
   checkFloats(name, inputs);
@@ -44,7 +50,8 @@ const batchMatMul = operation<"a" | "b", Attrs>((call) => {
   checkDepth(name, a, b);
   const lead = tf.broadcast_util.assertAndGetBroadcastShape([...a.lead], [...b.lead]);
   const sizes = { rows: a.rows, columns: b.columns, depth: a.columns };
-  const result = allocate([...lead, sizes.rows, sizes.columns]);
+  const kept = a.transposed ? "f32" : storageOf(inputs.a);
+  const result = allocate([...lead, sizes.rows, sizes.columns], "float32", kept);
   const batch = sizeOf(lead);
   // One matrix on the right multiplies all rows at once.
   if (sizeOf(b.lead) === 1 && !a.transposed) {
@@ -71,7 +78,7 @@ function repeated(
 ): tf.TensorInfo {
   if (sizeOf(lead) === sizeOf(wanted)) return x;
   const sizes = [...wanted, ...x.shape.slice(-2)];
-  const y = scratch(sizes);
+  const y = scratch(sizes, "float32", storageOf(x));
   const xStrides = broadcastStrides(x.shape, sizes.length);
   copyStrided(backend, { x, y, sizes, xStrides, yStrides: rowMajorStrides(sizes) });
   return y;
@@ -81,7 +88,7 @@ function repeated(
 function upright(call: Call<"a" | "b", Attrs>, factor: Matrices, wanted: readonly number[]): tf.TensorInfo {
   const { rows, columns } = factor;
   const x = repeated(call, factor, wanted);
-  const y = call.scratch([...wanted, rows, columns]);
+  const y = call.scratch([...wanted, rows, columns], "float32", storageOf(x));
   swapLast(call.backend, { x, y, batches: sizeOf(wanted), rows: columns, columns: rows });
   return y;
 }

@@ -14,6 +14,7 @@ import { checkResult, checkTensor, type Operation, type Operations } from "./ope
 import { alongAxis } from "./reduction/along-axis.js";
 import { reductions } from "./reduction/reduce.js";
 import { rows } from "./rows/rows.js";
+import { type Handling, handlingOf, runStored } from "./storage.js";
 
 /** Operations by what they do, for registration and for docs/kernels.md. */
 const FAMILIES: Readonly<Record<string, Operations>> = {
@@ -35,30 +36,38 @@ export const stockKernels: Readonly<Record<string, readonly string[]>> = Object.
 /** Registers the stock operations of tfjs that models, losses and training use, and errors for the others. */
 export function registerOperations(): void {
   for (const operations of Object.values(FAMILIES)) {
-    const checked = operations !== aliases;
-    for (const [name, run] of Object.entries(operations)) register(name, run, checked);
+    for (const [name, run] of Object.entries(operations)) {
+      if (operations === aliases) register(name, run, { checked: false, handling: "own" });
+      else register(name, run, { checked: true, handling: handlingOf(name, movement) });
+    }
   }
   registerMissing();
 }
 
-/** `checked`: the operation takes and gives numbers only, and not too many. */
-function register(kernelName: string, run: Operation, checked: boolean): void {
+interface Registered {
+  /** The operation takes and gives numbers only, and not too many. */
+  readonly checked: boolean;
+  readonly handling: Handling;
+}
+
+function register(kernelName: string, run: Operation, { checked, handling }: Registered): void {
   const checking =
     (make: Allocate): Allocate =>
-    (shape, dtype = "float32") => {
+    (shape, dtype = "float32", storage = "f32") => {
       checkResult(kernelName, { shape, dtype });
-      return make(shape, dtype);
+      return make(shape, dtype, storage);
     };
   const kernelFunc: tf.KernelFunc = ({ inputs, attrs, backend: current }) => {
     const backend = current as CudaBackend;
     const tensors = inputs as Readonly<Record<string, tf.TensorInfo>>;
     if (checked) for (const tensor of Object.values(tensors)) checkTensor(kernelName, tensor);
-    return withTensors(backend, (allocate, scratch) =>
-      run({
+    return withTensors(backend, (allocate, scratch) => {
+      const call = {
         ...{ name: kernelName, inputs: tensors, attrs: attrs ?? {}, backend },
         ...{ allocate: checking(allocate), scratch: checking(scratch) },
-      }),
-    );
+      };
+      return backend.precision === "f32" ? run(call) : runStored(call, run, handling);
+    });
   };
   tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc });
 }

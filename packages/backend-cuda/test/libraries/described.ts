@@ -34,14 +34,23 @@ export interface Described {
   readonly differences: readonly string[];
 }
 
-/** Every layout, epilogue, bias and batch that kernels ask for. */
+/** How factors and results are kept. */
+const KEPT = [
+  { factors: "f32", kept: "f32" },
+  { factors: "bf16", kept: "bf16" },
+  { factors: "bf16", kept: "f32" },
+] as const;
+
+/** Every layout, epilogue, bias, batch and storage that kernels ask for. */
 export function productShapes(): readonly ProductShape[] {
   const layouts = ["nt", "nn", "tn"] as const;
   const epilogues: readonly Epilogue[] = ["none", "gelu-tanh"];
   return layouts.flatMap((layout) =>
     epilogues.flatMap((epilogue) =>
       [false, true].flatMap((bias) =>
-        [1, 3].map((batch) => ({ layout, rows: 5, columns: 7, depth: 11, bias, epilogue, batch })),
+        [1, 3].flatMap((batch) =>
+          KEPT.map((kept) => ({ layout, rows: 5, columns: 7, depth: 11, bias, epilogue, batch, ...kept })),
+        ),
       ),
     ),
   );
@@ -142,8 +151,8 @@ function checkDescription(
   tf32: boolean,
   expect: Expect,
 ): void {
-  const { layout, bias, epilogue } = shape;
-  const compute = tf32 ? BLAS.CUBLAS_COMPUTE_32F_FAST_TF32 : BLAS.CUBLAS_COMPUTE_32F;
+  const { layout, bias, epilogue, factors } = shape;
+  const compute = tf32 && factors === "f32" ? BLAS.CUBLAS_COMPUTE_32F_FAST_TF32 : BLAS.CUBLAS_COMPUTE_32F;
   expect("compute type", read(READ_CONSTANTS.CUBLASLT_MATMUL_DESC_COMPUTE_TYPE), compute);
   expect("scale type", read(READ_CONSTANTS.CUBLASLT_MATMUL_DESC_SCALE_TYPE), BLAS.CUDA_R_32F);
   expect(
@@ -164,7 +173,7 @@ function checkDescription(
 /** Column-major sizes of the weight (A), the left operand (B) and the result (D), as cuBLASLt must see them. */
 function checkMatrices(
   reads: readonly ((attribute: number, bytes: 4 | 8) => number)[],
-  { layout, rows, columns, depth, batch }: ProductShape,
+  { layout, rows, columns, depth, batch, factors, kept }: ProductShape,
   expect: Expect,
 ): void {
   const sizes = [
@@ -174,7 +183,8 @@ function checkMatrices(
   ];
   for (const [i, read] of reads.entries()) {
     const [high = 0, wide = 0] = sizes[i] ?? [];
-    expect(`type of matrix ${i}`, read(READ_CONSTANTS.CUBLASLT_MATRIX_LAYOUT_TYPE, 4), BLAS.CUDA_R_32F);
+    const type = (i < 2 ? factors : kept) === "bf16" ? BLAS.CUDA_R_16BF : BLAS.CUDA_R_32F;
+    expect(`type of matrix ${i}`, read(READ_CONSTANTS.CUBLASLT_MATRIX_LAYOUT_TYPE, 4), type);
     expect(`rows of matrix ${i}`, read(READ_CONSTANTS.CUBLASLT_MATRIX_LAYOUT_ROWS, 8), high);
     expect(`columns of matrix ${i}`, read(READ_CONSTANTS.CUBLASLT_MATRIX_LAYOUT_COLS, 8), wide);
     expect(`leading dimension of matrix ${i}`, read(READ_CONSTANTS.CUBLASLT_MATRIX_LAYOUT_LD, 8), high);

@@ -9,6 +9,8 @@ export interface Mutation {
   readonly replace: string;
   /** Names of contracts whose cases reach it. */
   readonly contracts: readonly string[];
+  /** What the backend keeps activations, and inputs of the cases, in. Default `f32`. */
+  readonly precision?: "bf16";
 }
 
 /** The text with the defect. */

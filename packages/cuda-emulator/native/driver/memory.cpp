@@ -211,6 +211,16 @@ DRIVER CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t coun
   });
 }
 
+DRIVER CUresult cuMemsetD16Async(CUdeviceptr to, unsigned short value, size_t count, CUstream stream) {
+  ENTER(true);
+  if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;
+  if (to % 2 != 0 || (count > 0 && !within(to, count * 2))) return CUDA_ERROR_INVALID_VALUE;
+  return push(stream_of(stream), [=] {
+    std::fill_n((uint16_t*)to, count, value);
+    return CUDA_SUCCESS;
+  });
+}
+
 DRIVER CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream) {
   ENTER(true);
   if (!is_stream(stream)) return CUDA_ERROR_INVALID_HANDLE;

@@ -1,8 +1,8 @@
-// sum += term, in place; both have `count` elements. Bytes: 12 count. FLOPs: count.
-#include "pack.cuh"
+// sum += term, in place; both have `count` elements. Bytes: 12 count, or 6. FLOPs: count.
+#include "bf16.cuh"
 
 template <int N>
-__device__ __forceinline__ void add(float* sum, const float* __restrict__ term) {
+__device__ __forceinline__ void add(Stored* sum, const Stored* __restrict__ term) {
   const Pack<N> terms = load<N>(term);
   Pack<N> sums = load<N>(sum);
 #pragma unroll
@@ -11,7 +11,7 @@ __device__ __forceinline__ void add(float* sum, const float* __restrict__ term) 
 }
 
 extern "C" __global__ void __launch_bounds__(256)
-    accumulate(float* __restrict__ sum, const float* __restrict__ term, long long count) {
+    accumulate(Stored* __restrict__ sum, const Stored* __restrict__ term, long long count) {
   long long i = first_of_four();
   if (i + 4 <= count) {
     add<4>(sum + i, term + i);

@@ -2,9 +2,9 @@
 // dgate = dy up act'(gate), dup = dy act(gate).
 //
 // All arrays have `count` elements; ACTIVATION names the function. A thread has four neighbours.
-// Bytes: 4 count for each array. FLOPs: about 20 count, which the memory hides.
+// Bytes: 4 count for each array, or 2. FLOPs: about 20 count, which the memory hides.
 #include "activation.cuh"
-#include "pack.cuh"
+#include "bf16.cuh"
 
 #define THREADS 256
 
@@ -16,7 +16,7 @@ __device__ __forceinline__ Pack<N> activated(Pack<N> x) {
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    forward(const float* __restrict__ x, float* __restrict__ y, long long count) {
+    forward(const Stored* __restrict__ x, Stored* __restrict__ y, long long count) {
   long long i = first_of_four();
   if (i + 4 <= count) {
     store<4>(y + i, activated<4>(load<4>(x + i)));
@@ -26,19 +26,17 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 // Into the array itself: behind a product.
-extern "C" __global__ void __launch_bounds__(THREADS) in_place(float* x, long long count) {
+extern "C" __global__ void __launch_bounds__(THREADS) in_place(Stored* x, long long count) {
   long long i = first_of_four();
   if (i + 4 <= count) {
-    float4* four = reinterpret_cast<float4*>(x + i);
-    const float4 v = *four;
-    *four = make_float4(activate(v.x), activate(v.y), activate(v.z), activate(v.w));
+    store<4>(x + i, activated<4>(load<4>(x + i)));
   } else {
     for (; i < count; i++) x[i] = activate(x[i]);
   }
 }
 
 template <int N>
-__device__ __forceinline__ void backward_at(const float* __restrict__ dy, const float* __restrict__ x, float* dx) {
+__device__ __forceinline__ void backward_at(const Stored* __restrict__ dy, const Stored* __restrict__ x, Stored* dx) {
   Pack<N> d = load<N>(dy);
   const Pack<N> value = load<N>(x);
 #pragma unroll
@@ -47,7 +45,7 @@ __device__ __forceinline__ void backward_at(const float* __restrict__ dy, const 
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    backward(const float* __restrict__ dy, const float* __restrict__ x, float* __restrict__ dx, long long count) {
+    backward(const Stored* __restrict__ dy, const Stored* __restrict__ x, Stored* __restrict__ dx, long long count) {
   long long i = first_of_four();
   if (i + 4 <= count) {
     backward_at<4>(dy + i, x + i, dx + i);
@@ -57,7 +55,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 template <int N>
-__device__ __forceinline__ void gate_at(const float* __restrict__ gate, const float* __restrict__ up, float* y) {
+__device__ __forceinline__ void gate_at(const Stored* __restrict__ gate, const Stored* __restrict__ up, Stored* y) {
   Pack<N> result = activated<N>(load<N>(gate));
   const Pack<N> factor = load<N>(up);
 #pragma unroll
@@ -66,7 +64,7 @@ __device__ __forceinline__ void gate_at(const float* __restrict__ gate, const fl
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    gated(const float* __restrict__ gate, const float* __restrict__ up, float* __restrict__ y, long long count) {
+    gated(const Stored* __restrict__ gate, const Stored* __restrict__ up, Stored* __restrict__ y, long long count) {
   long long i = first_of_four();
   if (i + 4 <= count) {
     gate_at<4>(gate + i, up + i, y + i);
@@ -76,8 +74,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 template <int N>
-__device__ __forceinline__ void gated_backward_at(const float* __restrict__ dy, const float* __restrict__ gate,
-                                                  const float* __restrict__ up, float* dgate, float* dup) {
+__device__ __forceinline__ void gated_backward_at(const Stored* __restrict__ dy, const Stored* __restrict__ gate,
+                                                  const Stored* __restrict__ up, Stored* dgate, Stored* dup) {
   const Pack<N> d = load<N>(dy);
   const Pack<N> g = load<N>(gate);
   const Pack<N> u = load<N>(up);
@@ -93,8 +91,8 @@ __device__ __forceinline__ void gated_backward_at(const float* __restrict__ dy, 
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    gated_backward(const float* __restrict__ dy, const float* __restrict__ gate, const float* __restrict__ up,
-                   float* __restrict__ dgate, float* __restrict__ dup, long long count) {
+    gated_backward(const Stored* __restrict__ dy, const Stored* __restrict__ gate, const Stored* __restrict__ up,
+                   Stored* __restrict__ dgate, Stored* __restrict__ dup, long long count) {
   long long i = first_of_four();
   if (i + 4 <= count) {
     gated_backward_at<4>(dy + i, gate + i, up + i, dgate + i, dup + i);

@@ -17,25 +17,41 @@ import source from "./activation.cu";
 
 /** BasicActivation, BasicGatedActivation and their backward kernels. */
 export function registerActivations(): void {
-  implement(activation, ({ inputs: { x }, attrs, out, dispatch }) => {
-    const count = sizeOf(x);
-    dispatch(programs[attrs.kind].forward, { grid: overElements(count), args: { x, y: out(0), count } });
-  });
-  implement(activationBackward, ({ inputs, attrs, out, dispatch }) => {
-    const count = sizeOf(inputs.x);
-    const args = { ...inputs, dx: out(0), count };
-    dispatch(programs[attrs.kind].backward, { grid: overElements(count), args });
-  });
-  implement(gatedActivation, ({ inputs, attrs, out, dispatch }) => {
-    const count = sizeOf(inputs.gate);
-    const args = { ...inputs, y: out(0), count };
-    dispatch(programs[attrs.kind].gated, { grid: overElements(count), args });
-  });
-  implement(gatedActivationBackward, ({ inputs, attrs, out, dispatch }) => {
-    const count = sizeOf(inputs.gate);
-    const args = { ...inputs, dgate: out(0), dup: out(1), count };
-    dispatch(programs[attrs.kind].gatedBackward, { grid: overElements(count), args });
-  });
+  implement(
+    activation,
+    ({ inputs: { x }, attrs, out, dispatch }) => {
+      const count = sizeOf(x);
+      dispatch(programs[attrs.kind].forward, { grid: overElements(count), args: { x, y: out(0), count } });
+    },
+    { reads: ["x"], outputs: [0] },
+  );
+  implement(
+    activationBackward,
+    ({ inputs, attrs, out, dispatch }) => {
+      const count = sizeOf(inputs.x);
+      const args = { ...inputs, dx: out(0), count };
+      dispatch(programs[attrs.kind].backward, { grid: overElements(count), args });
+    },
+    { reads: ["dy", "x"], outputs: [0] },
+  );
+  implement(
+    gatedActivation,
+    ({ inputs, attrs, out, dispatch }) => {
+      const count = sizeOf(inputs.gate);
+      const args = { ...inputs, y: out(0), count };
+      dispatch(programs[attrs.kind].gated, { grid: overElements(count), args });
+    },
+    { reads: ["gate", "up"], outputs: [0] },
+  );
+  implement(
+    gatedActivationBackward,
+    ({ inputs, attrs, out, dispatch }) => {
+      const count = sizeOf(inputs.gate);
+      const args = { ...inputs, dgate: out(0), dup: out(1), count };
+      dispatch(programs[attrs.kind].gatedBackward, { grid: overElements(count), args });
+    },
+    { reads: ["dy", "gate", "up"], outputs: [0, 1] },
+  );
 }
 
 /** `x = act(x)` in place, for the results of products. */
@@ -65,17 +81,17 @@ function programsOf(kind: ActivationKind) {
       block: ELEMENTWISE.threads,
       work: (args) => workOf(Object.values(args)),
     });
-  const gates = { gate: "pointer", up: "pointer" } as const;
+  const gates = { gate: "activation", up: "activation" } as const;
   return {
-    forward: define("forward", { x: "pointer", y: "pointer", count: "i64" }),
-    inPlace: define("in_place", { x: "pointer", count: "i64" }),
-    backward: define("backward", { dy: "pointer", x: "pointer", dx: "pointer", count: "i64" }),
-    gated: define("gated", { ...gates, y: "pointer", count: "i64" }),
+    forward: define("forward", { x: "activation", y: "activation", count: "i64" }),
+    inPlace: define("in_place", { x: "activation", count: "i64" }),
+    backward: define("backward", { dy: "activation", x: "activation", dx: "activation", count: "i64" }),
+    gated: define("gated", { ...gates, y: "activation", count: "i64" }),
     gatedBackward: define("gated_backward", {
-      dy: "pointer",
+      dy: "activation",
       ...gates,
-      dgate: "pointer",
-      dup: "pointer",
+      dgate: "activation",
+      dup: "activation",
       count: "i64",
     }),
   };

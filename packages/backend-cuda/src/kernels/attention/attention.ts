@@ -31,12 +31,16 @@ const MOST_PARTS = 32;
 
 /** BasicAttention, BasicAttentionReceived and BasicAttentionBackward. */
 export function registerAttention(): void {
-  implement(attention, runForward);
-  implement(attentionReceived, (call) => {
-    runForward(call);
-    runReceived(call);
-  });
-  implement(attentionBackward, runBackward);
+  implement(attention, runForward, { outputs: [0] });
+  implement(
+    attentionReceived,
+    (call) => {
+      runForward(call);
+      runReceived(call);
+    },
+    { outputs: [0] },
+  );
+  implement(attentionBackward, runBackward, { outputs: [0, 1, 2] });
 }
 
 /** What to attend with. Of the attributes, samples replace the offsets. */

@@ -6,16 +6,24 @@ import source from "./direction.cu";
 
 /** BasicDirection and BasicDirectionBackward. */
 export function registerDirection(): void {
-  implement(direction, ({ inputs, out, size, dispatch }) => {
-    const [rows, width] = [size("v", 0), size("v", 1)];
-    dispatch(forward[atOnce(width)], { grid: [rows], args: { ...inputs, loss: out(0), width } });
-  });
-  implement(directionBackward, ({ inputs, attrs, outputs, out, size, dispatch }) => {
-    const [rows, width] = [size("v", 0), size("v", 1)];
-    const [dv, dr = null] = [out(0), outputs[1]];
-    const args = { ...inputs, dv, dr, width, needs_refined: Number(attrs.needsRefined) };
-    dispatch(backward[atOnce(width)], { grid: [rows], args });
-  });
+  implement(
+    direction,
+    ({ inputs, out, size, dispatch }) => {
+      const [rows, width] = [size("v", 0), size("v", 1)];
+      dispatch(forward[atOnce(width)], { grid: [rows], args: { ...inputs, loss: out(0), width } });
+    },
+    { reads: ["v", "r"], outputs: [] },
+  );
+  implement(
+    directionBackward,
+    ({ inputs, attrs, outputs, out, size, dispatch }) => {
+      const [rows, width] = [size("v", 0), size("v", 1)];
+      const [dv, dr = null] = [out(0), outputs[1]];
+      const args = { ...inputs, dv, dr, width, needs_refined: Number(attrs.needsRefined) };
+      dispatch(backward[atOnce(width)], { grid: [rows], args });
+    },
+    { reads: ["v", "r"], outputs: [0, 1] },
+  );
 }
 
 const THREADS = 128;
@@ -36,7 +44,7 @@ function forwardProgram(columns: AtOnce) {
     source,
     entry: "direction",
     defines: { AT_ONCE: columns },
-    params: { v: "pointer", r: "pointer", a: "pointer", loss: "pointer", width: "i32" },
+    params: { v: "activation", r: "activation", a: "pointer", loss: "pointer", width: "i32" },
     block: THREADS,
     work: ({ v, r, a, loss }) => ({ bytes: bytesOf(v, r, a, loss), flops: 9 * countOf(v) }),
   });
@@ -51,11 +59,11 @@ function backwardProgram(columns: AtOnce) {
     params: {
       ...({
         dloss: "pointer",
-        v: "pointer",
-        r: "pointer",
+        v: "activation",
+        r: "activation",
         a: "pointer",
-        dv: "pointer",
-        dr: "pointer",
+        dv: "activation",
+        dr: "activation",
       } as const),
       ...({ width: "i32", needs_refined: "i32" } as const),
     },

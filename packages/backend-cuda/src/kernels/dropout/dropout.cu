@@ -1,12 +1,12 @@
 // y = x mask / (1 - p). Nothing is stored between calls: the mask is a function of the stream and the place.
 //
 // x, y have `count` elements. A thread has the eight values that a block of 128 random bits decides on: value e is dropped
-// where its 16 bits are below `threshold` = 2^16 p. Bytes: 8 count. Integer operations: about 10 a value.
-#include "pack.cuh"
+// where its 16 bits are below `threshold` = 2^16 p. Bytes: 8 count, or 4. Integer operations: about 10 a value.
+#include "bf16.cuh"
 #include "philox.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-    dropout(const float* __restrict__ x, float* __restrict__ y, long long count, unsigned threshold, float factor,
+    dropout(const Stored* __restrict__ x, Stored* __restrict__ y, long long count, unsigned threshold, float factor,
             unsigned key_low, unsigned key_high, unsigned stream_low, unsigned stream_high) {
   const long long block = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x;
   const long long first = block * 8;

@@ -13,7 +13,7 @@ const program = defineProgram({
   source,
   entry: "dropout",
   params: {
-    ...({ x: "pointer", y: "pointer", count: "i64", threshold: "u32", factor: "f32" } as const),
+    ...({ x: "activation", y: "activation", count: "i64", threshold: "u32", factor: "f32" } as const),
     ...({ keyLow: "u32", keyHigh: "u32", streamLow: "u32", streamHigh: "u32" } as const),
   },
   block: ELEMENTWISE.threads,
@@ -22,15 +22,19 @@ const program = defineProgram({
 
 /** BasicDropout: its gradient is the kernel itself. */
 export function registerDropout(): void {
-  implement(dropoutKernel, ({ inputs: { x }, attrs: { probability, stream }, out, dispatch }) => {
-    const [keyLow = 0, keyHigh = 0, streamLow = 0, streamHigh = 0] = Uint32Array.from(stream);
-    const count = sizeOf(x);
-    const grid = [Math.ceil(count / (PER_THREAD * ELEMENTWISE.threads))] as const;
-    const threshold = probability * DROPOUT_STEPS;
-    const factor = 1 / (1 - probability);
-    const random = { keyLow, keyHigh, streamLow, streamHigh };
-    dispatch(program, { grid, args: { x, y: out(0), count, threshold, factor, ...random } });
-  });
+  implement(
+    dropoutKernel,
+    ({ inputs: { x }, attrs: { probability, stream }, out, dispatch }) => {
+      const [keyLow = 0, keyHigh = 0, streamLow = 0, streamHigh = 0] = Uint32Array.from(stream);
+      const count = sizeOf(x);
+      const grid = [Math.ceil(count / (PER_THREAD * ELEMENTWISE.threads))] as const;
+      const threshold = probability * DROPOUT_STEPS;
+      const factor = 1 / (1 - probability);
+      const random = { keyLow, keyHigh, streamLow, streamHigh };
+      dispatch(program, { grid, args: { x, y: out(0), count, threshold, factor, ...random } });
+    },
+    { reads: ["x"], outputs: [0] },
+  );
 }
 
 /** Every program of dropout. */

@@ -11,6 +11,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 
 import type { Part } from "../../arguments.js";
 import type { CudaBackend } from "../../backend.js";
+import { storageOf } from "../../memory/storage.js";
 import { ELEMENTWISE, overElements } from "../elementwise.js";
 import { type Call, implement } from "../implement.js";
 import { multiply } from "../matmul/matmul.js";
@@ -23,37 +24,58 @@ import {
   rowsOf,
   type VocabularyPlan,
 } from "../vocabulary/plan.js";
-import { addWords, logitsOf, placeRows, scaleRows, type WordChunk } from "../vocabulary/vocabulary.js";
+import {
+  addWords,
+  logitsOf,
+  placeRows,
+  scaleRows,
+  type WordChunk,
+  wordsFor,
+} from "../vocabulary/vocabulary.js";
 import { absorbProgram, finishProgram, gradientProgram, KEEP, slopeProgram } from "./programs.js";
 
 /** BasicLinearCrossEntropy and BasicLinearCrossEntropyBackward. */
 export function registerLinearCrossEntropy(): void {
-  implement(linearCrossEntropy, (call) => {
-    const task = taskOf(call);
-    const [loss, logSumExp, slope] = call.outputs as [tf.TensorInfo, tf.TensorInfo, tf.TensorInfo?];
-    if (!task.all) for (const output of call.outputs) call.backend.fill(output, 0);
-    for (const run of task.plan.rowRuns) forwardRows(task, run, { loss, logSumExp, slope });
-  });
-  implement(linearCrossEntropyBackward, (call) => {
-    const { inputs, attrs, backend } = call;
-    const task = taskOf(call);
-    const { needsInput = true, needsWeight } = attrs;
-    const [dx, dweight] = needsInput ? call.outputs : [undefined, call.out(0)];
-    const outputs = { dx, dweight: needsWeight ? dweight : undefined };
-    if (dx !== undefined && !task.all) backend.fill(dx, 0);
-    if (outputs.dweight !== undefined && task.counted.length === 0) backend.fill(outputs.dweight, 0);
-    for (const run of task.plan.rowRuns) {
-      backwardRows(task, run, { dloss: inputs.dloss, logSumExp: inputs.logSumExp, ...outputs });
-    }
-  });
+  implement(
+    linearCrossEntropy,
+    (call) => {
+      const task = taskOf(call);
+      const [loss, logSumExp, slope] = call.outputs as [tf.TensorInfo, tf.TensorInfo, tf.TensorInfo?];
+      if (!task.all) for (const output of call.outputs) call.backend.fill(output, 0);
+      for (const run of task.plan.rowRuns) forwardRows(task, run, { loss, logSumExp, slope });
+    },
+    { ...storages, outputs: [2] },
+  );
+  implement(
+    linearCrossEntropyBackward,
+    (call) => {
+      const { inputs, attrs, backend } = call;
+      const task = taskOf(call);
+      const { needsInput = true, needsWeight } = attrs;
+      const [dx, dweight] = needsInput ? call.outputs : [undefined, call.out(0)];
+      const outputs = { dx, dweight: needsWeight ? dweight : undefined };
+      if (dx !== undefined && !task.all) backend.fill(dx, 0);
+      if (outputs.dweight !== undefined && task.counted.length === 0) backend.fill(outputs.dweight, 0);
+      for (const run of task.plan.rowRuns) {
+        backwardRows(task, run, { dloss: inputs.dloss, logSumExp: inputs.logSumExp, ...outputs });
+      }
+    },
+    { ...storages, outputs: ({ needsInput = true }) => (needsInput ? [0] : []) },
+  );
 }
+
+/** Rows are factors of products; what comes of these adds up in float32. */
+const storages = { reads: ["x", "weight"], apart: true, writesFloats: true } as const;
 
 /** What both passes work with. */
 interface Task extends Pick<LinearCrossEntropyAttrs, "labels" | "softcap"> {
   readonly backend: CudaBackend;
   readonly scratch: Reused;
   readonly x: tf.TensorInfo;
+  /** For products with x. */
   readonly weight: tf.TensorInfo;
+  /** The same, as it was given. */
+  readonly table: tf.TensorInfo;
   readonly width: number;
   /** Numbers of the rows that have a label. */
   readonly counted: Int32Array;
@@ -78,7 +100,8 @@ function taskOf({
   const counted = Int32Array.from(labels.keys()).filter((row) => labels[row] !== IGNORED_LABEL);
   const plan = planVocabulary({ rows: counted.length, words, chunkBytes });
   return {
-    ...{ backend, scratch: reusing(scratch), x, weight, width, labels, softcap, counted, plan },
+    ...{ backend, scratch: reusing(scratch), x, table: weight, width, labels, softcap, counted, plan },
+    weight: wordsFor(backend, scratch, { x, words: weight }),
     all: counted.length === labels.length,
     logits: scratch([plan.logits]),
   };
@@ -96,7 +119,7 @@ function rowsOfRun({ backend, scratch, x, width, labels, counted, all }: Task, r
   const rows = counted.slice(run.first, run.first + run.count);
   const ownLabels = rows.map((row) => labels[row] as number);
   if (all) return { rows, labels: ownLabels, x: rowsOf(x, run, width) };
-  const gathered = scratch("x", [run.count, width]);
+  const gathered = scratch("x", [run.count, width], storageOf(x));
   gather(backend, { table: x, other: x, ids: rows, y: gathered });
   return { rows, labels: ownLabels, x: gathered };
 }
@@ -159,7 +182,7 @@ function slopeAtOnce(task: Task, run: Run, { own, state, slope }: SlopeOfRows & 
 }
 
 function slopeInChunks(task: Task, own: OwnRows, { state, slope }: SlopeOfRows): void {
-  const { backend, scratch, weight, width, softcap, plan, logits } = task;
+  const { backend, scratch, table, width, softcap, plan, logits } = task;
   const rows = own.rows.length;
   const [factors, means] = [scratch("factors", [rows]), scratch("means", [rows, width])];
   for (const words of plan.wordRuns) {
@@ -168,7 +191,7 @@ function slopeInChunks(task: Task, own: OwnRows, { state, slope }: SlopeOfRows):
     addWords(backend, chunk, { coefficients: logits, result: means });
   }
   const labelRows = scratch("label rows", [rows, width]);
-  gather(backend, { table: weight, other: weight, ids: own.labels, y: labelRows });
+  gather(backend, { table, other: table, ids: own.labels, y: labelRows });
   const count = rows * width;
   backend.dispatch(slopeProgram, {
     grid: overElements(count),

@@ -14,22 +14,33 @@ import {
   rowsOf,
   type VocabularyPlan,
 } from "../vocabulary/plan.js";
-import { addWords, logitsOf, scaleRows } from "../vocabulary/vocabulary.js";
+import { addWords, logitsOf, scaleRows, wordsFor } from "../vocabulary/vocabulary.js";
 import { absorbProgram, finishProgram, gradientProgram, KEEP, slopeProgram } from "./programs.js";
+
+/** Rows are factors of products; what comes of these adds up in float32. */
+const storages = { reads: ["v", "r", "vocabulary"], apart: true, writesFloats: true } as const;
 
 type Attrs = { readonly chunkBytes: number };
 
 /** BasicLinearKl and BasicLinearKlBackward. */
 export function registerLinearKl(): void {
-  implement(linearKl, (call) => {
-    const task = taskOf(call);
-    for (const run of task.plan.rowRuns) forwardRows(task, run, call.outputs);
-  });
-  implement(linearKlBackward, (call) => {
-    const task = taskOf(call);
-    const [dv, dr] = call.outputs as [tf.TensorInfo, tf.TensorInfo?];
-    for (const run of task.plan.rowRuns) backwardRows(task, run, { inputs: call.inputs, dv, dr });
-  });
+  implement(
+    linearKl,
+    (call) => {
+      const task = taskOf(call);
+      for (const run of task.plan.rowRuns) forwardRows(task, run, call.outputs);
+    },
+    { ...storages, outputs: [4] },
+  );
+  implement(
+    linearKlBackward,
+    (call) => {
+      const task = taskOf(call);
+      const [dv, dr] = call.outputs as [tf.TensorInfo, tf.TensorInfo?];
+      for (const run of task.plan.rowRuns) backwardRows(task, run, { inputs: call.inputs, dv, dr });
+    },
+    { ...storages, outputs: [0, 1] },
+  );
 }
 
 /** What both passes work with. */
@@ -51,7 +62,9 @@ function taskOf({
   const rows = inputs.v.shape[0] as number;
   const plan = planVocabulary({ rows, words, chunkBytes: attrs.chunkBytes });
   const logits = { v: scratch([plan.logits]), r: scratch([plan.logits]) };
-  return { backend, inputs, scratch: reusing(scratch), width, plan, logits };
+  const vocabulary = wordsFor(backend, scratch, { x: inputs.v, words: inputs.vocabulary });
+  const own = { ...inputs, vocabulary };
+  return { backend, inputs: own, scratch: reusing(scratch), width, plan, logits };
 }
 
 /** Fills the blocks with the logits of both rows, for each chunk of words. */

@@ -28,7 +28,7 @@ function programOf(storage: PackedStorage) {
     source,
     entry: "decode",
     defines: { STORAGE: storageNumbers[storage] },
-    params: { weight: "pointer", values: "pointer", width: "i32" },
+    params: { weight: "pointer", values: "activation", width: "i32" },
     block: THREADS,
     work: ({ weight, values }) => ({ bytes: bytesOf(weight, values), flops: countOf(values) }),
   });

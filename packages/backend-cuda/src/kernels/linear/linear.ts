@@ -22,19 +22,29 @@ import { multiplyFrozen } from "./product.js";
 
 /** BasicLinear, BasicFrozenLinear, their variants and their backward kernels. */
 export function registerLinear(): void {
-  implement(linear, (call) => runLinear(call, {}));
-  implement(linearBias, (call) => runLinear(call, { bias: call.inputs.bias }));
-  implement(linearPair, runGroup);
-  implement(linearTriple, runGroup);
-  implement(linearBackward, runBackward);
-  implement(frozenLinear, (call) => runFrozen(call, {}));
-  implement(frozenLinearBias, (call) => runFrozen(call, { bias: call.inputs.bias }));
-  implement(frozenLinearBackward, ({ backend, inputs, attrs, size, out }) => {
-    const { storage, inFeatures, outFeatures } = attrs;
-    const sizes = { rows: size("dy", 0), columns: inFeatures, depth: outFeatures };
-    const operands = { left: inputs.dy, weight: inputs.weight, result: out(0), ...sizes };
-    multiplyFrozen(backend, { layout: "nn", storage }, operands);
+  implement(linear, (call) => runLinear(call, {}), { reads: "all", outputs: [0] });
+  implement(linearBias, (call) => runLinear(call, { bias: call.inputs.bias }), {
+    reads: "all",
+    outputs: [0],
   });
+  implement(linearPair, runGroup, { reads: "all", outputs: [0, 1, 2] });
+  implement(linearTriple, runGroup, { reads: "all", outputs: [0, 1, 2] });
+  implement(linearBackward, runBackward, { reads: "all", outputs: [0] });
+  implement(frozenLinear, (call) => runFrozen(call, {}), { reads: "all", outputs: [0] });
+  implement(frozenLinearBias, (call) => runFrozen(call, { bias: call.inputs.bias }), {
+    reads: "all",
+    outputs: [0],
+  });
+  implement(
+    frozenLinearBackward,
+    ({ backend, inputs, attrs, size, out }) => {
+      const { storage, inFeatures, outFeatures } = attrs;
+      const sizes = { rows: size("dy", 0), columns: inFeatures, depth: outFeatures };
+      const operands = { left: inputs.dy, weight: inputs.weight, result: out(0), ...sizes };
+      multiplyFrozen(backend, { layout: "nn", storage }, operands);
+    },
+    { reads: "all", outputs: [0] },
+  );
 }
 
 type Bias = { readonly bias?: tf.TensorInfo };

@@ -1,10 +1,13 @@
 // Products with frozen weights: float32 ones by cuBLASLt, packed ones by kernels of our own up to some hundred rows. Beyond,
-// the weight is decoded first, which costs little beside the product: cuBLASLt then has it.
+// the weight is decoded first, which costs little beside the product: cuBLASLt then has it. Of rows in bfloat16 it has weights in
+// bfloat16 as they are.
 
 import type { PackedStorage, Storage } from "@basic-mllm/core";
 import { withTensors } from "@basic-mllm/core/device";
 
 import type { CudaBackend } from "../../backend.js";
+import { storageOf } from "../../memory/storage.js";
+import { stored } from "../convert/convert.js";
 import { multiply, type Operands } from "../matmul/matmul.js";
 import { decodeWeight } from "./decode.js";
 import { multiplyPacked, type PackedLayout } from "./packed-product.js";
@@ -29,23 +32,45 @@ export function multiplyFrozen(
   { layout, storage, accumulate = false }: FrozenProduct,
   operands: FrozenOperands,
 ): void {
+  const { left, result, rows } = operands;
+  const inBf16 = storageOf(left) === "bf16" || storageOf(result) === "bf16";
   if (storage === "f32") multiply(backend, { layout, accumulate }, operands);
-  else if (operands.rows < MANY_ROWS) multiplyPacked(backend, { layout, storage, accumulate }, operands);
-  else multiplyDecoded(backend, { layout, storage, accumulate }, operands);
+  else if (inBf16 && storage === "bf16") {
+    multiply(backend, { layout, accumulate, packedWeight: true }, operands);
+  } else if (rows >= MANY_ROWS) multiplyDecoded(backend, { layout, storage, accumulate, inBf16 }, operands);
+  else if (inBf16) multiplyWidened(backend, { layout, storage, accumulate }, operands);
+  else multiplyPacked(backend, { layout, storage, accumulate }, operands);
+}
+
+/** A product with a weight that is packed. */
+interface WithPacked {
+  readonly layout: PackedLayout;
+  readonly storage: PackedStorage;
+  readonly accumulate: boolean;
 }
 
 function multiplyDecoded(
   backend: CudaBackend,
-  {
-    storage,
-    ...product
-  }: { readonly layout: PackedLayout; readonly storage: PackedStorage; readonly accumulate: boolean },
+  { storage, inBf16, ...product }: WithPacked & { readonly inBf16: boolean },
   operands: FrozenOperands,
 ): void {
   const { columns, depth, weight } = operands;
   withTensors(backend, (_, scratch) => {
-    const values = scratch(product.layout === "nt" ? [columns, depth] : [depth, columns]);
+    const shape = product.layout === "nt" ? [columns, depth] : [depth, columns];
+    const values = scratch(shape, "float32", inBf16 ? "bf16" : "f32");
     decodeWeight(backend, storage, { weight, values });
     multiply(backend, product, { ...operands, weight: values });
+  });
+}
+
+/** Our own kernels read and write float32. */
+function multiplyWidened(backend: CudaBackend, product: WithPacked, operands: FrozenOperands): void {
+  const { left, result, rows, columns } = operands;
+  withTensors(backend, (_, scratch) => {
+    const sum = storageOf(result) === "f32" ? result : scratch([rows, columns]);
+    if (product.accumulate && sum !== result) backend.copy(result, sum);
+    const wide = stored(backend, scratch, { x: left, storage: "f32" });
+    multiplyPacked(backend, product, { ...operands, left: wide, result: sum });
+    if (sum !== result) backend.copy(sum, result);
   });
 }

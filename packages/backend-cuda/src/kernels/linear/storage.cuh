@@ -5,7 +5,7 @@
 // even bytes, those of q4_1 on multiples of four.
 #pragma once
 
-#include "pack.cuh"
+#include "bf16.cuh"
 
 #define BF16 1
 #define Q8_0 2
@@ -156,14 +156,15 @@ __device__ __forceinline__ int place_in_block(int group, int i) {
 // Values of a row that a thread decodes at once: half a block of the packed formats.
 #define DECODED 16
 
-// Decodes DECODED values of row `row` of W from column `first` to `to`, the start of a row of floats.
-__device__ __forceinline__ void decode_values(PackedWeight weight, long long row, int first, int width, float* to) {
+// Decodes DECODED values of row `row` of W from column `first` to `to`, the start of a row.
+template <typename T>
+__device__ __forceinline__ void decode_values(PackedWeight weight, long long row, int first, int width, T* to) {
   if (first >= width) return;
   const Pack<DECODED> values = values_of_row<DECODED>(weight, row, first, width);
   if (width % DECODED == 0) {
 #pragma unroll
     for (int i = 0; i < DECODED; i += 4) {
-      store<4>(to + first + i, {{values.v[i], values.v[i + 1], values.v[i + 2], values.v[i + 3]}});
+      store<4>(to + first + i, Pack<4>{{values.v[i], values.v[i + 1], values.v[i + 2], values.v[i + 3]}});
     }
   } else {
 #pragma unroll

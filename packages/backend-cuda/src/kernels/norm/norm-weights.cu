@@ -3,11 +3,12 @@
 //
 // dy, x [rows, width]; mean, inverse [rows]; dweight, dbias [blocks, width], a row for every 128 rows: see columns.cuh.
 // CENTRED is 1 for LayerNorm; RMSNorm has neither mean nor bias.
-// Bytes: 8 rows width. FLOPs: 3 rows width (RMSNorm), 5 rows width (LayerNorm).
+// Bytes: 8 rows width, or 4. FLOPs: 3 rows width (RMSNorm), 5 rows width (LayerNorm).
+#include "bf16.cuh"
 #include "columns.cuh"
 
 extern "C" __global__ void __launch_bounds__(256)
-    norm_weights(const float* __restrict__ dy, const float* __restrict__ x,
+    norm_weights(const Stored* __restrict__ dy, const Stored* __restrict__ x,
 #if CENTRED
                  const float* __restrict__ mean,
 #endif

@@ -3,11 +3,18 @@
 // x, y, dy, dx [rows, width]; weight, bias [width]; mean, inverse [rows].
 // ROW_THREADS threads have a row: a warp where it is narrow, else the block. A row comes from memory once and from
 // the cache in later passes; sums are of 256 or 32 partial ones. Sources: arXiv:1910.07467, arXiv:1607.06450.
-// Bytes: 8 rows width forward, 12 rows width backward. FLOPs: 4, 7 (RMSNorm) and 7, 10 (LayerNorm) a value.
-#include "pack.cuh"
-#include "reduce.cuh"
-
+// Bytes: 8 rows width forward, 12 rows width backward; half of it in bfloat16. FLOPs: 4, 7 (RMSNorm) and 7, 10 (LayerNorm) a value.
 #define THREADS 256
+
+// In bfloat16, without a number of blocks, ptxas aims for more on sm_100, and spills.
+#ifdef STORED
+#define LAYER_BOUNDS __launch_bounds__(THREADS, 4)
+#else
+#define LAYER_BOUNDS __launch_bounds__(THREADS)
+#endif
+
+#include "bf16.cuh"
+#include "reduce.cuh"
 
 struct Row {
   int number;
@@ -29,7 +36,7 @@ __device__ __forceinline__ void for_columns(int lane, int width, Visit visit) {
 }
 
 template <int N>
-__device__ __forceinline__ void rms_row(const float* __restrict__ x, const float* __restrict__ weight, float* y,
+__device__ __forceinline__ void rms_row(const Stored* __restrict__ x, const float* __restrict__ weight, Stored* y,
                                         float* inverse, int lane, int width, float epsilon, float offset) {
   float squares = 0.0f;
   for_columns<N>(lane, width, [&](int d) {
@@ -50,7 +57,7 @@ __device__ __forceinline__ void rms_row(const float* __restrict__ x, const float
 
 // `offset` is 1 where 1 + weight scales.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    rms_norm(const float* __restrict__ x, const float* __restrict__ weight, float* __restrict__ y,
+    rms_norm(const Stored* __restrict__ x, const float* __restrict__ weight, Stored* __restrict__ y,
              float* __restrict__ inverse, int rows, int width, float epsilon, float offset) {
   const auto [row, lane] = row_of_thread();
   if (row >= rows) return;
@@ -63,8 +70,8 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 template <int N>
-__device__ __forceinline__ void rms_row_backward(const float* __restrict__ dy, const float* __restrict__ x,
-                                                 const float* __restrict__ weight, float* dx, int lane, int width,
+__device__ __forceinline__ void rms_row_backward(const Stored* __restrict__ dy, const Stored* __restrict__ x,
+                                                 const float* __restrict__ weight, Stored* dx, int lane, int width,
                                                  float scale, float offset) {
   float products = 0.0f;
   for_columns<N>(lane, width, [&](int d) {
@@ -88,8 +95,8 @@ __device__ __forceinline__ void rms_row_backward(const float* __restrict__ dy, c
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    rms_norm_backward(const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ weight,
-                      const float* __restrict__ inverse, float* __restrict__ dx, int rows, int width,
+    rms_norm_backward(const Stored* __restrict__ dy, const Stored* __restrict__ x, const float* __restrict__ weight,
+                      const float* __restrict__ inverse, Stored* __restrict__ dx, int rows, int width,
                       float offset) {
   const auto [row, lane] = row_of_thread();
   if (row >= rows) return;
@@ -103,14 +110,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 // Its outputs for one row.
 struct LayerRow {
-  float* y;
+  Stored* y;
   float* mean;
   float* inverse;
 };
 
 // The variance is that of centred values: a mean of squares less a squared mean would cancel.
 template <int N>
-__device__ __forceinline__ void layer_row(const float* __restrict__ x, const float* __restrict__ weight,
+__device__ __forceinline__ void layer_row(const Stored* __restrict__ x, const float* __restrict__ weight,
                                           const float* __restrict__ bias, LayerRow out, int lane, int width,
                                           float epsilon) {
   float sum = 0.0f;
@@ -141,9 +148,9 @@ __device__ __forceinline__ void layer_row(const float* __restrict__ x, const flo
   }
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS)
-    layer_norm(const float* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
-               float* __restrict__ y, float* __restrict__ mean, float* __restrict__ inverse, int rows, int width,
+extern "C" __global__ void LAYER_BOUNDS
+    layer_norm(const Stored* __restrict__ x, const float* __restrict__ weight, const float* __restrict__ bias,
+               Stored* __restrict__ y, float* __restrict__ mean, float* __restrict__ inverse, int rows, int width,
                float epsilon) {
   const auto [row, lane] = row_of_thread();
   if (row >= rows) return;
@@ -163,8 +170,8 @@ struct RowStatistics {
 };
 
 template <int N>
-__device__ __forceinline__ void layer_row_backward(const float* __restrict__ dy, const float* __restrict__ x,
-                                                   const float* __restrict__ weight, float* dx, int lane,
+__device__ __forceinline__ void layer_row_backward(const Stored* __restrict__ dy, const Stored* __restrict__ x,
+                                                   const float* __restrict__ weight, Stored* dx, int lane,
                                                    int width, RowStatistics statistics) {
   const float centre = statistics.mean;
   const float scale = statistics.inverse;
@@ -197,8 +204,8 @@ __device__ __forceinline__ void layer_row_backward(const float* __restrict__ dy,
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    layer_norm_backward(const float* __restrict__ dy, const float* __restrict__ x, const float* __restrict__ weight,
-                        const float* __restrict__ mean, const float* __restrict__ inverse, float* __restrict__ dx,
+    layer_norm_backward(const Stored* __restrict__ dy, const Stored* __restrict__ x, const float* __restrict__ weight,
+                        const float* __restrict__ mean, const float* __restrict__ inverse, Stored* __restrict__ dx,
                         int rows, int width) {
   const auto [row, lane] = row_of_thread();
   if (row >= rows) return;

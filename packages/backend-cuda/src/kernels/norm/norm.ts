@@ -10,29 +10,45 @@ import normWeightsSource from "./norm-weights.cu";
 
 /** BasicRmsNorm, BasicLayerNorm and their backward kernels. */
 export function registerNorms(): void {
-  implement(rmsNorm, ({ inputs, attrs, size, out, dispatch }) => {
-    const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
-    const { epsilon, addOne } = attrs;
-    const args = { ...inputs, y: out(0), inverse: out(1), ...sizes, epsilon, offset: Number(addOne) };
-    dispatch(programs[variant].rms, { grid, args });
-  });
-  implement(rmsNormBackward, ({ backend, inputs, attrs, size, out, scratch, dispatch }) => {
-    const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
-    const args = { ...inputs, dx: out(0), ...sizes, offset: Number(attrs.addOne) };
-    dispatch(programs[variant].rmsBackward, { grid, args });
-    if (attrs.needsWeight) weightGradients(backend, { inputs, results: [out(1)], scratch });
-  });
-  implement(layerNorm, ({ inputs, attrs, size, out, dispatch }) => {
-    const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
-    const { epsilon } = attrs;
-    const args = { ...inputs, y: out(0), mean: out(1), inverse: out(2), ...sizes, epsilon };
-    dispatch(programs[variant].layer, { grid, args });
-  });
-  implement(layerNormBackward, ({ backend, inputs, attrs, size, out, scratch, dispatch }) => {
-    const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
-    dispatch(programs[variant].layerBackward, { grid, args: { ...inputs, dx: out(0), ...sizes } });
-    if (attrs.needsWeight) weightGradients(backend, { inputs, results: [out(1), out(2)], scratch });
-  });
+  implement(
+    rmsNorm,
+    ({ inputs, attrs, size, out, dispatch }) => {
+      const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
+      const { epsilon, addOne } = attrs;
+      const args = { ...inputs, y: out(0), inverse: out(1), ...sizes, epsilon, offset: Number(addOne) };
+      dispatch(programs[variant].rms, { grid, args });
+    },
+    { reads: ["x"], outputs: [0] },
+  );
+  implement(
+    rmsNormBackward,
+    ({ backend, inputs, attrs, size, out, scratch, dispatch }) => {
+      const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
+      const args = { ...inputs, dx: out(0), ...sizes, offset: Number(attrs.addOne) };
+      dispatch(programs[variant].rmsBackward, { grid, args });
+      if (attrs.needsWeight) weightGradients(backend, { inputs, results: [out(1)], scratch });
+    },
+    { reads: ["dy", "x"], outputs: [0] },
+  );
+  implement(
+    layerNorm,
+    ({ inputs, attrs, size, out, dispatch }) => {
+      const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
+      const { epsilon } = attrs;
+      const args = { ...inputs, y: out(0), mean: out(1), inverse: out(2), ...sizes, epsilon };
+      dispatch(programs[variant].layer, { grid, args });
+    },
+    { reads: ["x"], outputs: [0] },
+  );
+  implement(
+    layerNormBackward,
+    ({ backend, inputs, attrs, size, out, scratch, dispatch }) => {
+      const { grid, variant, sizes } = overRows(size("x", 0), size("x", 1));
+      dispatch(programs[variant].layerBackward, { grid, args: { ...inputs, dx: out(0), ...sizes } });
+      if (attrs.needsWeight) weightGradients(backend, { inputs, results: [out(1), out(2)], scratch });
+    },
+    { reads: ["dy", "x"], outputs: [0] },
+  );
 }
 
 const THREADS = 256;
@@ -56,14 +72,14 @@ const programs = { narrow: programsOf("narrow"), wide: programsOf("wide") };
 function programsOf(variant: Variant) {
   const shared = { source: normSource, defines: { ROW_THREADS: rowThreads[variant] }, block: THREADS };
   const sizes = { rows: "i32", width: "i32" } as const;
-  const backward = { dy: "pointer", x: "pointer", weight: "pointer" } as const;
+  const backward = { dy: "activation", x: "activation", weight: "pointer" } as const;
   return {
     rms: defineProgram({
       ...shared,
       name: `rms norm, ${variant}`,
       entry: "rms_norm",
       params: {
-        ...({ x: "pointer", weight: "pointer", y: "pointer", inverse: "pointer" } as const),
+        ...({ x: "activation", weight: "pointer", y: "activation", inverse: "pointer" } as const),
         ...sizes,
         epsilon: "f32",
         offset: "f32",
@@ -74,7 +90,7 @@ function programsOf(variant: Variant) {
       ...shared,
       name: `rms norm backward, ${variant}`,
       entry: "rms_norm_backward",
-      params: { ...backward, inverse: "pointer", dx: "pointer", ...sizes, offset: "f32" },
+      params: { ...backward, inverse: "pointer", dx: "activation", ...sizes, offset: "f32" },
       work: ({ dy, x, weight, inverse, dx }) => ({
         bytes: bytesOf(dy, x, weight, inverse, dx),
         flops: 7 * countOf(x),
@@ -85,8 +101,8 @@ function programsOf(variant: Variant) {
       name: `layer norm, ${variant}`,
       entry: "layer_norm",
       params: {
-        ...({ x: "pointer", weight: "pointer", bias: "pointer" } as const),
-        ...({ y: "pointer", mean: "pointer", inverse: "pointer" } as const),
+        ...({ x: "activation", weight: "pointer", bias: "pointer" } as const),
+        ...({ y: "activation", mean: "pointer", inverse: "pointer" } as const),
         ...sizes,
         epsilon: "f32",
       },
@@ -99,7 +115,7 @@ function programsOf(variant: Variant) {
       ...shared,
       name: `layer norm backward, ${variant}`,
       entry: "layer_norm_backward",
-      params: { ...backward, mean: "pointer", inverse: "pointer", dx: "pointer", ...sizes },
+      params: { ...backward, mean: "pointer", inverse: "pointer", dx: "activation", ...sizes },
       work: ({ dy, x, weight, mean, inverse, dx }) => ({
         bytes: bytesOf(dy, x, weight, mean, inverse, dx),
         flops: 10 * countOf(x),
@@ -115,7 +131,7 @@ const rmsWeights = defineProgram({
   source: normWeightsSource,
   entry: "norm_weights",
   defines: { CENTRED: 0 },
-  params: { dy: "pointer", x: "pointer", inverse: "pointer", dweight: "pointer", ...weightSizes },
+  params: { dy: "activation", x: "activation", inverse: "pointer", dweight: "pointer", ...weightSizes },
   block: [32, 8],
   work: ({ dy, x, inverse, dweight }) => ({ bytes: bytesOf(dy, x, inverse, dweight), flops: 3 * countOf(x) }),
 });
@@ -126,7 +142,7 @@ const layerWeights = defineProgram({
   entry: "norm_weights",
   defines: { CENTRED: 1 },
   params: {
-    ...({ dy: "pointer", x: "pointer", mean: "pointer", inverse: "pointer" } as const),
+    ...({ dy: "activation", x: "activation", mean: "pointer", inverse: "pointer" } as const),
     ...({ dweight: "pointer", dbias: "pointer" } as const),
     ...weightSizes,
   },

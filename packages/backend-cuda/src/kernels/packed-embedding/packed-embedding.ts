@@ -11,10 +11,14 @@ const COLUMNS = 16 * THREADS;
 
 /** BasicPackedEmbedding. */
 export function registerPackedEmbedding(): void {
-  implement(packedEmbedding, ({ inputs: { table }, attrs: { storage, width, ids }, out, dispatch }) => {
-    const grid = [ids.length, Math.ceil(width / COLUMNS)] as const;
-    dispatch(programOf(storage), { grid, args: { table, ids, y: out(0), width } });
-  });
+  implement(
+    packedEmbedding,
+    ({ inputs: { table }, attrs: { storage, width, ids }, out, dispatch }) => {
+      const grid = [ids.length, Math.ceil(width / COLUMNS)] as const;
+      dispatch(programOf(storage), { grid, args: { table, ids, y: out(0), width } });
+    },
+    { reads: "all", outputs: [0] },
+  );
 }
 
 function programOf(storage: PackedStorage) {
@@ -23,7 +27,7 @@ function programOf(storage: PackedStorage) {
     source,
     entry: "packed_embedding",
     defines: { STORAGE: storageNumbers[storage] },
-    params: { table: "pointer", ids: "pointer", y: "pointer", width: "i32" },
+    params: { table: "pointer", ids: "pointer", y: "activation", width: "i32" },
     block: THREADS,
     // Of the table, the rows that are asked for: its values take as many bytes each as the storage has.
     work: ({ ids, y }) => ({

@@ -3,8 +3,8 @@
 //
 // x, y [rows, heads width]; positions [rows]; turns [pairs]: the fraction of a turn a position adds, in units of 2^-64, so
 // that a product wraps as angles do, without rounding. A thread turns N pairs of up to four heads by the same angles.
-// Source: arXiv:2104.09864. Bytes: 8 rows heads width. FLOPs: 6 rows heads pairs.
-#include "pack.cuh"
+// Source: arXiv:2104.09864. Bytes: 8 rows heads width, or 4. FLOPs: 6 rows heads pairs.
+#include "bf16.cuh"
 
 #define THREADS 256
 #define HEADS_AT_ONCE 4
@@ -28,9 +28,9 @@ __device__ __forceinline__ Turn turn_of(unsigned long long fraction) {
 
 // What is turned, and how.
 struct Rotary {
-  const float* x;
+  const Stored* x;
   const unsigned long long* turns;
-  float* y;
+  Stored* y;
   int heads;
   int width;
   int pairs;
@@ -74,8 +74,8 @@ __device__ __forceinline__ void rotate(const Rotary& call, long long row, int po
 
 // `sine_scale` is -scale for the inverse. A thread has a row, a block of heads, and N columns of width - pairs.
 extern "C" __global__ void __launch_bounds__(THREADS)
-    rotary(const float* __restrict__ x, const int* __restrict__ positions,
-           const unsigned long long* __restrict__ turns, float* __restrict__ y, int rows, int heads, int width,
+    rotary(const Stored* __restrict__ x, const int* __restrict__ positions,
+           const unsigned long long* __restrict__ turns, Stored* __restrict__ y, int rows, int heads, int width,
            int pairs, float scale, float sine_scale) {
   const int each = width % 4 == 0 && pairs % 4 == 0 ? 4 : 1;
   const int columns = (width - pairs) / each;

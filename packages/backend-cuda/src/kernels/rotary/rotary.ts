@@ -15,7 +15,7 @@ const program = defineProgram({
   source,
   entry: "rotary",
   params: {
-    ...({ x: "pointer", positions: "pointer", turns: "pointer", y: "pointer" } as const),
+    ...({ x: "activation", positions: "pointer", turns: "pointer", y: "activation" } as const),
     ...({ rows: "i32", heads: "i32", width: "i32", pairs: "i32" } as const),
     ...({ scale: "f32", sineScale: "f32" } as const),
   },
@@ -28,7 +28,10 @@ const program = defineProgram({
 
 /** BasicRotary. */
 export function registerRotary(): void {
-  implement(rotary, ({ backend, inputs, attrs, out }) => rotate(backend, inputs.x, out(0), attrs));
+  implement(rotary, ({ backend, inputs, attrs, out }) => rotate(backend, inputs.x, out(0), attrs), {
+    reads: ["x"],
+    outputs: [0],
+  });
 }
 
 /** Turns the heads of `x` `[R, H·w]` into `y`, of the same shape: see core's `rotary`. */

@@ -4,6 +4,7 @@ import { embedding, rowGather, scatterAddRows, splice } from "@basic-mllm/core";
 import { groupRows } from "@basic-mllm/core/device";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { CudaBackend } from "../../backend.js";
+import { ELEMENT_BYTES, storageOf } from "../../memory/storage.js";
 import { defineProgram } from "../../program.js";
 import { bytesOf, countOf } from "../../work.js";
 import { implement } from "../implement.js";
@@ -17,7 +18,7 @@ const gatherProgram = defineProgram({
   name: "gather rows",
   source,
   entry: "gather_rows",
-  params: { table: "pointer", other: "pointer", ids: "pointer", y: "pointer", width: "i32" },
+  params: { table: "activation", other: "activation", ids: "pointer", y: "activation", width: "i32" },
   block: THREADS,
   work: ({ ids, y }) => ({ bytes: bytesOf(ids, y, y), flops: 0 }),
 });
@@ -27,30 +28,53 @@ const scatterProgram = defineProgram({
   source,
   entry: "scatter_rows",
   params: {
-    ...({ dy: "pointer", targets: "pointer", starts: "pointer", sources: "pointer", y: "pointer" } as const),
+    ...({
+      dy: "activation",
+      targets: "pointer",
+      starts: "pointer",
+      sources: "pointer",
+      y: "pointer",
+    } as const),
     width: "i32",
   },
   block: THREADS,
-  work: ({ targets, starts, sources, width }) => {
+  work: ({ dy, targets, starts, sources, width }) => {
     const [read, written] = [countOf(sources) * width, countOf(targets) * width];
-    return { bytes: 4 * (read + written) + bytesOf(targets, starts, sources), flops: read };
+    const bytes = ELEMENT_BYTES[storageOf(dy)] * read + 4 * written;
+    return { bytes: bytes + bytesOf(targets, starts, sources), flops: read };
   },
 });
 
 /** BasicEmbedding, BasicSplice, BasicRowGather and BasicScatterAddRows. */
 export function registerRows(): void {
-  implement(embedding, ({ backend, inputs: { table }, attrs, out }) => {
-    gather(backend, { table, other: table, ids: attrs.ids, y: out(0) });
-  });
-  implement(rowGather, ({ backend, inputs: { x }, attrs, out }) => {
-    gather(backend, { table: x, other: x, ids: attrs.rows, y: out(0) });
-  });
-  implement(splice, ({ backend, inputs: { table, visual }, attrs, out }) => {
-    gather(backend, { table, other: visual, ids: attrs.ids, y: out(0) });
-  });
-  implement(scatterAddRows, ({ backend, inputs, attrs, out }) => {
-    scatterAdd(backend, { dy: inputs.dy, rows: attrs.rows, y: out(0) });
-  });
+  implement(
+    embedding,
+    ({ backend, inputs: { table }, attrs, out }) => {
+      gather(backend, { table, other: table, ids: attrs.ids, y: out(0) });
+    },
+    { reads: ["table"], outputs: [0] },
+  );
+  implement(
+    rowGather,
+    ({ backend, inputs: { x }, attrs, out }) => {
+      gather(backend, { table: x, other: x, ids: attrs.rows, y: out(0) });
+    },
+    { reads: ["x"], outputs: [0] },
+  );
+  implement(
+    splice,
+    ({ backend, inputs: { table, visual }, attrs, out }) => {
+      gather(backend, { table, other: visual, ids: attrs.ids, y: out(0) });
+    },
+    { reads: ["table", "visual"], outputs: [0] },
+  );
+  implement(
+    scatterAddRows,
+    ({ backend, inputs, attrs, out }) => {
+      scatterAdd(backend, { dy: inputs.dy, rows: attrs.rows, y: out(0) });
+    },
+    { reads: ["dy"], outputs: [] },
+  );
 }
 
 interface Gather {

@@ -1,6 +1,8 @@
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { Part } from "../../arguments.js";
+import type { CudaBackend } from "../../backend.js";
+import type { ElementStorage } from "../../memory/storage.js";
 
 /** Fewer rows or words at a time would leave tiles of a product idle. */
 const TILE = 64;
@@ -60,13 +62,13 @@ export function rowsOf(tensor: tf.TensorInfo, { first, count }: Run, width: numb
 }
 
 /** The tensor of this name; made when it is first asked for. */
-export type Reused = (name: string, shape: readonly number[]) => tf.TensorInfo;
+export type Reused = (name: string, shape: readonly number[], storage?: ElementStorage) => tf.TensorInfo;
 
 /** Scratch that all runs share: the first one, which is the largest, makes it. */
-export function reusing(scratch: (shape: readonly number[]) => tf.TensorInfo): Reused {
+export function reusing(scratch: CudaBackend["allocate"]): Reused {
   const made = new Map<string, tf.TensorInfo>();
-  return (name, shape) => {
-    const tensor = made.get(name) ?? scratch(shape);
+  return (name, shape, storage) => {
+    const tensor = made.get(name) ?? scratch(shape, "float32", storage);
     made.set(name, tensor);
     return tensor;
   };

@@ -3,8 +3,10 @@
 import type * as tf from "@tensorflow/tfjs-core";
 import type { Part } from "../../arguments.js";
 import type { CudaBackend } from "../../backend.js";
+import { storageOf } from "../../memory/storage.js";
 import { defineProgram } from "../../program.js";
 import { bytesOf } from "../../work.js";
+import { stored } from "../convert/convert.js";
 import { ELEMENTWISE, overElements } from "../elementwise.js";
 import { multiply } from "../matmul/matmul.js";
 import { type Run, rowsOf } from "./plan.js";
@@ -16,6 +18,15 @@ export interface WordChunk {
   readonly words: Run;
   readonly rows: number;
   readonly width: number;
+}
+
+/** The words as rows like `x` meet them: in bfloat16 where x is, rounded once for all products of a call. */
+export function wordsFor(
+  backend: CudaBackend,
+  scratch: CudaBackend["allocate"],
+  { x, words }: { readonly x: tf.TensorInfo; readonly words: tf.TensorInfo },
+): tf.TensorInfo {
+  return stored(backend, scratch, { x: words, storage: storageOf(x) });
 }
 
 /** `logits = x W'`, where W' are the words of the chunk. */

@@ -1,20 +1,21 @@
 // y = OPERATION(a, b) for each element of the broadcast shape.
 //
-// OPERATION is an expression of a and b; INPUT and OUTPUT are float or int (bool is an int).
-// binary_flat: equal shapes, or one value on a side (step 0). Four neighbours a thread, with 16-byte accesses.
+// OPERATION is an expression of a and b; INPUT and OUTPUT are float, int (bool is an int) or bf16.
+// binary_flat: equal shapes, or one value on a side (step 0). Four neighbours a thread, with one access.
 // binary_rows: `loops` [rank, 3] has size and both strides of each axis, outermost first; the innermost size is a
 //   multiple of 4, its strides are 0 or 1 and the others multiples of 4. Four neighbours a thread, as above.
 // binary_strided: any strides, one element a thread.
-// Bytes moved: 4 count + 4 |a| + 4 |b|. FLOPs: one operation for each element.
+// Bytes moved: 4 count + 4 |a| + 4 |b|, or half of it. FLOPs: one operation for each element.
+#include "bf16.cuh"
 #include "numbers.cuh"
 
 #define THREADS 256
 
-struct __align__(16) Inputs {
+struct __align__(4 * sizeof(INPUT)) Inputs {
   INPUT at[4];
 };
 
-struct __align__(16) Outputs {
+struct __align__(4 * sizeof(OUTPUT)) Outputs {
   OUTPUT at[4];
 };
 

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Pointer } from "../../arguments.js";
+import { storageOf } from "../../memory/storage.js";
 import { defineProgram, type Program } from "../../program.js";
 import { bytesOf, type Work } from "../../work.js";
 import { type Call, type Operation, type Operations, typeOf, unsupported } from "../operation.js";
@@ -13,7 +14,7 @@ const THREADS = 256;
 /** Elements that a thread of the vector paths computes. */
 const WIDTH = 4;
 
-type Element = "float" | "int";
+type Element = "float" | "int" | "bf16";
 
 /** A program of one tensor, for elements of these types. */
 export function unaryProgram(
@@ -45,7 +46,7 @@ export function applyUnary(
 
 /** The programs of an operation of one tensor, by the type of its elements. */
 function unaryPrograms(name: string, { float, int, result }: UnaryOperation) {
-  const output = (input: Element) => typeOfResult(result ?? "same", input);
+  const output = (input: "float" | "int") => typeOfResult(result ?? "same", input);
   const ofInt = { input: "int", output: output("int") };
   // A float that goes into an integer is cut as a typed array cuts it.
   const converted = result === undefined ? `to_int32(${float})` : float;
@@ -98,7 +99,8 @@ function binaryPrograms(name: string, input: Element, output: Element, code: str
     block: THREADS,
     work: workOfTwo,
   };
-  const pointers = { a: "pointer", b: "pointer", y: "pointer" } as const;
+  const pointer = input === "bf16" ? "stored" : "pointer";
+  const pointers = { a: pointer, b: pointer, y: pointer } as const;
   return {
     flat: defineProgram({
       ...common,
@@ -126,19 +128,29 @@ type BinaryPrograms = ReturnType<typeof binaryPrograms>;
 /** The programs of an operation by the type of its operands. */
 type ByElement = Readonly<Partial<Record<Element, BinaryPrograms>>>;
 
+/** Operations of activations and their gradients. */
+const IN_BF16: readonly string[] = ["Add", "Multiply", "Sub"];
+
 function programsOf(name: string, { float, int, result = "same" }: BinaryOperation): ByElement {
   return {
     ...(float !== undefined && {
       float: binaryPrograms(name, "float", typeOfResult(result, "float"), float),
     }),
+    ...(float !== undefined &&
+      IN_BF16.includes(name) && { bf16: binaryPrograms(name, "bf16", "bf16", float) }),
     ...(int !== undefined && { int: binaryPrograms(name, "int", typeOfResult(result, "int"), int) }),
   };
 }
 
+function elementOf(tensor: tf.TensorInfo): Element {
+  return storageOf(tensor) === "bf16" ? "bf16" : typeOf(tensor);
+}
+
 function programsFor(name: string, programs: ByElement, a: tf.TensorInfo, b: tf.TensorInfo): BinaryPrograms {
-  const own = programs[typeOf(a)];
-  if (own !== undefined && typeOf(a) === typeOf(b)) return own;
-  const known = Object.keys(programs).map((type) => (type === "float" ? "float32" : "int32"));
+  const own = programs[elementOf(a)];
+  if (own !== undefined && elementOf(a) === elementOf(b)) return own;
+  const types = Object.keys(programs).filter((type) => type !== "bf16");
+  const known = types.map((type) => (type === "float" ? "float32" : "int32"));
   throw unsupported(name, `${a.dtype} with ${b.dtype}`, `Cast both to ${known.join(", or both to ")}`);
 }
 
@@ -151,7 +163,7 @@ function binary(
     const [a, b] = inputs.map((input) => call.inputs[input]) as [tf.TensorInfo, tf.TensorInfo];
     const own = programsFor(name, programs, a, b);
     const shape = tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
-    const y = call.allocate(shape, dtypeOfResult(result, a));
+    const y = call.allocate(shape, dtypeOfResult(result, a), storageOf(a));
     applyBinary(call, own, { a, b, y });
     return y;
   };
@@ -197,8 +209,8 @@ function addN(programs: ByElement): Operation {
   return (call) => {
     const [first, ...terms] = Object.values(call.inputs) as [tf.TensorInfo, ...tf.TensorInfo[]];
     if (terms.length === 0) return call.backend.alias(first);
-    const y = call.allocate(first.shape, first.dtype);
-    const other = terms.length === 1 ? y : call.scratch(first.shape, first.dtype);
+    const y = call.allocate(first.shape, first.dtype, storageOf(first));
+    const other = terms.length === 1 ? y : call.scratch(first.shape, first.dtype, storageOf(first));
     let sum = first;
     for (const [i, term] of terms.entries()) {
       const next = (terms.length - i) % 2 === 1 ? y : other;

@@ -2,7 +2,7 @@
 // joins, reversals and permutations.
 //
 // `loops` [rank, 3] has size, stride in x and stride in y of each axis, outermost first; strides may be 0 or
-// negative. WORD is int, or int4 where everything is a multiple of 16 bytes: sizes and strides then count those.
+// negative. WORD is int or, of bfloat16, short; int4 or short4 where everything is a multiple of four: sizes and strides then count those.
 // One word a thread. Bytes moved: 2 sizeof(WORD) count. FLOPs: none.
 #define THREADS 256
 

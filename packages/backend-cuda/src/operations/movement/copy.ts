@@ -1,6 +1,7 @@
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { CudaBackend } from "../../backend.js";
+import { type ElementStorage, storageOf } from "../../memory/storage.js";
 import { defineProgram, type Program } from "../../program.js";
 import { bitsOf } from "../operation.js";
 import { type Loop, loopTable, mergedLoops, rowMajorStrides, sizeOf } from "../shapes.js";
@@ -8,18 +9,21 @@ import copySource from "./copy.cu";
 
 const THREADS = 256;
 
-/** Values of four bytes in the widest word. */
+/** Values in the widest word. */
 const WIDTH = 4;
 
-function copyProgram(word: "int" | "int4") {
+/** Words that are copied at once: a value of four bytes, four of them, and the same of two bytes. */
+type Word = "int" | "int4" | "short" | "short4";
+
+function copyProgram(word: Word, bytes: number) {
   return defineProgram({
     name: `copy strided ${word}`,
     source: copySource,
     entry: "copy_strided",
     defines: { WORD: word },
     params: {
-      x: "pointer",
-      y: "pointer",
+      x: "stored",
+      y: "stored",
       loops: "pointer",
       rank: "i32",
       from: "i32",
@@ -27,12 +31,16 @@ function copyProgram(word: "int" | "int4") {
       count: "i32",
     },
     block: THREADS,
-    work: ({ count }) => ({ bytes: 8 * (word === "int" ? 1 : WIDTH) * count, flops: 0 }),
+    work: ({ count }) => ({ bytes: 2 * bytes * count, flops: 0 }),
   });
 }
 
-const narrow = copyProgram("int");
-const wide = copyProgram("int4");
+const copies: Readonly<
+  Record<ElementStorage, Readonly<Record<"narrow" | "wide", ReturnType<typeof copyProgram>>>>
+> = {
+  f32: { narrow: copyProgram("int", 4), wide: copyProgram("int4", 16) },
+  bf16: { narrow: copyProgram("short", 2), wide: copyProgram("short4", 8) },
+};
 
 /** A copy between two boxes of one size. Strides and first elements count values. */
 export interface Copy {
@@ -47,7 +55,7 @@ export interface Copy {
   readonly to?: number;
 }
 
-/** Copies values of any type: see {@link Copy}. */
+/** Copies values of any type, which both tensors keep in the same way: see {@link Copy}. */
 export function copyStrided(
   backend: CudaBackend,
   { x, y, sizes, xStrides, yStrides, from = 0, to = 0 }: Copy,
@@ -58,7 +66,7 @@ export function copyStrided(
   const isWide = allowsWide(loops) && from % WIDTH === 0 && to % WIDTH === 0;
   const used = isWide ? widened(loops) : loops;
   const scale = isWide ? WIDTH : 1;
-  backend.dispatch(isWide ? wide : narrow, {
+  backend.dispatch(copies[storageOf(x)][isWide ? "wide" : "narrow"], {
     grid: [Math.ceil(count / scale / THREADS)],
     args: {
       x,
@@ -105,4 +113,6 @@ export function fill(backend: CudaBackend, y: tf.TensorInfo, value: number): voi
 }
 
 /** Kernels that copy. */
-export const copyPrograms: readonly Program[] = [narrow, wide];
+export const copyPrograms: readonly Program[] = Object.values(copies).flatMap((words) =>
+  Object.values(words),
+);

@@ -2,6 +2,7 @@ import { BasicError, formatShape } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import type { CudaBackend } from "../../backend.js";
+import { storageOf } from "../../memory/storage.js";
 import { type Call, type Operations, operation, unsupported } from "../operation.js";
 import { rowMajorStrides, sizeOf } from "../shapes.js";
 import { copyBox, copyStrided, fill } from "./copy.js";
@@ -33,7 +34,7 @@ function boxOf(
 ): tf.TensorInfo {
   checkBox(name, { x, begin, size });
   if (tf.util.arraysEqual([...size], x.shape)) return backend.alias(x);
-  const y = allocate(size, x.dtype);
+  const y = allocate(size, x.dtype, storageOf(x));
   copyBox(backend, { x, y, begin });
   return y;
 }
@@ -75,7 +76,7 @@ const stridedSlice = operation<"x", StridedAttrs>(({ inputs: { x }, attrs, backe
     attrs.newAxisMask,
     attrs.shrinkAxisMask,
   );
-  const y = allocate(finalShape, x.dtype);
+  const y = allocate(finalShape, x.dtype, storageOf(x));
   if (sizeOf(finalShape) === 0) return y;
   const sizes = tf.slice_util.computeOutShape(begin, end, strides);
   const own = rowMajorStrides(x.shape);
@@ -93,7 +94,7 @@ const stridedSlice = operation<"x", StridedAttrs>(({ inputs: { x }, attrs, backe
 /** Tile: every axis becomes two, of which the outer one repeats. */
 const tile = operation<"x", { reps: number[] }>(({ inputs: { x }, attrs: { reps }, backend, allocate }) => {
   const shape = x.shape.map((size, axis) => size * (reps[axis] as number));
-  const y = allocate(shape, x.dtype);
+  const y = allocate(shape, x.dtype, storageOf(x));
   copyStrided(backend, {
     x,
     y,
@@ -113,7 +114,7 @@ const pad = operation<"x", PadAttrs>(({ name, inputs: { x }, attrs, backend, all
   checkPaddings(name, attrs.paddings);
   const padding = (axis: number, side: 0 | 1) => attrs.paddings[axis]?.[side] ?? 0;
   const shape = x.shape.map((size, axis) => padding(axis, 0) + size + padding(axis, 1));
-  const y = allocate(shape, x.dtype);
+  const y = allocate(shape, x.dtype, storageOf(x));
   const yStrides = rowMajorStrides(shape);
   if (sizeOf(shape) > sizeOf(x.shape)) fill(backend, y, attrs.constantValue);
   copyStrided(backend, {
@@ -143,7 +144,7 @@ const reverse = operation<"x", { dims: number[] }>(
     // An axis that is named twice is turned round twice, as in tfjs.
     const turned = x.shape.map((_, axis) => axes.filter((named) => named === axis).length % 2 === 1);
     const strides = rowMajorStrides(x.shape);
-    const y = allocate(x.shape, x.dtype);
+    const y = allocate(x.shape, x.dtype, storageOf(x));
     copyStrided(backend, {
       x,
       y,
@@ -170,7 +171,7 @@ const concat = operation<string, AxisAttrs>(({ name, inputs, attrs, backend, all
   const shapes = tensors.map(({ shape }) => shape);
   tf.backend_util.assertParamsConsistent(shapes, axis);
   const shape = tf.backend_util.computeOutShape(shapes, axis);
-  return join(backend, { name, tensors, axis, y: allocate(shape, first.dtype) });
+  return join(backend, { name, tensors, axis, y: allocate(shape, first.dtype, storageOf(first)) });
 });
 
 const pack = operation<string, AxisAttrs>(({ name, inputs, attrs, backend, allocate }) => {
@@ -181,7 +182,7 @@ const pack = operation<string, AxisAttrs>(({ name, inputs, attrs, backend, alloc
   }
   const axis = attrs.axis < 0 ? attrs.axis + first.shape.length + 1 : attrs.axis;
   const shape = first.shape.toSpliced(axis, 0, tensors.length);
-  return join(backend, { name, tensors, axis, y: allocate(shape, first.dtype) });
+  return join(backend, { name, tensors, axis, y: allocate(shape, first.dtype, storageOf(first)) });
 });
 
 interface Join {

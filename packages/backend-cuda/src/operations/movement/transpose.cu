@@ -1,13 +1,13 @@
-// y [batches, columns, rows] = x [batches, rows, columns] with its last two axes swapped; values of four bytes.
+// y [batches, columns, rows] = x [batches, rows, columns] with its last two axes swapped; values of the type WORD.
 //
 // A block moves a tile of 32 x 32 through shared memory, so that loads and stores are both contiguous; the padding
-// column keeps them free of bank conflicts. Bytes moved: 8 batches rows columns. FLOPs: none.
+// column keeps them free of bank conflicts. Bytes moved: 2 sizeof(WORD) batches rows columns. FLOPs: none.
 #define TILE 32
 #define STEP 8
 
 extern "C" __global__ void __launch_bounds__(TILE* STEP)
-    transpose_tiles(const int* __restrict__ x, int* __restrict__ y, int rows, int columns, int across, int down) {
-  __shared__ int tile[TILE][TILE + 1];
+    transpose_tiles(const WORD* __restrict__ x, WORD* __restrict__ y, int rows, int columns, int across, int down) {
+  __shared__ WORD tile[TILE][TILE + 1];
   const unsigned batch = blockIdx.x / ((unsigned)across * (unsigned)down);
   const unsigned at = blockIdx.x - batch * ((unsigned)across * (unsigned)down);
   const int top = (int)(at / (unsigned)across) * TILE;

@@ -1,6 +1,7 @@
 import { BasicError } from "@basic-mllm/core";
 import type * as tf from "@tensorflow/tfjs-core";
 import type { CudaBackend } from "../../backend.js";
+import { type ElementStorage, storageOf } from "../../memory/storage.js";
 import { defineProgram, type Program } from "../../program.js";
 import { bytesOf } from "../../work.js";
 import { operation } from "../operation.js";
@@ -10,14 +11,22 @@ import source from "./transpose.cu";
 
 const TILE = 32;
 
-const tiles = defineProgram({
-  name: "Transpose tiles",
-  source,
-  entry: "transpose_tiles",
-  params: { x: "pointer", y: "pointer", rows: "i32", columns: "i32", across: "i32", down: "i32" },
-  block: [TILE, 8],
-  work: ({ x, y }) => ({ bytes: bytesOf(x, y), flops: 0 }),
-});
+function tilesProgram(name: string, word: "int" | "short") {
+  return defineProgram({
+    name,
+    source,
+    entry: "transpose_tiles",
+    defines: { WORD: word },
+    params: { x: "stored", y: "stored", rows: "i32", columns: "i32", across: "i32", down: "i32" },
+    block: [TILE, 8],
+    work: ({ x, y }) => ({ bytes: bytesOf(x, y), flops: 0 }),
+  });
+}
+
+const tiles: Readonly<Record<ElementStorage, ReturnType<typeof tilesProgram>>> = {
+  f32: tilesProgram("Transpose tiles", "int"),
+  bf16: tilesProgram("Transpose tiles, bf16", "short"),
+};
 
 /** Transpose: through tiles where the last two axes swap, as another view where nothing moves, else by strides. */
 export const transpose = operation<"x", { perm: readonly number[] }>(
@@ -28,7 +37,7 @@ export const transpose = operation<"x", { perm: readonly number[] }>(
     const [xStrides, yStrides] = [perm.map((axis) => strides[axis] as number), rowMajorStrides(shape)];
     const loops = mergedLoops(shape, xStrides, yStrides);
     if (loops.length === 1 && loops[0]?.strides[0] === 1) return backend.alias(x, shape);
-    const y = allocate(shape, x.dtype);
+    const y = allocate(shape, x.dtype, storageOf(x));
     const swap = swapOf(loops);
     if (swap === undefined) copyStrided(backend, { x, y, sizes: shape, xStrides, yStrides });
     else swapLast(backend, { x, y, ...swap });
@@ -66,8 +75,11 @@ export function swapLast(
 ): void {
   if (sizeOf(y.shape) === 0) return;
   const [across, down] = [Math.ceil(columns / TILE), Math.ceil(rows / TILE)];
-  backend.dispatch(tiles, { grid: [batches * across * down], args: { x, y, rows, columns, across, down } });
+  backend.dispatch(tiles[storageOf(x)], {
+    grid: [batches * across * down],
+    args: { x, y, rows, columns, across, down },
+  });
 }
 
 /** Kernels of Transpose. */
-export const transposePrograms: readonly Program[] = [tiles];
+export const transposePrograms: readonly Program[] = Object.values(tiles);
