@@ -13,6 +13,10 @@ export const DEVICE_TESTS = [
   "packages/backend-cuda/test/operations.test.ts",
   "packages/backend-cuda/test/references.test.ts",
   "packages/backend-cuda/test/training.test.ts",
+  "packages/backend-cuda/test/bf16-conformance.test.ts",
+  "packages/backend-cuda/test/bf16-operations.test.ts",
+  "packages/backend-cuda/test/bf16-training.test.ts",
+  "packages/backend-cuda/test/bf16-golden.test.ts",
   "packages/backend-cuda/src/operations/",
 ];
 
