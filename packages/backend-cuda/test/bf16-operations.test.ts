@@ -74,22 +74,25 @@ describe("operations of tensors in bfloat16", () => {
     for (const operation of [tf.add, tf.sub, tf.mul]) {
       const [a, b] = [rounded(left), rounded(right, 3)];
       const exact = await operation(wide(a), wide(b)).data();
-      for (const [x, y] of [
-        [a, b],
-        [a, wide(b)],
-      ] as const) {
-        const actual = operation(x, y);
+      for (const y of [b, wide(b)]) {
+        const actual = operation(a, y);
         expect(storageOf(actual)).toBe("bf16");
         expect(await actual.data()).toEqual(Float32Array.from(exact, nearest));
+        const turned = operation(y, a);
+        expect(storageOf(turned)).toBe("bf16");
+        const exactTurned = await operation(wide(b), wide(a)).data();
+        expect(await turned.data()).toEqual(Float32Array.from(exactTurned, nearest));
       }
     }
   });
 
   it("a row in bfloat16 does not round what is larger and in float32", async () => {
     const [a, b] = [tf.fill([3, 8], 1 / 3), rounded([8])];
-    const actual = tf.mul(a, b);
-    expect(storageOf(actual)).toBe("f32");
-    expect(await actual.data()).toEqual(await tf.mul(a, wide(b)).data());
+    for (const actual of [tf.mul(a, b), tf.mul(b, a)]) {
+      expect(storageOf(actual)).toBe("f32");
+      expect(await actual.data()).toEqual(await tf.mul(a, wide(b)).data());
+    }
+    expect(storageOf(tf.add(rounded([3, 1]), tf.zeros([1, 8])))).toBe("f32");
   });
 
   it("sums of several are rounded by turns, and a sum in float32 is not", async () => {
@@ -98,6 +101,9 @@ describe("operations of tensors in bfloat16", () => {
     const exact = tf.addN(terms.map(wide));
     expect(await tf.addN(terms).data()).toEqual(await exact.data());
     expect(storageOf(tf.sum(terms[0] as tf.Tensor))).toBe("f32");
+    const mixed = tf.addN([wide(terms[0] as tf.Tensor), terms[1] as tf.Tensor]);
+    expect(storageOf(mixed)).toBe("f32");
+    expect(await mixed.data()).toEqual(await tf.addN(terms.slice(0, 2).map(wide)).data());
   });
 
   it("other operations see float32, and views of what was widened live on", async () => {

@@ -3,7 +3,7 @@ import { type DeviceCall, type DeviceKernels, deviceKernels } from "@basic-mllm/
 import type * as tf from "@tensorflow/tfjs-core";
 
 import { BACKEND_NAME, type CudaBackend } from "../backend.js";
-import { storageOf } from "../memory/storage.js";
+import { isBf16 } from "../memory/storage.js";
 import { stored } from "./convert/convert.js";
 
 /** What a body works with. */
@@ -82,10 +82,6 @@ function widened<Name extends string>(
     names.includes(name) ? x : stored(backend, scratch, { x, storage: "f32" });
   const entries = Object.entries<tf.TensorInfo>(inputs).map(([name, x]) => [name, kept(name as Name, x)]);
   return Object.fromEntries(entries);
-}
-
-function isBf16(tensor: tf.TensorInfo): boolean {
-  return storageOf(tensor) === "bf16";
 }
 
 /** As core's: of a body that changes inputs in place, which are float32. The others are widened for it. */

@@ -25,6 +25,11 @@ export function storageOf(pointer: Pointer): ElementStorage {
   return dataId instanceof DataKey ? dataId.storage : "f32";
 }
 
+/** Whether what a pointer points to is kept in bfloat16. */
+export function isBf16(pointer: Pointer): boolean {
+  return storageOf(pointer) === "bf16";
+}
+
 /** The upper half of a float's bits, rounded to the nearest, ties to even; a NaN is 0x7fff. */
 export function bf16Bits(floatBits: number): number {
   const bits = floatBits >>> 0;

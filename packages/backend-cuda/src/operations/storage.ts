@@ -1,23 +1,23 @@
-import type * as tf from "@tensorflow/tfjs-core";
+import * as tf from "@tensorflow/tfjs-core";
 
 import { stored } from "../kernels/convert/convert.js";
-import { storageOf } from "../memory/storage.js";
+import { isBf16 } from "../memory/storage.js";
 import type { Call, Operation, Operations } from "./operation.js";
 import { sizeOf } from "./shapes.js";
 
 /**
- * What an operation makes of tensors in bfloat16. `float32`: they are widened for it. `moved`: it copies them as they are, where
- * all are in bfloat16. `computed`: it computes in their variant where all are, and else its result is rounded if an operand in
- * bfloat16 has as many elements. `own`: it looks for itself.
+ * What an operation makes of tensors in bfloat16. `float32`: they are widened for it. `alike`: it takes them as they are, where all
+ * are in bfloat16. `computed`: where its result is to be in bfloat16, too, that is, where one of two has as many elements as the
+ * result. `own`: it looks for itself.
  */
-export type Handling = "float32" | "moved" | "computed" | "own";
+export type Handling = "float32" | "alike" | "computed" | "own";
 
-const COMPUTED: readonly string[] = ["Add", "AddN", "Multiply", "Sub"];
+const COMPUTED: readonly string[] = ["Add", "Multiply", "Sub"];
 const OWN: readonly string[] = ["BatchMatMul", "OnesLike", "ZerosLike"];
 
-/** How an operation of a family is handled. */
+/** How an operation is handled; `moves` copy values to other places. */
 export function handlingOf(name: string, moves: Operations): Handling {
-  if (name in moves) return "moved";
+  if (name in moves || name === "AddN") return "alike";
   if (COMPUTED.includes(name)) return "computed";
   return OWN.includes(name) ? "own" : "float32";
 }
@@ -27,22 +27,22 @@ type AnyCall = Call<string, object>;
 /** Runs an operation of tensors some of which are in bfloat16. */
 export function runStored(call: AnyCall, run: Operation, handling: Handling): ReturnType<Operation> {
   const floats = Object.values(call.inputs).filter(({ dtype }) => dtype === "float32");
-  const rounded = floats.filter(isBf16);
-  const alike = handling !== "float32" && rounded.length === floats.length;
-  if (rounded.length === 0 || alike || handling === "own") return run(call);
-  return inFloat32(call, (inputs) => {
-    const result = run({ ...call, inputs });
-    const most = Math.max(...rounded.map(({ shape }) => sizeOf(shape)));
-    if (handling !== "computed" || Array.isArray(result) || sizeOf(result.shape) !== most) return result;
-    const y = call.allocate(result.shape, "float32", "bf16");
-    call.backend.copy(result, y);
-    call.backend.disposeData(result.dataId);
-    return y;
-  });
+  const direct = takesAsTheyAre(floats, handling);
+  return direct ? run(call) : inFloat32(call, (inputs) => run({ ...call, inputs }));
 }
 
-function isBf16(tensor: tf.TensorInfo): boolean {
-  return storageOf(tensor) === "bf16";
+function takesAsTheyAre(floats: readonly tf.TensorInfo[], handling: Handling): boolean {
+  const rounded = floats.filter(isBf16);
+  if (rounded.length === 0 || handling === "own") return true;
+  if (handling === "float32") return false;
+  return rounded.length === floats.length || (handling === "computed" && hasTheMost(rounded, floats));
+}
+
+/** Whether the one of two operands that is in bfloat16 has as many elements as the result. */
+function hasTheMost([one]: readonly tf.TensorInfo[], operands: readonly tf.TensorInfo[]): boolean {
+  const [a, b] = operands.map(({ shape }) => [...shape]);
+  if (one === undefined || a === undefined || b === undefined || operands.length > 2) return false;
+  return sizeOf(tf.broadcast_util.assertAndGetBroadcastShape(a, b)) === sizeOf(one.shape);
 }
 
 /** Widened inputs are not `scratch`: a result may be another view of one, which then keeps it. */

@@ -6,7 +6,7 @@ import type { PackedStorage, Storage } from "@basic-mllm/core";
 import { withTensors } from "@basic-mllm/core/device";
 
 import type { CudaBackend } from "../../backend.js";
-import { storageOf } from "../../memory/storage.js";
+import { isBf16 } from "../../memory/storage.js";
 import { stored } from "../convert/convert.js";
 import { multiply, type Operands } from "../matmul/matmul.js";
 import { decodeWeight } from "./decode.js";
@@ -33,7 +33,7 @@ export function multiplyFrozen(
   operands: FrozenOperands,
 ): void {
   const { left, result, rows } = operands;
-  const inBf16 = storageOf(left) === "bf16" || storageOf(result) === "bf16";
+  const inBf16 = isBf16(left) || isBf16(result);
   if (storage === "f32") multiply(backend, { layout, accumulate }, operands);
   else if (inBf16 && storage === "bf16") {
     multiply(backend, { layout, accumulate, packedWeight: true }, operands);
@@ -67,7 +67,7 @@ function multiplyDecoded(
 function multiplyWidened(backend: CudaBackend, product: WithPacked, operands: FrozenOperands): void {
   const { left, result, rows, columns } = operands;
   withTensors(backend, (_, scratch) => {
-    const sum = storageOf(result) === "f32" ? result : scratch([rows, columns]);
+    const sum = isBf16(result) ? scratch([rows, columns]) : result;
     if (product.accumulate && sum !== result) backend.copy(result, sum);
     const wide = stored(backend, scratch, { x: left, storage: "f32" });
     multiplyPacked(backend, product, { ...operands, left: wide, result: sum });

@@ -4,7 +4,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import type { Part } from "../../arguments.js";
 import type { CudaBackend } from "../../backend.js";
 import type { Epilogue, ProductShape } from "../../cublaslt/blas-lt.js";
-import { ELEMENT_BYTES, type ElementStorage, storageOf } from "../../memory/storage.js";
+import { ELEMENT_BYTES, type ElementStorage, isBf16, storageOf } from "../../memory/storage.js";
 import { bytesOf, type RehearsedWork } from "../../work.js";
 import { stored } from "../convert/convert.js";
 
@@ -60,7 +60,7 @@ export function multiply(backend: CudaBackend, product: Product, operands: Opera
 }
 
 function factorsOf({ packedWeight }: Product, { left, weight, result }: Operands): ElementStorage {
-  return packedWeight || [left, weight, result].some((x) => storageOf(x) === "bf16") ? "bf16" : "f32";
+  return packedWeight || [left, weight, result].some(isBf16) ? "bf16" : "f32";
 }
 
 function enqueue(backend: CudaBackend, product: Product, operands: Operands): void {

@@ -1,6 +1,6 @@
 // y = OPERATION(a, b) for each element of the broadcast shape.
 //
-// OPERATION is an expression of a and b; INPUT and OUTPUT are float, int (bool is an int) or bf16.
+// OPERATION is an expression of a and b; LEFT, RIGHT and OUTPUT are float, int (bool is an int) or bf16.
 // binary_flat: equal shapes, or one value on a side (step 0). Four neighbours a thread, with one access.
 // binary_rows: `loops` [rank, 3] has size and both strides of each axis, outermost first; the innermost size is a
 //   multiple of 4, its strides are 0 or 1 and the others multiples of 4. Four neighbours a thread, as above.
@@ -11,36 +11,34 @@
 
 #define THREADS 256
 
-struct __align__(4 * sizeof(INPUT)) Inputs {
-  INPUT at[4];
+template <typename T>
+struct __align__(4 * sizeof(T)) Four {
+  T at[4];
 };
 
-struct __align__(4 * sizeof(OUTPUT)) Outputs {
-  OUTPUT at[4];
-};
-
-__device__ __forceinline__ OUTPUT apply(INPUT a, INPUT b) { return OPERATION; }
+__device__ __forceinline__ OUTPUT apply(LEFT a, RIGHT b) { return OPERATION; }
 
 // Four neighbours, or four times the same value.
-__device__ __forceinline__ Inputs load(const INPUT* from, int step) {
-  if (step == 1) return *(const Inputs*)from;
-  const INPUT value = *from;
+template <typename T>
+__device__ __forceinline__ Four<T> load_four(const T* from, int step) {
+  if (step == 1) return *(const Four<T>*)from;
+  const T value = *from;
   return {{value, value, value, value}};
 }
 
-__device__ __forceinline__ void apply_four(Inputs a, Inputs b, OUTPUT* y) {
-  Outputs to;
+__device__ __forceinline__ void apply_four(Four<LEFT> a, Four<RIGHT> b, OUTPUT* y) {
+  Four<OUTPUT> to;
 #pragma unroll
   for (int i = 0; i < 4; i++) to.at[i] = apply(a.at[i], b.at[i]);
-  *(Outputs*)y = to;
+  *(Four<OUTPUT>*)y = to;
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    binary_flat(const INPUT* __restrict__ a, const INPUT* __restrict__ b, OUTPUT* __restrict__ y, int a_step,
+    binary_flat(const LEFT* __restrict__ a, const RIGHT* __restrict__ b, OUTPUT* __restrict__ y, int a_step,
                 int b_step, int count) {
   const long long first = ((long long)blockIdx.x * THREADS + threadIdx.x) * 4;
   if (first + 4 <= count) {
-    apply_four(load(a + first * a_step, a_step), load(b + first * b_step, b_step), y + first);
+    apply_four(load_four(a + first * a_step, a_step), load_four(b + first * b_step, b_step), y + first);
     return;
   }
   for (long long i = first; i < count; i++) y[i] = apply(a[i * a_step], b[i * b_step]);
@@ -65,7 +63,7 @@ __device__ __forceinline__ Offsets offsets_of(unsigned index, const int* __restr
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    binary_rows(const INPUT* __restrict__ a, const INPUT* __restrict__ b, OUTPUT* __restrict__ y,
+    binary_rows(const LEFT* __restrict__ a, const RIGHT* __restrict__ b, OUTPUT* __restrict__ y,
                 const int* __restrict__ loops, int rank, int count) {
   const long long first = ((long long)blockIdx.x * THREADS + threadIdx.x) * 4;
   if (first >= count) return;
@@ -73,13 +71,13 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const unsigned row = (unsigned)first / (unsigned)inner[0];
   const long long column = (unsigned)first - row * (unsigned)inner[0];
   const Offsets at = offsets_of(row, loops, rank - 1);
-  const Inputs left = load(a + at.a + column * inner[1], inner[1]);
-  const Inputs right = load(b + at.b + column * inner[2], inner[2]);
+  const Four<LEFT> left = load_four(a + at.a + column * inner[1], inner[1]);
+  const Four<RIGHT> right = load_four(b + at.b + column * inner[2], inner[2]);
   apply_four(left, right, y + first);
 }
 
 extern "C" __global__ void __launch_bounds__(THREADS)
-    binary_strided(const INPUT* __restrict__ a, const INPUT* __restrict__ b, OUTPUT* __restrict__ y,
+    binary_strided(const LEFT* __restrict__ a, const RIGHT* __restrict__ b, OUTPUT* __restrict__ y,
                    const int* __restrict__ loops, int rank, int count) {
   const long long i = (long long)blockIdx.x * THREADS + threadIdx.x;
   if (i >= count) return;

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs-core";
 import type { Pointer } from "../../arguments.js";
-import { storageOf } from "../../memory/storage.js";
+import { isBf16, storageOf } from "../../memory/storage.js";
 import { defineProgram, type Program } from "../../program.js";
 import { bytesOf, type Work } from "../../work.js";
 import { type Call, type Operation, type Operations, typeOf, unsupported } from "../operation.js";
@@ -91,15 +91,23 @@ function workOfTwo({
   return { bytes: bytesOf(a, b, y), flops: count };
 }
 
-/** The programs of an operation of two tensors, for elements of one type. */
-function binaryPrograms(name: string, input: Element, output: Element, code: string) {
+/** Types of the elements of two operands, and of the result. */
+interface Elements {
+  readonly left: Element;
+  readonly right: Element;
+  readonly output: Element;
+}
+
+/** The programs of an operation of two tensors, for elements of these types. */
+function binaryPrograms(name: string, { left, right, output }: Elements, code: string) {
   const common = {
     source: binarySource,
-    defines: { INPUT: input, OUTPUT: output, OPERATION: code },
+    defines: { LEFT: left, RIGHT: right, OUTPUT: output, OPERATION: code },
     block: THREADS,
     work: workOfTwo,
   };
-  const pointer = input === "bf16" ? "stored" : "pointer";
+  const input = keyOf(left, right);
+  const pointer = output === "bf16" ? "stored" : "pointer";
   const pointers = { a: pointer, b: pointer, y: pointer } as const;
   return {
     flat: defineProgram({
@@ -125,31 +133,42 @@ function binaryPrograms(name: string, input: Element, output: Element, code: str
 
 type BinaryPrograms = ReturnType<typeof binaryPrograms>;
 
-/** The programs of an operation by the type of its operands. */
-type ByElement = Readonly<Partial<Record<Element, BinaryPrograms>>>;
+/** The programs of an operation by the types of its operands: see {@link keyOf}. */
+type ByElement = Readonly<Record<string, BinaryPrograms>>;
 
-/** Operations of activations and their gradients. */
+/** One type where both operands have it. */
+function keyOf(left: Element, right: Element): string {
+  return left === right ? left : `${left} ${right}`;
+}
+
+/** Operations of activations and their gradients, with each other and with numbers in float32. */
 const IN_BF16: readonly string[] = ["Add", "Multiply", "Sub"];
 
 function programsOf(name: string, { float, int, result = "same" }: BinaryOperation): ByElement {
-  return {
-    ...(float !== undefined && {
-      float: binaryPrograms(name, "float", typeOfResult(result, "float"), float),
-    }),
-    ...(float !== undefined &&
-      IN_BF16.includes(name) && { bf16: binaryPrograms(name, "bf16", "bf16", float) }),
-    ...(int !== undefined && { int: binaryPrograms(name, "int", typeOfResult(result, "int"), int) }),
-  };
+  const byElements = (code: string, types: readonly Elements[]) =>
+    types.map((own) => [keyOf(own.left, own.right), binaryPrograms(name, own, code)] as const);
+  const alike = (type: "float" | "int") => ({ left: type, right: type, output: typeOfResult(result, type) });
+  const rounded = IN_BF16.includes(name)
+    ? ([
+        { left: "bf16", right: "bf16", output: "bf16" },
+        { left: "bf16", right: "float", output: "bf16" },
+        { left: "float", right: "bf16", output: "bf16" },
+      ] as const)
+    : [];
+  return Object.fromEntries([
+    ...(float === undefined ? [] : byElements(float, [alike("float"), ...rounded])),
+    ...(int === undefined ? [] : byElements(int, [alike("int")])),
+  ]);
 }
 
 function elementOf(tensor: tf.TensorInfo): Element {
-  return storageOf(tensor) === "bf16" ? "bf16" : typeOf(tensor);
+  return isBf16(tensor) ? "bf16" : typeOf(tensor);
 }
 
 function programsFor(name: string, programs: ByElement, a: tf.TensorInfo, b: tf.TensorInfo): BinaryPrograms {
-  const own = programs[elementOf(a)];
-  if (own !== undefined && elementOf(a) === elementOf(b)) return own;
-  const types = Object.keys(programs).filter((type) => type !== "bf16");
+  const own = programs[keyOf(elementOf(a), elementOf(b))];
+  if (own !== undefined) return own;
+  const types = Object.keys(programs).filter((type) => !type.includes("bf16"));
   const known = types.map((type) => (type === "float" ? "float32" : "int32"));
   throw unsupported(name, `${a.dtype} with ${b.dtype}`, `Cast both to ${known.join(", or both to ")}`);
 }
@@ -163,7 +182,7 @@ function binary(
     const [a, b] = inputs.map((input) => call.inputs[input]) as [tf.TensorInfo, tf.TensorInfo];
     const own = programsFor(name, programs, a, b);
     const shape = tf.broadcast_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
-    const y = call.allocate(shape, dtypeOfResult(result, a), storageOf(a));
+    const y = call.allocate(shape, dtypeOfResult(result, a), [a, b].some(isBf16) ? "bf16" : "f32");
     applyBinary(call, own, { a, b, y });
     return y;
   };
