@@ -45,8 +45,9 @@ export class Observation {
     const asked = this.#observe.blocks?.includes(block) === true;
     if (weight !== undefined || asked) {
       const rows = gatherRows(x, this.#plan.rows);
-      if (asked) this.#blocks.push([block, rows]);
       if (weight !== undefined) this.#addRefined(weight, rows);
+      if (asked) this.#blocks.push([block, rows]);
+      else rows.dispose();
     }
     if (received !== undefined) {
       this.#received =
@@ -67,8 +68,13 @@ export class Observation {
   }
 
   #addRefined(weight: number, rows: tf.Tensor2D): void {
-    const term = tf.mul<tf.Tensor2D>(this.#observe.stopGradient ? detach(rows) : rows, weight);
-    this.#refined = this.#refined === undefined ? term : tf.add<tf.Tensor2D>(this.#refined, term);
+    // Rows and sums of all blocks together would be several times what the decoder keeps.
+    const sum = this.#refined;
+    this.#refined = tf.tidy(() => {
+      const term = tf.mul<tf.Tensor2D>(this.#observe.stopGradient ? detach(rows) : rows, weight);
+      return sum === undefined ? term : tf.add<tf.Tensor2D>(sum, term);
+    });
+    sum?.dispose();
   }
 
   /** a_j = received_j / (k · n · count_j), 0 where no text row counts. */
