@@ -7,6 +7,6 @@ it("starts the backend with the recipe's precision", async () => {
   const { device } = await prepare({ ...smoke, precision: "bf16" }, 1);
   expect(device).toMatch(/^native kernels, \w+, products in bf16, 1 thread$/);
   await expect(prepare({ ...smoke, precision: "f32" }, 1)).rejects.toThrow(
-    'asked for products in f32, but "cpu" was started with bf16 in this process',
+    'asked for f32, but "cpu" was started with bf16 in this process',
   );
 });

@@ -44,7 +44,7 @@ describe("startBackend", () => {
     expect(begin).toHaveBeenCalledExactlyOnceWith({ precision: "bf16" });
     await expect(startBackend("demo")).resolves.toMatchObject({ name: "demo" });
     await expect(startBackend("demo", { precision: "f32" })).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: startBackend: asked for products in f32, but "demo" was started with bf16 in this process. Start another process for the other precision. [E_BACKEND_CONFLICT]]`,
+      `[BasicError: startBackend: asked for f32, but "demo" was started with bf16 in this process. A process has one backend: start another process for "f32". [E_BACKEND_CONFLICT]]`,
     );
   });
 

@@ -97,7 +97,7 @@ export async function startBackend(name: string, options: StartBackendOptions = 
   if (current !== undefined && precision !== undefined && precision !== current.precision) {
     throw new BasicError(
       "E_BACKEND_CONFLICT",
-      `startBackend: asked for products in ${precision}, but "${name}" was started with ${current.precision ?? "its default"} in this process. Start another process for the other precision.`,
+      `startBackend: asked for ${precision}, but "${name}" was started with ${current.precision ?? "its default"} in this process. A process has one backend: start another process for "${precision}".`,
     );
   }
   current ??= { name, precision, started: start(name, options) };

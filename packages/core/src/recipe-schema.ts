@@ -147,7 +147,7 @@ const common = {
     .enum(["f32", "bf16"])
     .optional()
     .describe(
-      "Matrix products: exact, or of operands rounded to bfloat16 and summed in float32; on cuda, activations are then kept in bfloat16 as well. Default: the backend's.",
+      "Matrix products: exact, or of operands rounded to bfloat16 and summed in float32; cuda then keeps activations in bfloat16, too. Default: the backend's.",
     ),
   plugins: z
     .array(z.string().min(1))

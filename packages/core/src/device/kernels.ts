@@ -87,21 +87,17 @@ export interface DeviceKernels<Backend extends DeviceBackend> {
 /** How the backend `name` of tfjs registers bodies: see {@link DeviceKernels}. */
 export function deviceKernels<Backend extends DeviceBackend>(name: string): DeviceKernels<Backend> {
   return {
-    implement: (contract, body, storageOf) => implement(name, { contract, body, storageOf }),
+    implement: (contract, body, storageOf) => implement(name, contract, body, storageOf),
     implementInPlace: (contract, body) => implementInPlace(name, contract, body),
     implementWithCache: (contract, body) => implementWithCache(name, contract, body),
   };
 }
 
-interface Implementation<Backend extends DeviceBackend, Name extends string, Attrs extends Attributes> {
-  readonly contract: KernelContract<Name, Attrs>;
-  readonly body: (call: DeviceCall<Backend, Name, Attrs>) => void;
-  readonly storageOf: StorageOf<Backend, Attrs> | undefined;
-}
-
 function implement<Backend extends DeviceBackend, Name extends string, Attrs extends Attributes>(
   name: string,
-  { contract, body, storageOf }: Implementation<Backend, Name, Attrs>,
+  contract: KernelContract<Name, Attrs>,
+  body: (call: DeviceCall<Backend, Name, Attrs>) => void,
+  storageOf?: StorageOf<Backend, Attrs>,
 ): void {
   implementKernel<Name, Attrs, Backend>({
     contract,

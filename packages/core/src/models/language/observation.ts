@@ -49,10 +49,7 @@ export class Observation {
       if (asked) this.#blocks.push([block, rows]);
       else rows.dispose();
     }
-    if (received !== undefined) {
-      this.#received =
-        this.#received === undefined ? received : tf.add<tf.Tensor1D>(this.#received, received);
-    }
+    if (received !== undefined) this.#received = plus(this.#received, received);
   }
 
   /** Results so far, for `tf.tidy` to keep. */
@@ -70,10 +67,9 @@ export class Observation {
   #addRefined(weight: number, rows: tf.Tensor2D): void {
     // Rows and sums of all blocks together would be several times what the decoder keeps.
     const sum = this.#refined;
-    this.#refined = tf.tidy(() => {
-      const term = tf.mul<tf.Tensor2D>(this.#observe.stopGradient ? detach(rows) : rows, weight);
-      return sum === undefined ? term : tf.add<tf.Tensor2D>(sum, term);
-    });
+    this.#refined = tf.tidy(() =>
+      plus(sum, tf.mul<tf.Tensor2D>(this.#observe.stopGradient ? detach(rows) : rows, weight)),
+    );
     sum?.dispose();
   }
 
@@ -85,6 +81,10 @@ export class Observation {
     const perRow = gatherRows(tf.reshape(received, [received.size, 1]), rows);
     return detach(tf.mul<tf.Tensor1D>(tf.reshape(perRow, [rows.length]), tf.tensor1d(factors)));
   }
+}
+
+function plus<T extends tf.Tensor>(sum: T | undefined, term: T): T {
+  return sum === undefined ? term : tf.add<T>(sum, term);
 }
 
 /**
