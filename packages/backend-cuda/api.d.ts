@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BasicError, Precision } from '@basic-mllm/core';
+import { BasicError, Precision, Collective } from '@basic-mllm/core';
 
 /** A structure that is passed by value. */
 interface ForeignStructure {
@@ -728,4 +728,4 @@ declare function startedBackend(): CudaBackend;
 /** Gives the device back, with all tensors on it. `start` opens it again. */
 declare function stop(): void;
 
-export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RehearsedWork, type StartOptions, type Work, bytesOf, countOf, defineProgram, describe, imagines, precisions, probe, start, startedBackend, stockKernels, stop, toleranceFactor };
+export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RankCollective, type RankOptions, type RehearsedWork, type StartOptions, type Work, bytesOf, connectRanks, countOf, defineProgram, describe, imagines, precisions, probe, start, startedBackend, stockKernels, stop, toleranceFactor };
