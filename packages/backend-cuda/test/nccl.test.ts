@@ -37,7 +37,7 @@ describe("ranks in processes of their own", () => {
   it("sum tensors of many sizes, in place where they can, and numbers, and hear rank 0", async () => {
     const answers = await startRanks("collectives", 3).answers;
     const common = {
-      sums: [[6], [6, 60], [6], []],
+      sums: [[6], [6, 60], [6], [], [6, 1.5, 1800]],
       inPlace: true,
       left: 0,
       numbers: [6, 3 * (2 ** 53 - 1), 0.1 + 0.1 + 0.1],

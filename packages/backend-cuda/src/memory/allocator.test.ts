@@ -95,7 +95,7 @@ describe("the caching allocator", () => {
 
   it("never gives memory to two owners, and counts what it holds", () => {
     const step = fc.oneof(
-      fc.record({ allocate: fc.integer({ min: 0, max: 200_000 }) }),
+      fc.record({ allocate: fc.oneof(fc.nat(2000), fc.nat(200_000)) }),
       fc.record({ release: fc.nat(20) }),
     );
     fc.assert(
@@ -107,7 +107,9 @@ describe("the caching allocator", () => {
           if ("allocate" in one) {
             const block = allocator.allocate(one.allocate);
             expect(block.bytes).toBeGreaterThanOrEqual(Math.max(one.allocate, 1));
-            expect(block.bytes).toBeLessThanOrEqual(Math.max(one.allocate * 1.5, 512));
+            // The class of its size, or one of the next two: steps of 512 bytes, or of an eighth of a power of two.
+            const most = Math.max(one.allocate * 1.5, one.allocate + 3 * 512);
+            expect(block.bytes).toBeLessThanOrEqual(most);
             expect(owned).not.toContain(block);
             expect(live.get(block.address)).toBe(block.bytes);
             owned.push(block);

@@ -3,6 +3,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import type { CudaBackend } from "../backend.js";
 import type { LibraryPaths } from "../libraries.js";
+import { isBf16 } from "../memory/storage.js";
 import { startedBackend } from "../start.js";
 import { type Buffers, Communicator, type NcclType, newUniqueId } from "./communicator.js";
 import { findNccl } from "./open.js";
@@ -112,16 +113,18 @@ class NcclCollective implements RankCollective {
     this.#communicator.close();
   }
 
-  /** The tensor itself, where nobody else has its memory. */
+  /** The tensor itself, where nobody else has its memory and it is in float32, in which sums are. */
   #targetOf(tensor: tf.Tensor, all: readonly tf.Tensor[]): tf.Tensor {
     const users = all.filter(({ dataId }) => dataId === tensor.dataId).length;
-    if (users === 1 && !this.#backend.isShared(tensor)) return tensor;
+    if (users === 1 && !this.#backend.isShared(tensor) && !isBf16(tensor)) return tensor;
     return tf.engine().makeTensorFromTensorInfo(this.#backend.allocate(tensor.shape, tensor.dtype));
   }
 
   #buffersOf(tensor: tf.Tensor, result = tensor, type: NcclType = "float32"): Buffers {
-    const [from, to] = [tensor, result].map((each) => this.#backend.addressOf(each)) as [number, number];
-    return { from, to, count: tensor.size, type };
+    const widened = isBf16(tensor);
+    if (widened) this.#backend.copy(tensor, result);
+    const [from, to] = [widened ? result : tensor, result].map((each) => this.#backend.addressOf(each));
+    return { from: from as number, to: to as number, count: tensor.size, type };
   }
 
   /** The words of rank 0, on every rank. */

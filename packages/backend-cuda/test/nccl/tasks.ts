@@ -4,7 +4,7 @@ import { buildFakeLibraries, FakeDriver } from "@basic-mllm/cuda-emulator";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { linesOf, regressionRecipe, regressionRun } from "../../../core/test/regression.js";
-import { connectRanks, start } from "../../src/index.js";
+import { connectRanks, start, startedBackend } from "../../src/index.js";
 import { TEST_DEVICE } from "../device.js";
 
 /** A rank's place, and what the test tells it. */
@@ -25,6 +25,16 @@ const connect = ({ folder, rank, size }: Place, signal = new AbortController().s
 
 const TASKS = { collectives, train: trainRegression, mismatch, abort, gone } as const;
 
+/** Values that are kept in bfloat16. */
+function inBf16(values: readonly number[]): tf.Tensor {
+  const backend = startedBackend();
+  const kept = backend.allocate([values.length], "float32", "bf16");
+  const given = tf.tensor1d([...values]);
+  backend.copy(given, kept);
+  given.dispose();
+  return tf.engine().makeTensorFromTensorInfo(kept);
+}
+
 /** Everything that a collective does once. */
 async function collectives(place: Place): Promise<unknown> {
   const collective = await connect(place);
@@ -33,7 +43,7 @@ async function collectives(place: Place): Promise<unknown> {
   const large = tf.fill([100_000], own);
   const shared = tf.tensor1d([own, 10 * own]);
   const other = shared.clone();
-  const list = [large, shared, tf.scalar(own, "int32"), tf.tensor1d([])];
+  const list = [large, shared, tf.scalar(own, "int32"), tf.tensor1d([]), inBf16([own, 0.5, 300 * own])];
   const { dataId } = large;
   const sums = await collective.sumTensors(list);
   const values = await Promise.all(sums.map(async (sum) => [...(await sum.data())]));
