@@ -5,8 +5,8 @@ import type { StepCase } from "./llava.mjs";
 /** A step that was rehearsed. */
 export interface RehearsedStep {
   readonly chosen: StepCase;
-  /** What activations are kept in. */
-  readonly precision: "f32" | "bf16";
+  /** Of products; in `bf16` of activations as well. For each stage `f32` comes first, then `tf32`. */
+  readonly precision: "f32" | "tf32" | "bf16";
   readonly rows: number;
   readonly works: readonly RehearsedWork[];
 }

@@ -1,8 +1,6 @@
 // The text of docs/cuda-roofline.md: what kernels move and compute in steps of LLaVA-1.5-7B, and what that takes at least.
 import { GPUS, isMemoryBound, leastMs } from "./peaks.mjs";
 
-/** What products may be in where activations are kept in float32. */
-const PRECISIONS = ["f32", "tf32"];
 /** Memory that GPUs have, for the table of what fits. */
 const SIZES = [24, 40, 80];
 /** Smaller numbers are nothing in these tables. */
@@ -16,7 +14,7 @@ export function leastOf(works, gpu, precision) {
 }
 
 /** Works of one name together, the slowest on the H100 first. */
-function byName(works) {
+function byName(works, precision) {
   const kernels = new Map();
   for (const work of works) {
     const sum = kernels.get(work.name) ?? { ...work, launches: 0, bytes: 0, flops: 0, works: [] };
@@ -26,7 +24,7 @@ function byName(works) {
     sum.works.push(work);
     kernels.set(work.name, sum);
   }
-  const time = ({ works: own }) => leastOf(own, GPUS[1], "f32");
+  const time = ({ works: own }) => leastOf(own, GPUS[1], precision);
   return [...kernels.values()].sort((a, b) => time(b) - time(a));
 }
 
@@ -54,19 +52,17 @@ function peakTable() {
 }
 
 function stepTable(steps) {
-  const rows = steps.flatMap(({ chosen, precision: kept, rows: count, works }) =>
-    (kept === "bf16" ? ["bf16"] : PRECISIONS).map((precision) => [
-      chosen.name,
-      precision,
-      count,
-      works.filter(({ kind }) => kind === "kernel").length,
-      works.filter(({ kind }) => kind === "product").length,
-      works.filter(({ kind }) => kind === "memory").length,
-      short(works.reduce((sum, { flops }) => sum + flops, 0) / 1e12),
-      short(works.reduce((sum, { bytes }) => sum + bytes, 0) / 1e9),
-      ...GPUS.map((gpu) => short(leastOf(works, gpu, precision))),
-    ]),
-  );
+  const rows = steps.map(({ chosen, precision, rows: count, works }) => [
+    chosen.name,
+    precision,
+    count,
+    works.filter(({ kind }) => kind === "kernel").length,
+    works.filter(({ kind }) => kind === "product").length,
+    works.filter(({ kind }) => kind === "memory").length,
+    short(works.reduce((sum, { flops }) => sum + flops, 0) / 1e12),
+    short(works.reduce((sum, { bytes }) => sum + bytes, 0) / 1e9),
+    ...GPUS.map((gpu) => short(leastOf(works, gpu, precision))),
+  ]);
   const times = GPUS.map(({ name }) => `${name} ms`);
   const header = [
     "stage",
@@ -82,15 +78,15 @@ function stepTable(steps) {
   return table(header, rows);
 }
 
-function kernelTable({ works }) {
-  const rows = byName(works).map(({ name, kind, factors, launches, bytes, flops, works: own }) => [
-    name,
+function kernelTable({ works, precision }) {
+  const rows = byName(works, precision).map(({ launches, works: own, ...sum }) => [
+    sum.name,
     launches,
-    short(bytes / launches / 1e6),
-    short(flops / launches / 1e9),
-    short(flops / bytes),
-    isMemoryBound({ kind, factors, bytes, flops }, GPUS[1], "f32") ? "memory" : "FLOPs",
-    ...GPUS.map((gpu) => short(leastOf(own, gpu, "f32"))),
+    short(sum.bytes / launches / 1e6),
+    short(sum.flops / launches / 1e9),
+    short(sum.flops / sum.bytes),
+    isMemoryBound(sum, GPUS[1], precision) ? "memory" : "FLOPs",
+    ...GPUS.map((gpu) => short(leastOf(own, gpu, precision))),
   ]);
   const times = GPUS.map(({ name }) => `${name} ms`);
   return table(["kernel", "launches", "MB each", "GFLOP each", "FLOP a byte", "limit", ...times], rows);
@@ -125,8 +121,8 @@ function newest(text) {
 function hostTable(steps, host) {
   const h100 = GPUS[1];
   const rows = newest(host).map((row) => {
-    const step = steps.find(({ chosen, precision }) => chosen.name === row.case && precision === "f32");
-    const shares = PRECISIONS.map((precision) => row.host_ms / leastOf(step.works, h100, precision));
+    const own = steps.filter(({ chosen, precision }) => chosen.name === row.case && precision !== "bf16");
+    const shares = own.map(({ works, precision }) => row.host_ms / leastOf(works, h100, precision));
     const share = (value) => `${(100 * value).toFixed(1)} %${value > MOST_HOST_SHARE ? " (too much)" : ""}`;
     return [row.case, row.launches, short(row.host_ms), ...shares.map(share), row.device, row.commit];
   });
@@ -145,7 +141,7 @@ function hostTable(steps, host) {
 /** The page. */
 export function rooflinePage({ steps, memory, host }) {
   const kernels = steps.flatMap((step) => [
-    `## Kernels of ${step.chosen.title}${step.precision === "bf16" ? ", in bfloat16" : ""}`,
+    `## Kernels of ${step.chosen.title}, products in ${step.precision}`,
     "",
     kernelTable(step),
     "",
@@ -156,7 +152,8 @@ export function rooflinePage({ steps, memory, host }) {
     "Nobody has run these kernels on a GPU yet, so nothing here is measured on one. Every program of `packages/backend-cuda` states what a",
     "launch moves and computes (`work`, beside its parameters); a step of LLaVA-1.5-7B is gone through by the same host code on an",
     "imagined GPU, and the launches are added up. Times are what peak figures allow: real ones are longer. Only attention may be faster:",
-    "rows that several of its tiles read are counted each time, though the cache has many of them.",
+    "rows that several of its tiles read are counted each time, though the cache has many of them. Where products are in TF32, those of",
+    "attention are too.",
     "`packages/backend-cuda/test/roofline.test.ts` writes this page with `-u`.",
     "",
     peakTable(),
@@ -165,7 +162,7 @@ export function rooflinePage({ steps, memory, host }) {
     "",
     "16 samples: 576 visual rows and text (32 rows in align, 192 in finetune), cached features, direction and distribution losses,",
     "frozen matrices in bfloat16; blocks run again in their gradient; AdamW. In f32 and tf32 activations are float32, and products",
-    "read the matrices as such; in bf16 both are in bfloat16, but for attention, which works on float32 still.",
+    "read the matrices as such; in bf16 both are in bfloat16, and attention reads float32 copies, which it rounds.",
     "",
     stepTable(steps),
     "",

@@ -31,16 +31,16 @@ export const GPUS = [
   },
 ];
 
-/** FLOPs a second of some work: products of factors in bfloat16 have a rate of their own. */
-function rateOf({ kind, factors }, gpu, precision) {
-  if (kind !== "product") return gpu.f32;
+/** FLOPs a second of some work: products of factors in bfloat16 and kernels on tensor cores have rates of their own. */
+function rateOf({ kind, factors, units }, gpu, precision) {
+  if (kind !== "product") return gpu[units ?? "f32"];
   return factors === "bf16" ? gpu.bf16 : gpu[precision];
 }
 
 /**
  * Least milliseconds of some work: what its FLOPs take, or its bytes.
  *
- * @param precision `f32` or `tf32`: of products of float32; all else is in float32.
+ * @param precision `f32` or `tf32`: of products of float32. Kernels say themselves which tensor cores they use; others are in float32.
  */
 export function leastMs(work, gpu, precision) {
   return 1e3 * Math.max(work.flops / rateOf(work, gpu, precision), work.bytes / gpu.bandwidth);

@@ -56,16 +56,16 @@ export interface BackendParts {
   readonly memoryLimit?: number | undefined;
   /** Memory without rounding and reuse, for tools that watch it. */
   readonly exactMemory?: boolean | undefined;
-  /** How activations are kept, and the factors of products with them. Default `f32`. */
-  readonly precision?: Precision | undefined;
+  /** How products treat their operands, and with `bf16` how activations are kept. Default `f32`. */
+  readonly precision?: Precision | "tf32" | undefined;
 }
 
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
 export class CudaBackend extends tf.KernelBackend {
   /** @internal */
   readonly session: Session;
-  /** How activations are kept, and the factors of products with them; sums, losses and weights are float32. */
-  readonly precision: Precision;
+  /** How products treat their operands, and with `bf16` how activations are kept; sums, losses and weights are float32. */
+  readonly precision: Precision | "tf32";
   readonly #kernels: KernelCache | undefined;
   /** @internal */
   readonly allocator: CachingAllocator;

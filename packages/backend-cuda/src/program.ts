@@ -25,6 +25,8 @@ export interface Program<Params extends Parameters = Parameters> {
   readonly params: Params;
   /** Threads of a block along x, y, z. */
   readonly block: number | readonly [number, number?, number?];
+  /** Oldest architecture that it compiles for: 80 for sm_80. Default: every one that the backend starts on. */
+  readonly oldest?: number;
   /** Bytes of dynamic shared memory, unless the dispatch says otherwise. */
   readonly sharedBytes?: number;
   /**

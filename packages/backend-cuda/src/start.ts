@@ -24,9 +24,10 @@ export interface StartOptions {
   /** Files of NVIDIA's libraries, instead of those that are found. */
   readonly libraries?: LibraryPaths;
   /**
-   * `f32`, `tf32`: float32 all through, of which products take the factors as they are, or rounded to 10 bits of mantissa. `bf16`:
-   * activations and their gradients are kept in bfloat16, and products take their factors in it, with sums in float32; losses,
-   * weights, their gradients and the optimizer stay in float32. Default `f32`.
+   * `f32`, `tf32`: float32 all through, of which products, also those of attention, take the factors as they are, or rounded to 10
+   * bits of mantissa, for the tensor cores of GPUs from compute capability 8.0 on. `bf16`: activations and their gradients are kept
+   * in bfloat16, and products take their factors in it, with sums in float32; losses, weights, their gradients and the optimizer
+   * stay in float32. Default `f32`.
    */
   readonly precision?: "f32" | "tf32" | "bf16";
   /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
@@ -149,8 +150,7 @@ function open(options: StartOptions): CudaBackend {
   const session = openSession(found, synchronous);
   try {
     const compilation = { compiler, target };
-    const kept = precision === "bf16" ? "bf16" : "f32";
-    return new CudaBackend({ session, compilation, memoryLimit, exactMemory, openBlas, precision: kept });
+    return new CudaBackend({ session, compilation, memoryLimit, exactMemory, openBlas, precision });
   } catch (error) {
     session.close();
     throw error;
@@ -177,8 +177,7 @@ function imagined(totalBytes: number, precision: StartOptions["precision"] = "f3
       "An imagined GPU has no products: start the backend on a device.",
     );
   };
-  const kept = precision === "bf16" ? "bf16" : "f32";
-  return new CudaBackend({ session: imaginedSession(totalBytes), openBlas, precision: kept });
+  return new CudaBackend({ session: imaginedSession(totalBytes), openBlas, precision });
 }
 
 function checkPrecision(precision: string): void {

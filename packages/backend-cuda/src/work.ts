@@ -7,6 +7,8 @@ export interface Work {
   readonly bytes: number;
   /** Floating-point operations. */
   readonly flops: number;
+  /** Tensor cores that do them, by what they round operands to. Absent: CUDA cores, in float32. */
+  readonly units?: "tf32" | "bf16";
 }
 
 /** A launch, or what else is enqueued, of a rehearsal. */

@@ -13,7 +13,8 @@ import {
 
 import { withCases } from "./cases.js";
 
-interface Heads {
+/** Samples and heads. */
+export interface Heads {
   readonly title: string;
   /** Query rows of each sample, and key rows where they are others. */
   readonly queries: readonly number[];
@@ -68,8 +69,9 @@ function attrsOf(shape: Heads): AttentionAttrs {
   return { ...offsets, heads, kvHeads, scale: 1 / Math.sqrt(width), causal: !full, window, softcap };
 }
 
-function attentionContracts(): readonly KernelContract[] {
-  const cases = shapes.map((shape) => ({
+/** Attention, with and without what keys receive, over heads of these shapes. */
+export function attentionOver(heads: readonly Heads[]): readonly KernelContract[] {
+  const cases = heads.map((shape) => ({
     title: shape.title,
     inputs: inputsOf(shape),
     attrs: attrsOf(shape),
@@ -82,6 +84,10 @@ function attentionContracts(): readonly KernelContract[] {
     );
     return { title, inputs, attrs: { ...attrs, countsAsText, receiveFrom } };
   });
+  return [withCases(attention, cases), withCases(attentionReceived, received)];
+}
+
+function attentionContracts(): readonly KernelContract[] {
   const cached = {
     title: "rows after many",
     inputs: {
@@ -93,11 +99,7 @@ function attentionContracts(): readonly KernelContract[] {
       ...{ scale: 0.3, window: 0, softcap: 0 },
     },
   };
-  return [
-    withCases(attention, cases),
-    withCases(attentionReceived, received),
-    withCases(cachedAttention, [cached]),
-  ];
+  return [...attentionOver(shapes), withCases(cachedAttention, [cached])];
 }
 
 function directionContracts(): readonly KernelContract[] {

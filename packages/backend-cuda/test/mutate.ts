@@ -10,16 +10,19 @@ import { emulated, fake } from "./emulator.js";
 import { type Mutation, mutated } from "./mutations/mutation.js";
 import { operationContracts } from "./operation-contracts.js";
 import { ownContracts } from "./shapes.js";
+import { boundedContracts, MANTISSA } from "./tensor-shapes.js";
 
 /** Memory without slack, so that an access beyond a tensor is a fault. */
-const OPTIONS = emulated({ exactMemory: true });
+function optionsFor({ precision }: Mutation): StartOptions {
+  return emulated({ exactMemory: true, precision: precision ?? "f32" });
+}
 
 /** The first case that notices a mutation, and how; undefined where none does. */
 export async function noticed(mutation: Mutation): Promise<string | undefined> {
   const restore = plant(mutation);
   stop();
   try {
-    await start(optionsOf(mutation));
+    await start(optionsFor(mutation));
     return await firstFailure(mutation);
   } finally {
     stop();
@@ -29,20 +32,21 @@ export async function noticed(mutation: Mutation): Promise<string | undefined> {
   }
 }
 
-function optionsOf({ precision }: Pick<Mutation, "precision">) {
-  return { ...OPTIONS, ...(precision !== undefined && { precision }) };
-}
-
-async function firstFailure({ contracts: names, ...mutation }: Mutation): Promise<string | undefined> {
-  const plain = [...operationContracts, ...ownContracts, ...allContracts];
-  const all = mutation.precision === "bf16" ? contractsInBf16() : plain;
-  for (const contract of all.filter(({ name }) => names.includes(originalName(name)))) {
+async function firstFailure(mutation: Mutation): Promise<string | undefined> {
+  for (const contract of contractsFor(mutation)) {
     for (const testCase of contract.cases) {
-      const message = await failureOf({ ...contract, cases: [testCase] }, optionsOf(mutation));
+      const message = await failureOf({ ...contract, cases: [testCase] }, optionsFor(mutation));
       if (message !== undefined) return `${contract.name}, ${testCase.title}: ${message}`;
     }
   }
   return undefined;
+}
+
+function contractsFor({ contracts: names, precision }: Mutation): readonly KernelContract[] {
+  if (precision === "bf16") return contractsInBf16().filter(({ name }) => names.includes(originalName(name)));
+  const plain = [...operationContracts, ...ownContracts, ...allContracts];
+  const all = precision === undefined ? plain : boundedContracts(MANTISSA[precision]);
+  return all.filter(({ name }) => names.includes(name));
 }
 
 /** A fault of the device or a kernel that does not compile is thrown; wrong numbers are returned. */

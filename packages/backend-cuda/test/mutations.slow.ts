@@ -6,11 +6,13 @@ import { bf16Mutations } from "./mutations/bf16.js";
 import { elementMutations } from "./mutations/elements-and-updates.js";
 import { operationMutations } from "./mutations/operations.js";
 import { rowMutations } from "./mutations/rows-and-products.js";
+import { tensorMutations } from "./mutations/tensor-attention.js";
 
 const mutations = [
   ...rowMutations,
   ...elementMutations,
   ...attentionMutations,
+  ...tensorMutations,
   ...operationMutations,
   ...bf16Mutations,
 ];

@@ -6,12 +6,14 @@ import { elementMutations } from "./mutations/elements-and-updates.js";
 import { mutated } from "./mutations/mutation.js";
 import { operationMutations } from "./mutations/operations.js";
 import { rowMutations } from "./mutations/rows-and-products.js";
+import { tensorMutations } from "./mutations/tensor-attention.js";
 
 it("mutations fit the sources, each under its own title", () => {
   const all = [
     ...rowMutations,
     ...elementMutations,
     ...attentionMutations,
+    ...tensorMutations,
     ...operationMutations,
     ...bf16Mutations,
   ];

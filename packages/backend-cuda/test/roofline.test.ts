@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-import { afterAll, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it } from "vitest";
 
 import { openStep, type StepCase, stepCases } from "../../../benchmarks/cuda/llava.mjs";
 import { type PeakMemory, type RehearsedStep, rooflinePage } from "../../../benchmarks/cuda/page.mjs";
@@ -14,20 +14,22 @@ const fromRoot = (path: string) => fileURLToPath(new URL(`../../../${path}`, imp
 /** Samples of a step. */
 const STEP = 16;
 
-afterAll(stop);
+afterEach(stop);
 
-async function imagine(precision: "f32" | "bf16"): Promise<CudaBackend> {
+async function imagine(precision: "f32" | "tf32" | "bf16"): Promise<CudaBackend> {
   stop();
   await start({ imagine: 80e9, precision });
   return startedBackend();
 }
 
+interface Rehearsal {
+  readonly backend: CudaBackend;
+  readonly samples: number;
+  readonly storage: "f32" | "bf16";
+}
+
 /** Everything that a step enqueues, and the memory that it takes. */
-async function rehearse(
-  backend: CudaBackend,
-  chosen: StepCase,
-  { samples, storage }: { readonly samples: number; readonly storage: "f32" | "bf16" },
-) {
+async function rehearse(chosen: StepCase, { backend, samples, storage }: Rehearsal) {
   const opened = openStep(chosen, { samples, storage });
   const weightBytes = backend.allocator.statistics.usedBytes;
   const works: RehearsedWork[] = [];
@@ -53,14 +55,15 @@ describe("the roofline", () => {
     for (const chosen of stepCases) {
       for (const [precision, storage, samples] of [
         ["f32", "bf16", STEP],
+        ["tf32", "bf16", STEP],
         ["bf16", "bf16", STEP],
         ["f32", "bf16", 4],
         ["bf16", "bf16", 4],
         ["f32", "f32", 4],
       ] as const) {
         const backend = await imagine(precision);
-        const { rows, works, ...bytes } = await rehearse(backend, chosen, { samples, storage });
-        memory.push({ chosen, samples, storage, precision, ...bytes });
+        const { rows, works, ...bytes } = await rehearse(chosen, { backend, samples, storage });
+        if (precision !== "tf32") memory.push({ chosen, samples, storage, precision, ...bytes });
         if (samples === STEP) steps.push({ chosen, precision, rows, works });
       }
     }

@@ -1,3 +1,4 @@
+import { attention, runKernel } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
@@ -99,6 +100,20 @@ describe("an imagined GPU", () => {
     tf.matMul(tf.ones([10, 20]), tf.ones([20, 30]));
     const product = { name: "product nn", kind: "product", shape: [10, 30, 20], factors: "f32" };
     expect(works).toEqual([{ ...product, bytes: 4 * (200 + 600 + 300), flops: 12_000 }]);
+  });
+
+  it("multiplies in the precision that it is started with, attention too", async () => {
+    await start({ imagine: 80e9, precision: "tf32" });
+    const backend = startedBackend();
+    const works: RehearsedWork[] = [];
+    const x = tf.ones<tf.Rank.R2>([64, 128]);
+    backend.watchRehearsal = (work) => works.push(work);
+    const offsets = Int32Array.of(0, 64);
+    const attrs = { heads: 1, kvHeads: 1, scale: 1, causal: true, window: 0, softcap: 0 };
+    runKernel(attention, { q: x, k: x, v: x }, { ...attrs, qOffsets: offsets, kvOffsets: offsets });
+    expect(works).toEqual([
+      expect.objectContaining({ name: "attention in tf32, 64 rows, heads of 4 chunks", units: "tf32" }),
+    ]);
   });
 
   it("has some memory", async () => {

@@ -1,6 +1,9 @@
 import numbers from "../operations/elementwise/numbers.cuh";
 import lanes from "../operations/reduction/lanes.cuh";
 import activation from "./activation.cuh";
+import attentionFragments from "./attention/fragments.cuh";
+import attentionScores from "./attention/scores.cuh";
+import attentionTensorTiles from "./attention/tensor-tiles.cuh";
 import attentionTiles from "./attention/tiles.cuh";
 import bf16 from "./bf16.cuh";
 import columns from "./column-sums/columns.cuh";
@@ -18,13 +21,16 @@ export const sharedHeaders: Readonly<Record<string, string>> = {
   "bf16.cuh": bf16,
   "columns.cuh": columns,
   "elementwise.cuh": elementwise,
+  "fragments.cuh": attentionFragments,
   "lanes.cuh": lanes,
   "logits.cuh": logits,
   "numbers.cuh": numbers,
   "pack.cuh": pack,
   "philox.cuh": philox,
   "reduce.cuh": reduce,
+  "scores.cuh": attentionScores,
   "storage.cuh": storage,
+  "tensor-tiles.cuh": attentionTensorTiles,
   "tensors.cuh": tensors,
   "tiles.cuh": attentionTiles,
 };

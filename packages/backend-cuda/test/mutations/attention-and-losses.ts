@@ -3,6 +3,7 @@ import keyGradient from "../../src/kernels/attention/key-gradient.cu";
 import places from "../../src/kernels/attention/places.cu";
 import queryGradient from "../../src/kernels/attention/query-gradient.cu";
 import received from "../../src/kernels/attention/received.cu";
+import scores from "../../src/kernels/attention/scores.cuh";
 import tiles from "../../src/kernels/attention/tiles.cuh";
 import cachedAttention from "../../src/kernels/cached-attention/cached-attention.cu";
 import direction from "../../src/kernels/direction/direction.cu";
@@ -44,6 +45,8 @@ const inTiles = [
     ["attention: one row too many is read", "< rows.count && column", "<= rows.count && column"],
     ["attention: one unaligned row too many is read", "< rows.count) four", "<= rows.count) four"],
     ["attention: one vector too many is read", "&& column < width)", "&& column <= width)"],
+  ]),
+  ...mutationsOf(scores, ATTENTION, [
     ["attention: one column too many is read", "if (column + 3 < width)", "if (column + 3 <= width)"],
     ["attention: a row does not see itself", "min(tile.keys, position + 1)", "min(tile.keys, position)"],
     [
@@ -65,6 +68,8 @@ const inTiles = [
       "scores.group",
     ],
     ["attention: there is no cap", "scores.softcap * tanhf(score / scores.softcap)", "score"],
+  ]),
+  ...mutationsOf(tiles, ATTENTION, [
     [
       "attention: blocks of a wide head store the same columns",
       "(blockIdx.z * CHUNKS + chunk) * CHUNK +",
@@ -82,7 +87,7 @@ const inTiles = [
       "float row_max(float value) {\n  for (int step = 4;",
     ],
   ]),
-  ...mutationsOf(tiles, BACKWARD, [
+  ...mutationsOf(scores, BACKWARD, [
     [
       "attention: the first row that sees a key is left out",
       "tile.first - ahead);",

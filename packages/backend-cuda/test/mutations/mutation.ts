@@ -9,8 +9,8 @@ export interface Mutation {
   readonly replace: string;
   /** Names of contracts whose cases reach it. */
   readonly contracts: readonly string[];
-  /** What the backend keeps activations, and inputs of the cases, in. Default `f32`. */
-  readonly precision?: "bf16";
+  /** Of the backend; with `bf16` inputs of the cases are kept in it, too. Default `f32`. */
+  readonly precision?: "tf32" | "bf16";
 }
 
 /** The text with the defect. */

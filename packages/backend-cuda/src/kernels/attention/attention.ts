@@ -22,6 +22,7 @@ import {
   STATISTICS_PLACES,
   statisticsProgram,
 } from "./programs.js";
+import { type Operands, operandsFor } from "./variant.js";
 
 /** Blocks that keep a device busy; with fewer, several share the keys of a tile. */
 const BUSY = 256;
@@ -81,16 +82,16 @@ export function attend(
 ): void {
   const width = widthOf(q, attrs);
   const group = attrs.heads / attrs.kvHeads;
-  const { program, tileRows } = forwardOf(width, group * longest(samples, "queries"));
-  const tiles = queryTiles(samples, group, tileRows);
-  const { scores, grid } = overTiles(tiles, { ...attrs, width });
+  const chosen = forwardOf(width, group * longest(samples, "queries"), operandsOf(backend));
+  const tiles = queryTiles(samples, group, chosen.tileRows);
+  const { scores, grid } = overTiles(tiles, { ...attrs, width }, columnParts(width, chosen));
   const { parts, part } = partsOf(grid, samples);
   const places = (q.shape[0] as number) * attrs.heads;
   const whole = parts === 1;
   const partY = whole ? y : scratch([parts, places, width]);
   const partLogSumExp = whole ? logSumExp : scratch([parts, places]);
   const args = { tiles: tiles.entries, q, k, v, y_parts: partY, log_sum_exp: partLogSumExp };
-  backend.dispatch(program, {
+  backend.dispatch(chosen.program, {
     grid: [grid[0], parts, grid[2]],
     args: { ...args, ...scores, part, places, nothing: whole ? 0 : -1e30 },
   });
@@ -121,9 +122,9 @@ function runReceived({ inputs, attrs, out, scratch, dispatch }: Received): void 
   const tiles = keyTiles(samples, received.tileRows, firstCounting(receiveFrom));
   const keys = k.shape[0] as number;
   const byHead = kvHeads === 1 ? out(2) : scratch([kvHeads, keys]);
-  const { scores, grid } = overTiles(tiles, { ...attrs, width });
+  const { scores, grid } = overTiles(tiles, { ...attrs, width }, 1);
   dispatch(received.program, {
-    grid: [grid[0]],
+    grid,
     args: {
       ...{ tiles: tiles.entries, q, k, log_sum_exp: out(1), counts_as_text: countsAsText },
       ...{ receive_from: receiveFrom, received: byHead, ...scores, keys_in_all: keys },
@@ -139,7 +140,7 @@ function runReceived({ inputs, attrs, out, scratch, dispatch }: Received): void 
 type Received = Call<"q" | "k" | "v", AttentionReceivedAttrs>;
 type Backward = Call<"dy" | "q" | "k" | "v" | "y" | "logSumExp", AttentionAttrs>;
 
-function runBackward({ inputs, attrs, out, scratch, dispatch }: Backward): void {
+function runBackward({ backend, inputs, attrs, out, scratch, dispatch }: Backward): void {
   const { dy, q, k, v, y, logSumExp } = inputs;
   const width = widthOf(q, attrs);
   const group = attrs.heads / attrs.kvHeads;
@@ -150,20 +151,25 @@ function runBackward({ inputs, attrs, out, scratch, dispatch }: Backward): void 
     args: { dy, y, log_sum_exp: logSumExp, statistics, places, width },
   });
   const samples = packedSamples(attrs);
-  const { queryGradient, keyGradient } = gradientsOf(width);
+  const { queryGradient, keyGradient } = gradientsOf(width, operandsOf(backend));
   const queries = queryTiles(samples, group, queryGradient.tileRows);
-  const overQueries = overTiles(queries, { ...attrs, width });
+  const overQueries = overTiles(queries, { ...attrs, width }, columnParts(width, queryGradient));
   const saved = { q, k, v, dy, statistics };
   dispatch(queryGradient.program, {
     grid: overQueries.grid,
     args: { tiles: queries.entries, ...saved, dq: out(0), ...overQueries.scores },
   });
   const keys = keyTiles(samples, keyGradient.tileRows);
-  const overKeys = overTiles(keys, { ...attrs, width });
+  const overKeys = overTiles(keys, { ...attrs, width }, columnParts(width, keyGradient));
   dispatch(keyGradient.program, {
     grid: overKeys.grid,
     args: { tiles: keys.entries, ...saved, dk: out(1), dv: out(2), ...overKeys.scores },
   });
+}
+
+/** An imagined GPU has tensor cores. */
+function operandsOf({ precision, imagined, session }: CudaBackend): Operands {
+  return imagined ? precision : operandsFor(precision, session.device.architecture);
 }
 
 function widthOf(q: tf.TensorInfo, { heads }: ScoreAttrs): number {
@@ -176,9 +182,10 @@ function longest(samples: readonly SampleRows[], side: "queries" | "keys"): numb
 
 type Grid = readonly [x: number, y: number, z: number];
 
-function overTiles({ count }: Tiles, attrs: ScoreAttrs & { readonly width: number }) {
+/** `parts`: blocks that share the columns of a head. */
+function overTiles({ count }: Tiles, attrs: ScoreAttrs & { readonly width: number }, parts: number) {
   const { heads, kvHeads: kv_heads, width, causal, window, scale, softcap } = attrs;
-  const grid: Grid = [count * kv_heads, 1, columnParts(width)];
+  const grid: Grid = [count * kv_heads, 1, parts];
   const shape = { kv_heads, group: heads / kv_heads, width };
   return { grid, scores: { ...shape, causal: Number(causal), window, scale, softcap } };
 }

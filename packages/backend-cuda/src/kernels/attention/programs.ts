@@ -1,195 +1,128 @@
 import { defineProgram } from "../../program.js";
 import { bytesOf, countOf } from "../../work.js";
 import { ELEMENTWISE } from "../elementwise.js";
-import attentionSource from "./attention.cu";
-import keyGradientSource from "./key-gradient.cu";
 import placesSource from "./places.cu";
-import queryGradientSource from "./query-gradient.cu";
-import receivedSource from "./received.cu";
-import { overKeys, overQueries } from "./work.js";
+import {
+  forwardProgram,
+  keyGradientProgram,
+  queryGradientProgram,
+  receivedProgram,
+} from "./tile-programs.js";
+import { CHUNK, CHUNKS, type Operands, type Variant } from "./variant.js";
 
-/** Columns of a head that a block works on at a time. */
-const CHUNK = 32;
-/** Chunks of sums that blocks can hold; wider heads take several blocks. */
-const CHUNKS = [1, 2, 3, 4, 8] as const;
-const MOST_CHUNKS = 8;
 /** With more chunks of sums, eight rows of them a thread would leave the registers. */
 const CHUNKS_OF_EIGHT_ROWS = 4;
+/** With more chunks of sums, tensor cores take 32 columns of scores at a time. */
+const CHUNKS_OF_WIDE_SCORES = 4;
+/** Chunks of sums of the widest heads. */
+const MOST_CHUNKS = 8;
 
-/** Threads of all kernels that work on tiles. */
-const THREADS = 128;
-
-/** Compile-time sizes of a kernel: see tiles.cuh. */
-interface Variant {
-  /** Rows of a tile that a thread has. */
-  readonly rows: 1 | 4 | 8;
-  readonly chunks: (typeof CHUNKS)[number];
-  /** That the registers of a multiprocessor hold at once. */
-  readonly blocks: 2 | 3;
-}
-
-/** Rows of a tile. */
-function tileRows({ rows }: Pick<Variant, "rows">): number {
-  return 8 * rows;
-}
-
-/** Rows of a thread where there are enough of them. `results` are summed up for each row. */
-function manyRows(chunks: number, results: 1 | 2): 4 | 8 {
-  return results * chunks > CHUNKS_OF_EIGHT_ROWS ? 4 : 8;
-}
-
-function chunksOf(width: number): Variant["chunks"] {
-  return CHUNKS.find((chunks) => chunks * CHUNK >= width) ?? MOST_CHUNKS;
-}
-
-/** Blocks that share the columns of a head. */
-export function columnParts(width: number): number {
-  return Math.ceil(width / (CHUNK * MOST_CHUNKS));
-}
-
-const scores = {
-  kv_heads: "i32",
-  group: "i32",
-  width: "i32",
-  causal: "i32",
-  window: "i32",
-  scale: "f32",
-  softcap: "f32",
-} as const;
-
-function compiled(kernel: string, { rows, chunks, blocks }: Variant) {
-  return {
-    name: `${kernel}, ${tileRows({ rows })} rows, heads of ${chunks} chunks`,
-    defines: { ROWS: rows, CHUNKS: chunks, BLOCKS: blocks },
-    block: THREADS,
-  } as const;
-}
-
-/** Outputs and log-sum-exps, of all keys or of parts of them. */
-function forwardProgram(variant: Variant) {
-  return defineProgram({
-    ...compiled("attention", variant),
-    source: attentionSource,
-    entry: "attention_forward",
-    params: {
-      ...({ tiles: "pointer", q: "pointer", k: "pointer", v: "pointer" } as const),
-      ...({ y_parts: "pointer", log_sum_exp: "pointer" } as const),
-      ...scores,
-      ...({ part: "i32", places: "i64", nothing: "f32" } as const),
-    },
-    work: ({ q, y_parts, log_sum_exp, kv_heads, width, ...scores }, [, , blocks]) => {
-      const { pairs, rows } = overQueries(scores, tileRows(variant));
-      return {
-        bytes: bytesOf(q, y_parts, log_sum_exp) + 8 * rows * kv_heads * width,
-        flops: 2 * (blocks + 1) * width * pairs * kv_heads,
-      };
-    },
-  });
-}
-
-const saved = {
-  ...({ tiles: "pointer", q: "pointer", k: "pointer", v: "pointer" } as const),
-  ...({ dy: "pointer", statistics: "pointer" } as const),
-} as const;
-
-/** The gradient of the queries. */
-function queryGradientProgram(variant: Variant) {
-  return defineProgram({
-    ...compiled("attention, gradient of queries", variant),
-    source: queryGradientSource,
-    entry: "attention_query_gradient",
-    params: { ...saved, dq: "pointer", ...scores },
-    work: ({ q, dy, statistics, dq, kv_heads, width, ...scores }, [, , blocks]) => {
-      const { pairs, rows } = overQueries(scores, tileRows(variant));
-      return {
-        bytes: bytesOf(q, dy, statistics, dq) + 12 * rows * kv_heads * width,
-        flops: (4 * blocks + 2) * width * pairs * kv_heads,
-      };
-    },
-  });
-}
-
-/** The gradients of the keys and values. */
-function keyGradientProgram(variant: Variant) {
-  return defineProgram({
-    ...compiled("attention, gradient of keys", variant),
-    source: keyGradientSource,
-    entry: "attention_key_gradient",
-    params: { ...saved, dk: "pointer", dv: "pointer", ...scores },
-    work: ({ k, v, dk, dv, kv_heads, group, width, ...scores }, [, , blocks]) => {
-      const { pairs, rows } = overKeys({ ...scores, group }, tileRows(variant));
-      return {
-        bytes: bytesOf(k, v, dk, dv) + 16 * rows * kv_heads * group * width,
-        flops: (4 * blocks + 4) * width * pairs * kv_heads,
-      };
-    },
-  });
-}
-
-/** A program, and the rows of its tiles. */
+/** A program, and how much of the rows and columns its blocks take. */
 interface Tiled<P> {
   readonly program: P;
   readonly tileRows: number;
+  /** Columns of a head that a block sums up. */
+  readonly columns: number;
 }
 
 function tiled<P>(define: (variant: Variant) => P, variant: Variant): Tiled<P> {
-  return { program: define(variant), tileRows: tileRows(variant) };
+  return { program: define(variant), tileRows: variant.tileRows, columns: CHUNK * variant.chunks };
 }
 
-function programsOf(chunks: Variant["chunks"]) {
-  const usual = chunks > CHUNKS_OF_EIGHT_ROWS ? 2 : 3;
+/** Blocks that share the columns of a head. */
+export function columnParts(width: number, { columns }: Tiled<unknown>): number {
+  return Math.ceil(width / columns);
+}
+
+type Chunks = Variant["chunks"];
+
+/** Rows of a tile where there are enough of them. `results` are summed up for each row. */
+function manyRows(chunks: Chunks, results: 1 | 2): 32 | 64 {
+  return results * chunks > CHUNKS_OF_EIGHT_ROWS ? 32 : 64;
+}
+
+function usualBlocks(chunks: Chunks): 2 | 3 {
+  return chunks > CHUNKS_OF_EIGHT_ROWS ? 2 : 3;
+}
+
+function plainPrograms(chunks: Chunks) {
+  const usual = usualBlocks(chunks);
   const [one, two] = [manyRows(chunks, 1), manyRows(chunks, 2)];
+  const plain = { operands: "f32", scoreColumns: 64, chunks, blocks: usual } as const;
   // Two tiles of scores and as many sums as eight rows have: registers for two blocks.
-  const ofGradient = (rows: 4 | 8, results: 1 | 2) =>
-    rows === 8 && results * chunks === CHUNKS_OF_EIGHT_ROWS ? 2 : usual;
+  const ofGradient = (tileRows: 32 | 64, results: 1 | 2): Variant => {
+    const full = tileRows === 64 && results * chunks === CHUNKS_OF_EIGHT_ROWS;
+    return { ...plain, tileRows, blocks: full ? 2 : usual };
+  };
   return {
-    few: tiled(forwardProgram, { rows: 1, chunks, blocks: usual }),
-    many: tiled(forwardProgram, { rows: one, chunks, blocks: usual }),
-    queryGradient: tiled(queryGradientProgram, { rows: one, chunks, blocks: ofGradient(one, 1) }),
-    keyGradient: tiled(keyGradientProgram, { rows: two, chunks, blocks: ofGradient(two, 2) }),
+    few: fewRows[chunks],
+    many: tiled(forwardProgram, { ...plain, tileRows: one }),
+    queryGradient: tiled(queryGradientProgram, ofGradient(one, 1)),
+    keyGradient: tiled(keyGradientProgram, ofGradient(two, 2)),
   };
 }
 
-const programs = Object.fromEntries(CHUNKS.map((chunks) => [chunks, programsOf(chunks)])) as Record<
-  Variant["chunks"],
-  ReturnType<typeof programsOf>
->;
+/** Tiles of 64 rows. The more sums a thread has, the fewer scores: registers for two blocks. */
+function tensorPrograms(operands: "tf32" | "bf16", chunks: Chunks) {
+  const variant = (own: Chunks, results: 1 | 2): Variant => {
+    const scoreColumns = results * own > CHUNKS_OF_WIDE_SCORES ? 32 : 64;
+    return { operands, tileRows: 64, scoreColumns, chunks: own, blocks: 2 };
+  };
+  // Both sums of the widest heads are more than there are registers.
+  const half = chunks === MOST_CHUNKS ? 4 : chunks;
+  return {
+    few: fewRows[chunks],
+    many: tiled(forwardProgram, variant(chunks, 1)),
+    queryGradient: tiled(queryGradientProgram, variant(chunks, 1)),
+    keyGradient: tiled(keyGradientProgram, variant(half, 2)),
+  };
+}
+
+function byChunks<T>(make: (chunks: Chunks) => T): Record<Chunks, T> {
+  return Object.fromEntries(CHUNKS.map((chunks) => [chunks, make(chunks)])) as Record<Chunks, T>;
+}
+
+/** Too few rows for tensor cores: in float32 for every precision. */
+const fewRows = byChunks((chunks) =>
+  tiled(forwardProgram, {
+    operands: "f32",
+    tileRows: 8,
+    scoreColumns: 64,
+    chunks,
+    blocks: usualBlocks(chunks),
+  }),
+);
+
+const programs = {
+  f32: byChunks(plainPrograms),
+  tf32: byChunks((chunks) => tensorPrograms("tf32", chunks)),
+  bf16: byChunks((chunks) => tensorPrograms("bf16", chunks)),
+};
+
+function programsOf(width: number, operands: Operands) {
+  return programs[operands][CHUNKS.find((chunks) => chunks * CHUNK >= width) ?? MOST_CHUNKS];
+}
 
 /** The forward kernel for heads of a width; `rows` of a sample that tiles cover, at most: a few take small tiles. */
-export function forwardOf(width: number, rows: number): Tiled<ReturnType<typeof forwardProgram>> {
-  const { few, many } = programs[chunksOf(width)];
+export function forwardOf(
+  width: number,
+  rows: number,
+  operands: Operands,
+): Tiled<ReturnType<typeof forwardProgram>> {
+  const { few, many } = programsOf(width, operands);
   return rows <= few.tileRows ? few : many;
 }
 
 /** The backward kernels for heads of a width. */
-export function gradientsOf(width: number) {
-  const { queryGradient, keyGradient } = programs[chunksOf(width)];
+export function gradientsOf(width: number, operands: Operands) {
+  const { queryGradient, keyGradient } = programsOf(width, operands);
   return { queryGradient, keyGradient };
 }
 
 /** What each key row receives, by key-value head. */
-export const received = tiled(
-  (variant) =>
-    defineProgram({
-      ...compiled("attention received", variant),
-      source: receivedSource,
-      entry: "attention_received",
-      params: {
-        ...({ tiles: "pointer", q: "pointer", k: "pointer", log_sum_exp: "pointer" } as const),
-        ...({ counts_as_text: "pointer", receive_from: "pointer", received: "pointer" } as const),
-        ...scores,
-        keys_in_all: "i64",
-      },
-      work: ({ k, received: sums, kv_heads, group, width, ...scores }) => {
-        const { pairs, rows } = overKeys({ ...scores, group }, tileRows(variant));
-        return {
-          bytes: bytesOf(k, sums) + 8 * rows * kv_heads * group * width,
-          flops: 2 * width * pairs * kv_heads,
-        };
-      },
-    }),
-  { rows: 8, chunks: 1, blocks: 3 },
-);
+export const received = tiled(receivedProgram, {
+  ...({ operands: "f32", tileRows: 64, scoreColumns: 64, chunks: 1, blocks: 3 } as const),
+});
 
 /** The outputs of parts of the keys, combined. */
 export const combineProgram = defineProgram({
@@ -236,8 +169,12 @@ export const statisticsProgram = defineProgram({
 /** Places that a block of {@link statisticsProgram} has. */
 export const STATISTICS_PLACES = 32;
 
-/** Every program of this folder. */
+const tiledPrograms = Object.values(programs)
+  .flatMap((ofWidths) => Object.values(ofWidths).flatMap((each) => Object.values(each)))
+  .map(({ program }) => program);
+
+/** Every program of this folder, each once. */
 export const attentionPrograms = [
-  ...Object.values(programs).flatMap((each) => Object.values(each).map(({ program }) => program)),
+  ...new Map(tiledPrograms.map((program) => [program.name, program])).values(),
   ...[received.program, combineProgram, receivedSumProgram, statisticsProgram],
 ];
