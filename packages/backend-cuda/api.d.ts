@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BasicError, Precision, Collective } from '@basic-mllm/core';
+import { BasicError, Precision } from '@basic-mllm/core';
 
 /** A structure that is passed by value. */
 interface ForeignStructure {
@@ -146,6 +146,8 @@ interface Work {
     readonly bytes: number;
     /** Floating-point operations. */
     readonly flops: number;
+    /** Tensor cores that do them, by what they round operands to. Absent: CUDA cores, in float32. */
+    readonly units?: "tf32" | "bf16";
 }
 /** A launch, or what else is enqueued, of a rehearsal. */
 interface RehearsedWork extends Work {
@@ -185,6 +187,8 @@ interface Program<Params extends Parameters = Parameters> {
     readonly params: Params;
     /** Threads of a block along x, y, z. */
     readonly block: number | readonly [number, number?, number?];
+    /** Oldest architecture that it compiles for: 80 for sm_80. Default: every one that the backend starts on. */
+    readonly oldest?: number;
     /** Bytes of dynamic shared memory, unless the dispatch says otherwise. */
     readonly sharedBytes?: number;
     /**
@@ -515,16 +519,16 @@ interface BackendParts {
     readonly memoryLimit?: number | undefined;
     /** Memory without rounding and reuse, for tools that watch it. */
     readonly exactMemory?: boolean | undefined;
-    /** How activations are kept, and the factors of products with them. Default `f32`. */
-    readonly precision?: Precision | undefined;
+    /** How products treat their operands. Default `f32`. */
+    readonly precision?: Precision | "tf32" | undefined;
 }
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
 declare class CudaBackend extends tf.KernelBackend {
     #private;
     /** @internal */
     readonly session: Session;
-    /** How activations are kept, and the factors of products with them; sums, losses and weights are float32. */
-    readonly precision: Precision;
+    /** How products treat their operands: as they are, or rounded. Sums are in float32. */
+    readonly precision: Precision | "tf32";
     /** @internal */
     readonly allocator: CachingAllocator;
     /** @internal */
@@ -670,11 +674,10 @@ interface StartOptions {
     /** Files of NVIDIA's libraries, instead of those that are found. */
     readonly libraries?: LibraryPaths;
     /**
-     * `f32`, `tf32`: float32 all through, of which products take the factors as they are, or rounded to 10 bits of mantissa. `bf16`:
-     * activations and their gradients are kept in bfloat16, and products take their factors in it, with sums in float32; losses,
-     * weights, their gradients and the optimizer stay in float32. Default `f32`.
+     * How products, also those of attention, treat their operands: as they are, or rounded to 10 bits of mantissa (`tf32`), for the
+     * tensor cores of GPUs from compute capability 8.0 on. Default `f32`.
      */
-    readonly precision?: "f32" | "tf32" | "bf16";
+    readonly precision?: "f32" | "tf32";
     /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
     readonly image?: ImageKind;
     /** Folder of compiled kernels. Default `cuda` in `BASIC_MLLM_CACHE` or the user's cache. */
@@ -688,7 +691,7 @@ interface StartOptions {
     readonly exactMemory?: boolean;
     /**
      * Bytes of memory of a GPU to imagine: no driver, library or GPU is looked for, tensors have no values, and memory is only
-     * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. Beside it only the precision matters.
+     * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. Of the other options `precision` matters then.
      */
     readonly imagine?: number;
     /** Waits for every kernel, so that a fault names the one that made it. Default: BASIC_MLLM_CUDA_SYNCHRONOUS is 1. */

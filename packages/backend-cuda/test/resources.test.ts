@@ -92,7 +92,8 @@ describe("what kernels take of an SM", () => {
       "# What CUDA kernels take",
       "",
       `Registers of a thread, and the share of an SM's threads that are resident, by architecture: ${contractPrograms.length} ` +
-        "kernels and variants, compiled by NVRTC 12.9. Those in tf32 and bf16 are for tensor cores, from sm_80 on.",
+        "kernels and variants, compiled by NVRTC 12.9.",
+      "Those in tf32 and bf16 are for tensor cores, from sm_80 on.",
       "None of them spills registers or has a stack: `packages/backend-cuda/test/resources.test.ts`, which writes this page",
       "with `-u`.",
       "",
