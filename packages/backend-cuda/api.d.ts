@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { BasicError, Precision } from '@basic-mllm/core';
+import { BasicError, Precision, Collective } from '@basic-mllm/core';
 
 /** A structure that is passed by value. */
 interface ForeignStructure {
@@ -519,7 +519,7 @@ interface BackendParts {
     readonly memoryLimit?: number | undefined;
     /** Memory without rounding and reuse, for tools that watch it. */
     readonly exactMemory?: boolean | undefined;
-    /** How products treat their operands. Default `f32`. */
+    /** How products treat their operands, and with `bf16` how activations are kept. Default `f32`. */
     readonly precision?: Precision | "tf32" | undefined;
 }
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
@@ -527,7 +527,7 @@ declare class CudaBackend extends tf.KernelBackend {
     #private;
     /** @internal */
     readonly session: Session;
-    /** How products treat their operands: as they are, or rounded. Sums are in float32. */
+    /** How products treat their operands, and with `bf16` how activations are kept; sums, losses and weights are float32. */
     readonly precision: Precision | "tf32";
     /** @internal */
     readonly allocator: CachingAllocator;
@@ -674,10 +674,12 @@ interface StartOptions {
     /** Files of NVIDIA's libraries, instead of those that are found. */
     readonly libraries?: LibraryPaths;
     /**
-     * How products, also those of attention, treat their operands: as they are, or rounded to 10 bits of mantissa (`tf32`), for the
-     * tensor cores of GPUs from compute capability 8.0 on. Default `f32`.
+     * `f32`, `tf32`: float32 all through, of which products, also those of attention, take the factors as they are, or rounded to 10
+     * bits of mantissa, for the tensor cores of GPUs from compute capability 8.0 on. `bf16`: activations and their gradients are kept
+     * in bfloat16, and products take their factors in it, with sums in float32; losses, weights, their gradients and the optimizer
+     * stay in float32. Default `f32`.
      */
-    readonly precision?: "f32" | "tf32";
+    readonly precision?: "f32" | "tf32" | "bf16";
     /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
     readonly image?: ImageKind;
     /** Folder of compiled kernels. Default `cuda` in `BASIC_MLLM_CACHE` or the user's cache. */
@@ -691,7 +693,7 @@ interface StartOptions {
     readonly exactMemory?: boolean;
     /**
      * Bytes of memory of a GPU to imagine: no driver, library or GPU is looked for, tensors have no values, and memory is only
-     * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. Of the other options `precision` matters then.
+     * counted, so that {@link CudaBackend.rehearse} tells whether a run would fit. Beside it only the precision matters.
      */
     readonly imagine?: number;
     /** Waits for every kernel, so that a fault names the one that made it. Default: BASIC_MLLM_CUDA_SYNCHRONOUS is 1. */

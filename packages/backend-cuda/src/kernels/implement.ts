@@ -42,7 +42,7 @@ export function implement<Name extends string, Attrs extends Attributes>(
       else body(call);
     },
     ({ backend, attrs }, index) => {
-      if (backend.precision === "f32") return "f32";
+      if (backend.precision !== "bf16") return "f32";
       const { outputs } = storages;
       return (typeof outputs === "function" ? outputs(attrs) : outputs).includes(index) ? "bf16" : "f32";
     },

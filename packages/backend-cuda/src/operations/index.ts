@@ -66,7 +66,7 @@ function register(kernelName: string, run: Operation, { checked, handling }: Reg
         ...{ name: kernelName, inputs: tensors, attrs: attrs ?? {}, backend },
         ...{ allocate: checking(allocate), scratch: checking(scratch) },
       };
-      return backend.precision === "f32" ? run(call) : runStored(call, run, handling);
+      return backend.precision !== "bf16" ? run(call) : runStored(call, run, handling);
     });
   };
   tf.registerKernel({ kernelName, backendName: BACKEND_NAME, kernelFunc });
