@@ -20,7 +20,7 @@ import {
   received,
   receivedSumProgram,
   STATISTICS_PLACES,
-  statisticsProgram,
+  statisticsFor,
 } from "./programs.js";
 import { type Operands, operandsFor } from "./variant.js";
 
@@ -146,12 +146,13 @@ function runBackward({ backend, inputs, attrs, out, scratch, dispatch }: Backwar
   const group = attrs.heads / attrs.kvHeads;
   const places = (q.shape[0] as number) * attrs.heads;
   const statistics = scratch([places, 2]);
-  dispatch(statisticsProgram, {
+  const operands = operandsOf(backend);
+  dispatch(statisticsFor(operands), {
     grid: [Math.ceil(places / STATISTICS_PLACES)],
     args: { dy, y, log_sum_exp: logSumExp, statistics, places, width },
   });
   const samples = packedSamples(attrs);
-  const { queryGradient, keyGradient } = gradientsOf(width, operandsOf(backend));
+  const { queryGradient, keyGradient } = gradientsOf(width, operands);
   const queries = queryTiles(samples, group, queryGradient.tileRows);
   const overQueries = overTiles(queries, { ...attrs, width }, columnParts(width, queryGradient));
   const saved = { q, k, v, dy, statistics };

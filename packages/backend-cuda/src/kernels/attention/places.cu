@@ -35,6 +35,14 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 #define LANES 8
 
+// As products take dy: where they round it, its sums with y must too, or gradients that cancel leave the rounding.
+#ifdef ROUNDED
+#include "bf16.cuh"
+#define OPERAND_OF(x) float(bf16(x))
+#else
+#define OPERAND_OF(x) (x)
+#endif
+
 // Log-sum-exp and the sum of dy y of each place, side by side: statistics [places, 2]. Eight threads a place.
 //
 // Bytes moved: 8 places width. FLOPs: 2 places width.
@@ -46,7 +54,7 @@ extern "C" __global__ void __launch_bounds__(THREADS)
   const int lane = threadIdx.x % LANES;
   float sum = 0.0f;
   if (place < places) {
-    for (int d = lane; d < width; d += LANES) sum = fmaf(dy[place * width + d], y[place * width + d], sum);
+    for (int d = lane; d < width; d += LANES) sum = fmaf(OPERAND_OF(dy[place * width + d]), y[place * width + d], sum);
   }
   for (int step = LANES / 2; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffu, sum, step);
   if (place >= places || lane != 0) return;

@@ -150,23 +150,33 @@ export const receivedSumProgram = defineProgram({
   work: ({ by_head, received: sums }) => ({ bytes: bytesOf(by_head, sums), flops: countOf(by_head) }),
 });
 
-/** What the gradients need of each query row and head. */
-export const statisticsProgram = defineProgram({
-  name: "attention, statistics of rows",
-  source: placesSource,
-  entry: "attention_statistics",
-  params: {
-    ...({ dy: "pointer", y: "pointer", log_sum_exp: "pointer", statistics: "pointer" } as const),
-    ...({ places: "i64", width: "i32" } as const),
-  },
-  block: ELEMENTWISE.threads,
-  work: ({ dy, y, log_sum_exp, statistics }) => ({
-    bytes: bytesOf(dy, y, log_sum_exp, statistics),
-    flops: 2 * countOf(dy),
-  }),
-});
+/** What the gradients need of each query row and head; `dy` as the products of the gradients take it. */
+function statisticsOf(rounded: boolean) {
+  return defineProgram({
+    name: `attention, statistics of rows${rounded ? " in bf16" : ""}`,
+    source: placesSource,
+    entry: "attention_statistics",
+    ...(rounded && { defines: { ROUNDED: 1 } }),
+    params: {
+      ...({ dy: "pointer", y: "pointer", log_sum_exp: "pointer", statistics: "pointer" } as const),
+      ...({ places: "i64", width: "i32" } as const),
+    },
+    block: ELEMENTWISE.threads,
+    work: ({ dy, y, log_sum_exp, statistics }) => ({
+      bytes: bytesOf(dy, y, log_sum_exp, statistics),
+      flops: 2 * countOf(dy),
+    }),
+  });
+}
 
-/** Places that a block of {@link statisticsProgram} has. */
+const [statisticsProgram, roundedStatisticsProgram] = [statisticsOf(false), statisticsOf(true)];
+
+/** The program of the statistics for products of these operands. */
+export function statisticsFor(operands: Operands) {
+  return operands === "bf16" ? roundedStatisticsProgram : statisticsProgram;
+}
+
+/** Places that a block of {@link statisticsFor} has. */
 export const STATISTICS_PLACES = 32;
 
 const tiledPrograms = Object.values(programs)
@@ -176,5 +186,5 @@ const tiledPrograms = Object.values(programs)
 /** Every program of this folder, each once. */
 export const attentionPrograms = [
   ...new Map(tiledPrograms.map((program) => [program.name, program])).values(),
-  ...[received.program, combineProgram, receivedSumProgram, statisticsProgram],
+  ...[received.program, combineProgram, receivedSumProgram, statisticsProgram, roundedStatisticsProgram],
 ];
