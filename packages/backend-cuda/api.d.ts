@@ -733,4 +733,4 @@ declare function startedBackend(): CudaBackend;
 /** Gives the device back, with all tensors on it. `start` opens it again. */
 declare function stop(): void;
 
-export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type Program, type RankCollective, type RankOptions, type RehearsedWork, type StartOptions, type Work, bytesOf, connectRanks, countOf, defineProgram, describe, imagines, precisions, probe, start, startedBackend, stockKernels, stop, toleranceFactor };
+export { type Arguments, BACKEND_NAME, CudaBackend, type Dispatch, type ElementStorage, type HostArray, type ImageKind, type LibraryKind, type LibraryPaths, type MemoryStatistics, type ParameterType, type Parameters, type Part, type Pointer, type PointerType, type Program, type RankCollective, type RankOptions, type RehearsedWork, type StartOptions, type Work, bytesOf, connectRanks, countOf, defineProgram, describe, imagines, precisions, probe, start, startedBackend, stockKernels, stop, toleranceFactor };

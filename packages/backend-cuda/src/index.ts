@@ -5,9 +5,16 @@ export type { ImageKind } from "./compile/target.js";
 export type { LibraryKind, LibraryPaths } from "./libraries.js";
 export type { MemoryStatistics } from "./memory/allocator.js";
 export type { HostArray } from "./memory/host-data.js";
+export type { ElementStorage } from "./memory/storage.js";
 export { connectRanks, type RankCollective, type RankOptions } from "./nccl/collective.js";
 export { stockKernels } from "./operations/index.js";
-export { defineProgram, type Parameters, type ParameterType, type Program } from "./program.js";
+export {
+  defineProgram,
+  type Parameters,
+  type ParameterType,
+  type PointerType,
+  type Program,
+} from "./program.js";
 export {
   describe,
   imagines,
