@@ -148,6 +148,8 @@ interface SystemBindings {
     allocateBlock(floats: number): Float32Array;
     freeBlock(block: Float32Array): boolean;
     blockBytes(): number;
+    /** native/src/pages.rs */
+    returnFreedMemory(): void;
     threadCount(): number;
     setThreadCount(count: number): void;
     /** The one in use: `avx512`, `avx2` or `baseline`; `neon` on ARM, `simd128` in WebAssembly. */
@@ -252,6 +254,11 @@ declare class CpuBackend extends MathBackendCPU {
         unreliable: boolean;
         reasons: string[];
     } & PoolUse;
+    /**
+     * Gives memory back to the system that nothing uses: what the pool holds for reuse, and what the C library keeps of array buffers
+     * that were collected (glibc on Linux).
+     */
+    returnFreedMemory(): void;
     /** Gives free memory back to the system. */
     dispose(): void;
     /**

@@ -55,6 +55,20 @@ it("uses the memory of disposed tensors again", () => {
   expect(native.blockBytes()).toBe(before);
 });
 
+it("gives back what nothing uses, and keeps what is in use", () => {
+  const backend = tf.backend() as CpuBackend;
+  const kept = tf.range(0, 100_000);
+  tf.ones([300_000]).dispose();
+  const { liveBytes, heldBytes } = backend.memory();
+  expect(heldBytes).toBeGreaterThanOrEqual(1_200_000);
+  const before = backend.native.blockBytes();
+  backend.returnFreedMemory();
+  expect(backend.memory()).toMatchObject({ liveBytes, heldBytes: 0 });
+  expect(before - backend.native.blockBytes()).toBeGreaterThanOrEqual(1_200_000);
+  expect(kept.dataSync()[99_999]).toBe(99_999);
+  kept.dispose();
+});
+
 it("moves tensors from and to another backend", async () => {
   await tf.setBackend("cpu");
   const x = tf.tensor1d([1, 2, 3]);

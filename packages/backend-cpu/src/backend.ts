@@ -90,6 +90,15 @@ export class CpuBackend extends MathBackendCPU {
     return { unreliable: false, reasons: [], ...this.#pool.use() };
   }
 
+  /**
+   * Gives memory back to the system that nothing uses: what the pool holds for reuse, and what the C library keeps of array buffers
+   * that were collected (glibc on Linux).
+   */
+  returnFreedMemory(): void {
+    this.#pool.trim();
+    this.native.returnFreedMemory();
+  }
+
   /** Gives free memory back to the system. */
   override dispose(): void {
     this.#pool.trim();

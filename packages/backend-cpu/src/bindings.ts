@@ -5,6 +5,8 @@ interface SystemBindings {
   allocateBlock(floats: number): Float32Array;
   freeBlock(block: Float32Array): boolean;
   blockBytes(): number;
+  /** native/src/pages.rs */
+  returnFreedMemory(): void;
   threadCount(): number;
   setThreadCount(count: number): void;
   /** The one in use: `avx512`, `avx2` or `baseline`; `neon` on ARM, `simd128` in WebAssembly. */

@@ -336,8 +336,8 @@ describe("a recipe from its first step to its comparison", () => {
     expect(stopped.code).toBe(1);
     expect(stopped.out.replaceAll(/\d+(\.\d)? (k|M)?B\b/g, "N MB")).toContain(
       'Stage "align" would take N MB, and the limit is N MB: N MB for the process with data and parameters (N MB), ' +
-        "N MB for gradients, moments and activations, N MB while a checkpoint is written. No batchSize fits: raise the " +
-        "limit to more than N MB. [E_MEMORY_LIMIT]",
+        "N MB for gradients, moments, and activations or a checkpoint. No batchSize fits: raise the limit to more than N MB. " +
+        "[E_MEMORY_LIMIT]",
     );
     expect(existsSync(out)).toBe(false);
     const wrong = await cli(["train", recipe, "--memory-limit", "lots"]);

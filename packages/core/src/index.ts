@@ -389,7 +389,6 @@ export {
   encodeTensors,
   type HostTensor,
   type LazyHostTensor,
-  PIECE_BYTES,
   type TensorFile,
   tensorPieces,
 } from "./train/state.js";

@@ -98,9 +98,24 @@ fn return_large_buffers() {
     unsafe extern "C" {
         fn mallopt(parameter: c_int, value: c_int) -> c_int;
     }
-    if std::env::var_os("MALLOC_MMAP_THRESHOLD_").is_none() {
+    let tunables = std::env::var("GLIBC_TUNABLES").unwrap_or_default();
+    if std::env::var_os("MALLOC_MMAP_THRESHOLD_").is_none() && !tunables.contains("mmap_threshold") {
         // SAFETY: it only sets a parameter of the allocator.
         unsafe { mallopt(M_MMAP_THRESHOLD, LEAST) };
+    }
+}
+
+/// Gives pages back that the C library keeps since its memory was freed: array buffers that are too small for pages of their own
+/// leave them all over its heap. Does nothing where the C library has no such call.
+#[napi_derive::napi]
+pub fn return_freed_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: it gives back what nobody uses.
+        unsafe { malloc_trim(0) };
     }
 }
 

@@ -24,6 +24,7 @@ export const NOT_FUZZED = [
   "allocateBlock",
   "freeBlock",
   "blockBytes",
+  "returnFreedMemory",
   "threadCount",
   "setThreadCount",
   "instructionSet",

@@ -23,15 +23,15 @@ it("knows parameters, gradients, moments and checkpoints of each stage from size
   ];
   const states = await stageStates(quickstart, { parts, objective, data: async () => data });
   expect(states).toEqual([
-    // A checkpoint: values of what has trained, two moments of what trains, held twice.
-    { stage: "align", steps: 600, parameters: 4440, state: 3 * 4 * 10, saving: 2 * 4 * (10 + 2 * 10) },
-    { stage: "finetune", steps: 1400, parameters: 4440, state: 3 * 4 * 110, saving: 2 * 4 * (110 + 2 * 110) },
+    // A checkpoint: values of what has trained, two moments of what trains.
+    { stage: "align", steps: 600, parameters: 4440, state: 3 * 4 * 10, saving: 4 * (10 + 2 * 10) },
+    { stage: "finetune", steps: 1400, parameters: 4440, state: 3 * 4 * 110, saving: 4 * (110 + 2 * 110) },
   ]);
   expect(`\n${stateTable(states)}`).toMatchInlineSnapshot(`
     "
       STAGE     STEPS  PARAMETERS  GRADIENTS, MOMENTS  A CHECKPOINT ADDS
-      align     600    4.4 kB      120 B               240 B
-      finetune  1400   4.4 kB      1.3 kB              2.6 kB
+      align     600    4.4 kB      120 B               120 B
+      finetune  1400   4.4 kB      1.3 kB              1.3 kB
       activations come on top: --dry predicts the peak"
   `);
 });
@@ -44,7 +44,7 @@ it("counts moments as they are stored", async () => {
   const objective = { groups } as unknown as Objective<number>;
   const [align] = await stageStates(recipe, { parts: [], objective, data: async () => data });
   // Four scales and 1000 bytes a moment.
-  expect(align).toMatchObject({ state: 4000 + 2 * 1016, saving: 2 * (4000 + 2 * 1016) });
+  expect(align).toMatchObject({ state: 4000 + 2 * 1016, saving: 4000 + 2 * 1016 });
 });
 
 it("counts adapters and parts of groups where they train, and frozen weights in their own storage", async () => {
@@ -57,7 +57,7 @@ it("counts adapters and parts of groups where they train, and frozen weights in 
   const states = await stageStates(recipe, { parts, objective, data: async () => data });
   expect(states.map(({ parameters }) => parameters)).toEqual([1050, 1050]);
   expect(states.map(({ state }) => state)).toEqual([3 * 4 * 10, 3 * 4 * (8 + 50)]);
-  expect(states[1]?.saving).toBe(2 * 4 * (10 + 58 + 2 * 58));
+  expect(states[1]?.saving).toBe(4 * (10 + 58 + 2 * 58));
 });
 
 function withTrain(recipe: Recipe | undefined, train: readonly (readonly string[])[]): Recipe {

@@ -3,7 +3,6 @@ import {
   BasicError,
   momentBytes,
   type Objective,
-  PIECE_BYTES,
   type Recipe,
   type RecipeStage,
   type RehearsalInput,
@@ -17,8 +16,8 @@ import { deviceMemory } from "./device-memory.js";
 import { collectGarbage } from "./garbage.js";
 import type { TaskSession } from "./task.js";
 
-/** Garbage that V8 keeps before it collects, and kernels' scratch memory: measured in runs of the quickstart. */
-const GARBAGE_BYTES = 17e6;
+/** Garbage that V8 keeps before it collects, compiled code, and kernels' scratch memory: measured in runs of the quickstart. */
+const GARBAGE_BYTES = 24e6;
 
 /** Memory that a stage is known to take before any step, in bytes. */
 export interface StageState {
@@ -28,7 +27,7 @@ export interface StageState {
   readonly parameters: number;
   /** A gradient and AdamW's two moments of every parameter that trains. */
   readonly state: number;
-  /** A checkpoint: its tensors go to the host and to the disk in pieces. */
+  /** A checkpoint: its tensors go to the host, and to the disk one after the other. */
   readonly saving: number;
 }
 
@@ -44,8 +43,8 @@ export interface StageMemory extends StageState {
 
 /** Bytes of a parameter's value and of its gradient. */
 const VALUE_BYTES = 4;
-/** Tensors are held twice while they are written: as the backend gives them, and gathered in a piece of the file. */
-const CHECKPOINT_COPIES = 2;
+/** Copies of written tensors that V8 keeps before it collects: its limit of memory outside of its heap. */
+const UNCOLLECTED_BYTES = 64e6;
 
 /** What each stage is known to take, from sizes alone: activations come on top. */
 export async function stageStates<Batch>(
@@ -83,6 +82,8 @@ export async function estimateMemory<Batch>(
     const afterwards = async () => session.rehearseEvaluation?.(stageName);
     inputs.push({ recipe, stageName, objective, data: await session.data(stageName), ranks, afterwards });
   }
+  // What the pool holds for reuse is given back before the first step, too.
+  await settledResident();
   const growth = await rehearseStages(inputs);
   // What the rehearsal has read counts as resident.
   const data = dataGrowth(recipe, session, inputs);
@@ -97,15 +98,19 @@ export async function estimateMemory<Batch>(
   return states.map((stage, i) => {
     const grown = growth?.[i];
     const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
-    // Garbage is collected before a checkpoint is written.
-    const more = (data[i] as number) + Math.max(GARBAGE_BYTES, stage.saving);
+    const more = (data[i] as number) + GARBAGE_BYTES;
     if (onDevice !== undefined) {
       const device = training === null ? null : onDevice.usedBytes + training;
-      return { ...stage, training, resident: Math.max(resident + more, peakSoFar), device };
+      return { ...stage, training, resident: Math.max(resident + more + stage.saving, peakSoFar), device };
     }
-    const peak = training === null ? null : Math.max(resident + training + more, peakSoFar);
+    const peak = training === null ? null : Math.max(resident + more + most(stage, training), peakSoFar);
     return { ...stage, training, resident: peak, device: null };
   });
+}
+
+/** Of steps, or of a checkpoint: activations are given back before it is written. */
+function most({ state, saving }: StageState, training: number): number {
+  return Math.max(training, state + saving);
 }
 
 /** Bytes of data that are in memory at the end of each stage and are not yet. */
@@ -114,16 +119,16 @@ function dataGrowth<Batch>(
   session: TaskSession<Batch>,
   inputs: readonly RehearsalInput<Batch>[],
 ): readonly number[] {
-  let sum = 0;
-  return inputs.map(({ stageName, data: { size } }) => {
+  const shares = new Map<string, number>();
+  return inputs.map(({ stageName, data: { size }, ranks = 1 }) => {
     const stage = stages[stageName] as RecipeStage;
-    const read = resolveSteps(stage, size) * stage.batchSize * stage.accumulate;
-    sum += session.growth?.(stageName, Math.min(1, read / size)) ?? 0;
-    return sum;
+    const read = (resolveSteps(stage, size) * stage.batchSize * stage.accumulate) / ranks;
+    shares.set(stageName, Math.min(1, read / size));
+    return session.growth?.(shares) ?? 0;
   });
 }
 
-/** What has trained so far, or a piece of it with its largest tensor. */
+/** A copy of what has trained so far; of as much as is not collected, with the largest tensor, where that is less. */
 function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, stages: readonly string[]) {
   const trained = stages.map((name) => recipe.stages[name]).filter((stage) => stage !== undefined);
   const last = trained.at(-1);
@@ -134,7 +139,7 @@ function checkpointBytes<Batch>(recipe: Recipe, objective: Objective<Batch>, sta
     [...set].map(({ size }) => size),
   );
   const largest = VALUE_BYTES * sizes.reduce((most, size) => Math.max(most, size), 0);
-  return CHECKPOINT_COPIES * Math.min(all, largest + PIECE_BYTES);
+  return Math.min(all, largest + UNCOLLECTED_BYTES);
 }
 
 /** A gradient and both moments of what a stage trains. */
@@ -220,13 +225,14 @@ export function checkMemoryLimit(stages: readonly StageMemory[], limit: number |
       "The memory of a run cannot be predicted on this backend, so --memory-limit cannot hold. Leave it out.",
     );
   }
-  const before = over.resident - over.training - over.saving;
+  const steps = most(over, over.training);
+  const before = over.resident - steps;
   throw new BasicError(
     "E_MEMORY_LIMIT",
     `Stage "${over.stage}" would take ${bytes(over.resident)}, and the limit is ${bytes(limit)}: ` +
       `${bytes(before)} for the process with data and parameters (${bytes(over.parameters)}), ` +
-      `${bytes(over.training)} for gradients, moments and activations, ${bytes(over.saving)} while a checkpoint is ` +
-      `written. ${before > limit ? `No batchSize fits: raise the limit to more than ${bytes(before)}.` : SMALLER}`,
+      `${bytes(steps)} for gradients, moments, and activations or a checkpoint. ` +
+      (before > limit ? `No batchSize fits: raise the limit to more than ${bytes(before)}.` : SMALLER),
   );
 }
 

@@ -30,11 +30,11 @@ export interface TaskSession<Batch> {
   readonly lora?: Lora | null;
   data(stage: string): Promise<TrainingData<Batch>>;
   /**
-   * Bytes of data that a stage leaves in memory, over what is there now. Default: 0.
+   * Bytes of data that stages leave in memory, over what is there now. Default: 0.
    *
-   * @param share - Of the stage's samples that it reads, 0 to 1.
+   * @param shares - Of each stage's samples that it reads, 0 to 1.
    */
-  readonly growth?: (stage: string, share: number) => number;
+  readonly growth?: (shares: ReadonlyMap<string, number>) => number;
   /** Measures the model as it is now. */
   evaluate(moment: EvaluationMoment): Promise<readonly EvaluationResult[]>;
   /** Goes through one batch of each measurement that follows a stage, to learn what it takes. Default: nothing follows. */

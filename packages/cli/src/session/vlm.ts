@@ -32,7 +32,6 @@ import {
   findTemplate,
   firstAnswerToken,
   type ImageProcessor,
-  imagesOf,
   type TextTokenizer,
 } from "@basic-mllm/data";
 import { answerQuestions, score } from "@basic-mllm/evaluate";
@@ -40,6 +39,7 @@ import * as tf from "@tensorflow/tfjs-core";
 import type { Terminal } from "../terminal.js";
 import { openLora, startProjector } from "./adapters.js";
 import { withLocalFiles } from "./downloads.js";
+import { keptFeatures, type ReadShare } from "./kept-features.js";
 import {
   openEncoder,
   openLanguage,
@@ -255,7 +255,7 @@ function session(opened: Opened): VlmSession {
     objective,
     parts: summarise(partSets(encoder, objective)),
     data: async (stage) => trainingData(recipe, stage, opened),
-    growth: (stage, share) => dataGrowth(opened, stage, share),
+    growth: (shares) => dataGrowth(opened, shares),
     questions: (set) => batchesOf(set, { tokenizer, projector, template, answers: "last" }),
     embed: (batch) => embedBatch(batch, trainable(encoder), projector),
     evaluate: (moment) => evaluate(own, moment),
@@ -283,12 +283,14 @@ async function trainingData(recipe: VlmRecipe, stage: string, { source, projecto
   return batchesOf(set, { tokenizer: source.tokenizer, projector, template, ...budget });
 }
 
-/** Features that stay in memory once they were read: of a share of the stage's pictures, and of those that measure it. */
-function dataGrowth(opened: Opened, stage: string, share: number): number {
-  const of = ({ samples, store }: VlmSet) => store.growth?.(imagesOf(samples)) ?? 0;
+/** Features of a share of each stage's pictures, and of those that measure it. */
+function dataGrowth(opened: Opened, shares: ReadonlyMap<string, number>): number {
   const { recipe, sets } = opened;
-  const trained = of(sets.train.get(recipe.stages[stage]?.data ?? stage) as VlmSet) * share;
-  return measuredSets(opened, stage).reduce((sum, set) => sum + of(set), trained);
+  const reads = [...shares].flatMap(([stage, share]): ReadShare[] => [
+    [sets.train.get(recipe.stages[stage]?.data ?? stage) as VlmSet, share],
+    ...measuredSets(opened, stage).map((set): ReadShare => [set, 1]),
+  ]);
+  return keptFeatures(reads);
 }
 
 function embedBatch(

@@ -84,7 +84,7 @@ function folderMethods(files: MemoryFiles): Pick<RunStore, "list" | "remove" | "
 async function collect(content: FileContent): Promise<Uint8Array> {
   if (content instanceof Uint8Array) return content.slice();
   const parts: Uint8Array[] = [];
-  for await (const part of content) parts.push(part);
+  for await (const part of content) parts.push(part.slice());
   return join(parts);
 }
 

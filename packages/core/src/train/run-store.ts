@@ -1,4 +1,7 @@
-/** Bytes of a file: in memory, or in pieces as they are made, so that no more than one is in memory. */
+/**
+ * Bytes of a file: in memory, or in pieces as they are made, so that no more than one is in memory: a piece may hold only
+ * until the next one is asked for.
+ */
 export type FileContent = Uint8Array | AsyncIterable<Uint8Array>;
 
 /**

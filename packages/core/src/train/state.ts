@@ -36,12 +36,13 @@ export interface LazyHostTensor {
   readonly values: () => Promise<Float32Array | Int32Array>;
 }
 
-/** Tensors are gathered up to this size before they are written: far more than a page of a disk, little beside a model. */
-export const PIECE_BYTES = 64e6;
+/** Small tensors are gathered up to this size before they are written: far more than a page of a disk. */
+const PIECE_BYTES = 4e6;
 
 /**
- * A safetensors file in pieces: its header, then the values of as many tensors at a time as fill a piece, which are read
- * when the piece is asked for. Exact bytes, in the order given. At most two pieces and two tensors are in memory.
+ * A safetensors file in pieces: its header, then small tensors together and large ones each on its own, which are read when
+ * the piece is asked for. Exact bytes, in the order given. One piece and one tensor are in memory.
+ * A piece holds until the next one is asked for: its memory is then used again.
  *
  * @throws {@link BasicError} `E_SHAPE` where values do not fill their shape.
  */
@@ -51,17 +52,22 @@ export async function* tensorPieces(
   pieceBytes = PIECE_BYTES,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield encodeHeader(tensors, metadata);
-  let gathered: Uint8Array[] = [];
-  let size = 0;
+  const piece = new Uint8Array(pieceBytes);
+  let used = 0;
   for (const tensor of tensors) {
     const bytes = await bytesOf(tensor);
-    gathered.push(bytes);
-    size += bytes.length;
-    if (size < pieceBytes) continue;
-    yield joined(gathered, size);
-    [gathered, size] = [[], 0];
+    if (used > 0 && used + bytes.length > pieceBytes) {
+      yield piece.subarray(0, used);
+      used = 0;
+    }
+    if (bytes.length >= pieceBytes) {
+      yield bytes;
+      continue;
+    }
+    piece.set(bytes, used);
+    used += bytes.length;
   }
-  if (size > 0) yield joined(gathered, size);
+  if (used > 0) yield piece.subarray(0, used);
 }
 
 async function bytesOf({ name, shape, values: read }: LazyHostTensor): Promise<Uint8Array> {
