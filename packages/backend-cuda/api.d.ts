@@ -520,7 +520,7 @@ interface BackendParts {
     /** Memory without rounding and reuse, for tools that watch it. */
     readonly exactMemory?: boolean | undefined;
     /** How products treat their operands, and with `bf16` how activations are kept. Default `f32`. */
-    readonly precision?: Precision | "tf32" | undefined;
+    readonly precision?: Precision | undefined;
 }
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
 declare class CudaBackend extends tf.KernelBackend {
@@ -528,7 +528,7 @@ declare class CudaBackend extends tf.KernelBackend {
     /** @internal */
     readonly session: Session;
     /** How products treat their operands, and with `bf16` how activations are kept; sums, losses and weights are float32. */
-    readonly precision: Precision | "tf32";
+    readonly precision: Precision;
     /** @internal */
     readonly allocator: CachingAllocator;
     /** @internal */
@@ -679,7 +679,7 @@ interface StartOptions {
      * in bfloat16, and products take their factors in it, with sums in float32; losses, weights, their gradients and the optimizer
      * stay in float32. Default `f32`.
      */
-    readonly precision?: "f32" | "tf32" | "bf16";
+    readonly precision?: Precision;
     /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
     readonly image?: ImageKind;
     /** Folder of compiled kernels. Default `cuda` in `BASIC_MLLM_CACHE` or the user's cache. */
@@ -702,7 +702,7 @@ interface StartOptions {
 /** That `start` can imagine a GPU: see {@link StartOptions.imagine}. */
 declare const imagines = true;
 /** Precisions that recipes may ask for. */
-declare const precisions: readonly ["f32", "bf16"];
+declare const precisions: readonly Precision[];
 /** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU, without `bf16`. */
 declare const toleranceFactor = 1;
 /**
@@ -713,7 +713,7 @@ declare const toleranceFactor = 1;
  */
 declare function start(options?: StartOptions): Promise<string>;
 /**
- * The GPU that `start` would compute on. Starts nothing and changes no tfjs backend.
+ * The GPU that `start` would compute on, and the NCCL that connects several. Starts nothing and changes no tfjs backend.
  *
  * @throws BasicError `E_BACKEND_START` for the reason for which `start` would.
  */

@@ -121,4 +121,7 @@ declare function cachedSamples({ offsets, starts }: Pick<CachedAttentionAttrs, "
 /** The row of the buffers that each new row goes to. */
 declare function bufferRows(samples: readonly SampleRows[]): Int32Array;
 
-export { type CacheCall, type CachedRows, type DecoderBlockParts, type DeviceBackend, type DeviceCall, type DeviceKernels, type FrozenProduct, type InPlaceCall, type RowGroups, type SampleRows, type StorageOf, bufferRows, cachedSamples, deviceKernels, groupRows, groupsWithin, implementDecoderBlock, packedSamples, withTensors };
+/** Values of the host as elements of a device: four bytes each, whatever the array that tfjs hands over. */
+declare function asWords(values: Float32Array | Int32Array | Uint8Array, dtype: tf.DataType): Float32Array | Int32Array;
+
+export { type CacheCall, type CachedRows, type DecoderBlockParts, type DeviceBackend, type DeviceCall, type DeviceKernels, type FrozenProduct, type InPlaceCall, type RowGroups, type SampleRows, type StorageOf, asWords, bufferRows, cachedSamples, deviceKernels, groupRows, groupsWithin, implementDecoderBlock, packedSamples, withTensors };

@@ -149,7 +149,7 @@ declare const quickstart: {
         duringTraining?: number | undefined;
     };
     task: "vlm";
-    precision?: "f32" | "bf16" | undefined;
+    precision?: "f32" | "tf32" | "bf16" | undefined;
 };
 
 /** The quickstart at a sixth of its length: shows that everything works, in about a minute. */
@@ -281,7 +281,7 @@ declare const smoke: {
         duringTraining?: number | undefined;
     };
     task: "vlm";
-    precision?: "f32" | "bf16" | undefined;
+    precision?: "f32" | "tf32" | "bf16" | undefined;
 };
 
 /** The file that the recipe `smollm2` reads; `node scripts/fetch-gguf.mjs` puts it into `.cache/gguf` of a clone. */
@@ -418,7 +418,7 @@ declare const smollm2: {
         duringTraining?: number | undefined;
     };
     task: "vlm";
-    precision?: "f32" | "bf16" | undefined;
+    precision?: "f32" | "tf32" | "bf16" | undefined;
 };
 
 /** Shapes of the quickstart's models: a SigLIP encoder of 0.9 M parameters and a Llama of about 1.1 M. */
@@ -548,7 +548,7 @@ declare const tinyEncoder: {
         duringTraining?: number | undefined;
     };
     task: "region-text";
-    precision?: "f32" | "bf16" | undefined;
+    precision?: "f32" | "tf32" | "bf16" | undefined;
 };
 
 /** Trains the quickstart's language model: scenes in words with questions, and definitions from the CLDR tags. */
@@ -648,7 +648,7 @@ declare const tinyLm: {
         duringTraining?: number | undefined;
     };
     task: "language";
-    precision?: "f32" | "bf16" | undefined;
+    precision?: "f32" | "tf32" | "bf16" | undefined;
 };
 
 /** Every recipe that ships with the command line, by name. */

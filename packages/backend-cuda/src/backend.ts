@@ -1,4 +1,5 @@
 import { BasicError, type Precision } from "@basic-mllm/core";
+import { asWords } from "@basic-mllm/core/device";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { type Arguments, type Part, type Pointer, packArguments } from "./arguments.js";
@@ -17,7 +18,6 @@ import { HostData } from "./memory/host-data.js";
 import { imaginaryMemory } from "./memory/imaginary-memory.js";
 import {
   asValues,
-  asWords,
   bf16Bits,
   checkStorage,
   DataKey,
@@ -57,7 +57,7 @@ export interface BackendParts {
   /** Memory without rounding and reuse, for tools that watch it. */
   readonly exactMemory?: boolean | undefined;
   /** How products treat their operands, and with `bf16` how activations are kept. Default `f32`. */
-  readonly precision?: Precision | "tf32" | undefined;
+  readonly precision?: Precision | undefined;
 }
 
 /** tfjs's backend on an NVIDIA GPU: everything goes through one stream, in the order of the calls. */
@@ -65,7 +65,7 @@ export class CudaBackend extends tf.KernelBackend {
   /** @internal */
   readonly session: Session;
   /** How products treat their operands, and with `bf16` how activations are kept; sums, losses and weights are float32. */
-  readonly precision: Precision | "tf32";
+  readonly precision: Precision;
   readonly #kernels: KernelCache | undefined;
   /** @internal */
   readonly allocator: CachingAllocator;

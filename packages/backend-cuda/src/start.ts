@@ -1,4 +1,4 @@
-import { BasicError, findKernel } from "@basic-mllm/core";
+import { BasicError, findKernel, type Precision } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { BACKEND_NAME, CudaBackend } from "./backend.js";
@@ -15,6 +15,7 @@ import { imaginedSession } from "./device/imagined.js";
 import { type FoundDevice, findDevice, openSession } from "./device/open.js";
 import { registerContractKernels } from "./kernels/index.js";
 import type { LibraryPaths } from "./libraries.js";
+import { findNccl, ncclVersion } from "./nccl/open.js";
 import { registerOperations } from "./operations/index.js";
 
 /** How to start the CUDA backend. */
@@ -29,7 +30,7 @@ export interface StartOptions {
    * in bfloat16, and products take their factors in it, with sums in float32; losses, weights, their gradients and the optimizer
    * stay in float32. Default `f32`.
    */
-  readonly precision?: "f32" | "tf32" | "bf16";
+  readonly precision?: Precision;
   /** What kernels are compiled to. Default `cubin`; the driver compiles `ptx` itself, which takes longer. */
   readonly image?: ImageKind;
   /** Folder of compiled kernels. Default `cuda` in `BASIC_MLLM_CACHE` or the user's cache. */
@@ -54,10 +55,16 @@ export interface StartOptions {
 export const imagines = true;
 
 /** Precisions that recipes may ask for. */
-export const precisions = ["f32", "bf16"] as const;
+export const precisions: readonly Precision[] = ["f32", "tf32", "bf16"];
 
 /** Factor on every tolerance of the conformance suite and the recorded values: float32 products and sums as on the CPU, without `bf16`. */
 export const toleranceFactor = 1;
+
+const PRECISION_TEXTS: Readonly<Record<Precision, string>> = {
+  f32: "",
+  tf32: "; factors of products in tf32",
+  bf16: "; activations and factors of products in bf16",
+};
 
 let running: CudaBackend | undefined;
 
@@ -82,15 +89,29 @@ export async function start(options: StartOptions = {}): Promise<string> {
 }
 
 /**
- * The GPU that `start` would compute on. Starts nothing and changes no tfjs backend.
+ * The GPU that `start` would compute on, and the NCCL that connects several. Starts nothing and changes no tfjs backend.
  *
  * @throws BasicError `E_BACKEND_START` for the reason for which `start` would.
  */
 export async function probe(options: Pick<StartOptions, "device" | "libraries"> = {}): Promise<string> {
-  if (running !== undefined && !running.imagined) return describe();
-  const found = findDevice(options.device ?? defaultDevice(), options.libraries);
-  const nvrtc = openNvrtc(found.driver.version(), options.libraries);
-  return deviceText(found, nvrtc, findBlasLt(found.driver.version(), options.libraries));
+  const { libraries } = options;
+  if (running !== undefined && !running.imagined) {
+    return `${describe()}; ${ncclText(running.session.driver.version(), libraries)}`;
+  }
+  const found = findDevice(options.device ?? defaultDevice(), libraries);
+  const version = found.driver.version();
+  const device = deviceText(found, openNvrtc(version, libraries), findBlasLt(version, libraries));
+  return `${device}; ${ncclText(version, libraries)}`;
+}
+
+/** One GPU needs none. */
+function ncclText(driverVersion: number, libraries?: LibraryPaths): string {
+  try {
+    return `NCCL ${ncclVersion(findNccl(driverVersion, libraries).version)}`;
+  } catch (error) {
+    if (!(error instanceof BasicError)) throw error;
+    return `one GPU only: ${error.message}`;
+  }
 }
 
 /**
@@ -101,7 +122,7 @@ export async function probe(options: Pick<StartOptions, "device" | "libraries"> 
 export function describe(): string {
   const backend = startedBackend();
   const { session } = backend;
-  const kept = backend.precision === "bf16" ? "; activations and factors of products in bf16" : "";
+  const kept = PRECISION_TEXTS[backend.precision];
   if (backend.imagined) return `${session.device.name}${kept}`;
   const { compiler } = backend.kernels;
   const { problem, folder } = compiler.cache;

@@ -1,4 +1,5 @@
 import { attention, runKernel } from "@basic-mllm/core";
+import { buildFakeLibraries } from "@basic-mllm/cuda-emulator";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
@@ -34,12 +35,19 @@ describe("start", () => {
     expect(device()).toMatch(
       / \(sm_90, [\d.]+ [MG]iB, driver for CUDA 12\.9, NVRTC 12\.9, cuBLASLt 1\d\.\d+\)$/,
     );
-    expect(await probe()).toBe(device());
+    expect(await probe({ libraries: { nccl: "/nowhere/libnccl.so.2" } })).toContain(
+      `${device()}; one GPU only: NCCL`,
+    );
   });
 
   it("says that activations are in bfloat16", async () => {
     await startOnEmulator({ precision: "bf16" });
     expect(device()).toMatch(/cuBLASLt 1\d\.\d+\); activations and factors of products in bf16$/);
+  });
+
+  it("says that products are in TF32", async () => {
+    await startOnEmulator({ precision: "tf32" });
+    expect(device()).toMatch(/cuBLASLt 1\d\.\d+\); factors of products in tf32$/);
   });
 
   it("gives the device back on stop, and may start again", async () => {
@@ -56,7 +64,10 @@ describe("start", () => {
   it("probe starts nothing", async () => {
     const before = tf.getBackend();
     const { libraries } = emulated();
-    expect(await probe({ ...(libraries !== undefined && { libraries }) })).toMatch(/sm_90/);
+    const { nccl } = await buildFakeLibraries();
+    expect(await probe({ libraries: { ...libraries, nccl } })).toMatch(
+      / \(sm_90, [^;]+\); NCCL 2\.\d+\.\d+$/,
+    );
     expect(tf.getBackend()).toBe(before);
     expect(() => device()).toThrowErrorMatchingInlineSnapshot(
       `[BasicError: The CUDA backend has not been started. Call start() first. [E_BACKEND_START]]`,

@@ -1,4 +1,5 @@
 import { BasicError } from "@basic-mllm/core";
+import { asWords } from "@basic-mllm/core/device";
 import { WebGPUBackend } from "@tensorflow/tfjs-backend-webgpu";
 import * as tf from "@tensorflow/tfjs-core";
 
@@ -9,7 +10,7 @@ import type { OpenedDevice } from "./device/open.js";
 import { PipelineCache } from "./device/pipelines.js";
 import { alreadyRehearsing, type Place, Rehearsal, type StockPipelines } from "./device/rehearsal.js";
 import { type KernelTime, Timestamps } from "./device/timestamps.js";
-import { asWords, bytesOf, bytesOfArray, isNumeric } from "./device/words.js";
+import { bytesOf, bytesOfArray, isNumeric } from "./device/words.js";
 import { type Bindable, type Dispatch, tensorOf } from "./dispatch.js";
 import { type Program, uniformBytes } from "./program.js";
 import type { StartOptions } from "./start.js";

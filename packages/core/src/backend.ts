@@ -28,10 +28,10 @@ export interface StartedBackend {
 }
 
 /**
- * How matrix products treat their operands: as they are, or rounded to bfloat16 and summed in float32. A backend may keep
- * activations in bfloat16 then: `cuda` does.
+ * How matrix products treat their operands: as they are, rounded to TF32 (10 bits of mantissa), or to bfloat16 (7 bits). Sums
+ * are in float32. With `bf16` a backend may keep activations in bfloat16, too: `cuda` does. `cuda` alone has `tf32`.
  */
-export type Precision = "f32" | "bf16";
+export type Precision = "f32" | "tf32" | "bf16";
 
 /** Options of {@link startBackend}. */
 export interface StartBackendOptions {

@@ -144,10 +144,10 @@ const common = {
     .describe("What to do where the backend has no body for a kernel: stop, or run the slow composition."),
   // Absent and not f32 by default: recipes and runs from before it stay as they are.
   precision: z
-    .enum(["f32", "bf16"])
+    .enum(["f32", "tf32", "bf16"])
     .optional()
     .describe(
-      "Matrix products: exact, or of operands rounded to bfloat16 and summed in float32; cuda then keeps activations in bfloat16, too. Default: the backend's.",
+      "Matrix products: of operands as they are, or rounded to TF32 (cuda alone) or bfloat16, and summed in float32; in bf16 cuda keeps activations in bfloat16, too. Default: the backend's.",
     ),
   plugins: z
     .array(z.string().min(1))

@@ -37,15 +37,6 @@ export function bf16Bits(floatBits: number): number {
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
 }
 
-/** Values of the host as elements of the device: four bytes each, whatever the array that tfjs hands over. */
-export function asWords(
-  values: Float32Array | Int32Array | Uint8Array,
-  dtype: tf.DataType,
-): Float32Array | Int32Array {
-  if (dtype === "float32") return values instanceof Float32Array ? values : Float32Array.from(values);
-  return values instanceof Int32Array ? values : Int32Array.from(values);
-}
-
 /** Elements of the device as an array of the host. bfloat16 becomes float32, without rounding. */
 export function asValues(
   bytes: ArrayBuffer,

@@ -14,12 +14,3 @@ export function bytesOf(shape: readonly number[]): number {
 export function bytesOfArray({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
-
-/** Four bytes an element, whatever the array that tfjs hands over. */
-export function asWords(
-  values: Float32Array | Int32Array | Uint8Array,
-  dtype: tf.DataType,
-): Float32Array | Int32Array {
-  if (dtype === "float32") return values instanceof Float32Array ? values : Float32Array.from(values);
-  return values instanceof Int32Array ? values : Int32Array.from(values);
-}

@@ -22,3 +22,4 @@ export {
   withTensors,
 } from "./kernels.js";
 export { bufferRows, cachedSamples, packedSamples, type SampleRows } from "./sample-rows.js";
+export { asWords } from "./words.js";
