@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { link, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { link, open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { dirname, join } from "node:path";
 
@@ -12,7 +12,10 @@ export interface Holder {
 }
 
 /** Lock files of this process: a file with our number that is not here is from an earlier process. */
-const held = new Set<string>();
+const held = new Map<string, Holder>();
+
+/** What file systems without hard links answer. */
+const NO_LINKS: ReadonlySet<unknown> = new Set(["EPERM", "ENOTSUP", "ENOSYS", "EOPNOTSUPP"]);
 
 /** A lock that was taken, or who has it: null where that cannot be told. */
 export type Locked =
@@ -27,58 +30,91 @@ export type Locked =
 export async function tryLock(path: string): Promise<Locked> {
   const own = temporaryBeside(path);
   const holder: Holder = { pid: process.pid, host: hostname(), since: new Date().toISOString() };
+  const text = `${JSON.stringify(holder)}\n`;
   try {
     for (;;) {
       // Each time: the holder of the lock clears temporary files away.
-      await writeFile(own, `${JSON.stringify(holder)}\n`);
-      if (await linkIfFree(own, path)) break;
+      await writeFile(own, text);
+      if (await placeIfFree(own, path, { text, onTaken: () => held.set(path, holder) })) break;
       const other = await removeIfStale(path);
       if (other !== undefined) return { release: null, holder: other };
     }
-    // Before anything is waited for: until then the lock looks like one of an earlier process.
-    held.add(path);
   } finally {
     await rm(own, { force: true });
   }
   return {
     release: async () => {
-      held.delete(path);
       await rm(path, { force: true });
+      // Only now: a lock that is there and not held looks stale. Somebody here may have it already.
+      if (held.get(path) === holder) held.delete(path);
     },
   };
+}
+
+/** `by process 12 on HOST since TIME`. @param holder - Null for one that cannot be told. */
+export function byHolder(holder: Holder | null): string {
+  if (holder === null) return "by an unknown process";
+  return `by process ${holder.pid} on ${holder.host} since ${holder.since}`;
 }
 
 function temporaryBeside(path: string): string {
   return join(dirname(path), `.tmp-lock-${randomUUID()}`);
 }
 
+interface Placing {
+  readonly text: string;
+  /** Called before anything is waited for: until then the lock looks like one of an earlier process. */
+  readonly onTaken: () => void;
+}
+
 /** A link is made with its content or not at all, so no reader ever sees an empty lock. False: try again. */
-async function linkIfFree(own: string, path: string): Promise<boolean> {
+async function placeIfFree(own: string, path: string, placing: Placing): Promise<boolean> {
   try {
     await link(own, path);
-    return true;
   } catch (error) {
-    const { code } = error as { code?: unknown };
+    const code = codeOf(error);
     if (code === "EEXIST" || code === "ENOENT") return false;
+    if (NO_LINKS.has(code)) return createIfFree(path, placing);
     throw error;
   }
+  placing.onTaken();
+  return true;
+}
+
+/** Without hard links a reader may see a lock without its text, which counts as that of an unknown process. */
+async function createIfFree(path: string, { text, onTaken }: Placing): Promise<boolean> {
+  const file = await open(path, "wx").catch((error: unknown) => {
+    if (codeOf(error) === "EEXIST") return null;
+    throw error;
+  });
+  if (file === null) return false;
+  onTaken();
+  try {
+    await file.writeFile(text).finally(() => file.close());
+  } catch (error) {
+    await rm(path, { force: true });
+    throw error;
+  }
+  return true;
 }
 
 /** The holder who is there, or null for an unknown one. Undefined: try again. */
 async function removeIfStale(path: string): Promise<Holder | null | undefined> {
-  const text = await readFile(path, "utf8").catch(() => null);
-  if (text === null) return undefined;
+  const text = await readFile(path, "utf8").catch((error: unknown) => (isGone(error) ? undefined : null));
+  // A lock that cannot be read, such as another user's, is somebody's.
+  if (text === undefined || text === null) return text;
   const holder = parseHolder(text);
   if (holder === null || isAlive(holder, path)) return holder;
   // Another process may do the same now: only the one that moved the stale file away removes it.
   const aside = temporaryBeside(path);
-  const moved = await rename(path, aside).then(
-    () => true,
-    () => false,
-  );
-  if (!moved) return undefined;
+  try {
+    await rename(path, aside);
+  } catch (error) {
+    // A lock that cannot be moved stays its holder's, even where that is gone.
+    return isGone(error) ? undefined : holder;
+  }
   const moving = await readFile(aside, "utf8").catch(() => text);
-  if (moving !== text) await linkIfFree(aside, path);
+  if (moving !== text) await placeIfFree(aside, path, { text: moving, onTaken: () => undefined });
   await rm(aside, { force: true });
   return undefined;
 }
@@ -100,6 +136,14 @@ function isAlive({ pid, host }: Holder, path: string): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    return (error as { code?: unknown }).code === "EPERM";
+    return codeOf(error) === "EPERM";
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return (error as { code?: unknown }).code;
+}
+
+function isGone(error: unknown): boolean {
+  return codeOf(error) === "ENOENT";
 }

@@ -2,7 +2,7 @@ import { join } from "node:path";
 
 import { BasicError } from "@basic-mllm/core";
 
-import { type Holder, tryLock } from "./file-lock.js";
+import { byHolder, type Holder, tryLock } from "./file-lock.js";
 
 /**
  * Takes the lock of a run folder.
@@ -18,13 +18,9 @@ export async function takeLock(folder: string): Promise<() => Promise<void>> {
 }
 
 function lockedBy(holder: Holder | null, folder: string, path: string): BasicError {
-  const who =
-    holder === null
-      ? "by an unknown process"
-      : `by process ${holder.pid} on ${holder.host} since ${holder.since}`;
   return new BasicError(
     "E_RUN_LOCKED",
-    `The run folder ${folder} is in use ${who}. Wait for it, choose another folder, ` +
+    `The run folder ${folder} is in use ${byHolder(holder)}. Wait for it, choose another folder, ` +
       `or, if that process is gone, remove ${path}.`,
   );
 }
