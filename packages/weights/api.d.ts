@@ -394,7 +394,10 @@ interface DownloadOptions {
     readonly cache?: string;
     /** Default the global fetch. */
     readonly fetch?: typeof fetch;
-    /** Milliseconds without a byte after which a connection counts as lost. Default 60,000. */
+    /**
+     * Milliseconds without a byte after which a connection, or another process's download of the file, counts as lost.
+     * Default 60,000.
+     */
     readonly timeout?: number;
     /** Milliseconds before the first new attempt after a lost connection; doubled each time. Default 500. */
     readonly pause?: number;

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { createReadStream } from "node:fs";
 import { mkdir, open, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { Readable } from "node:stream";
@@ -8,7 +8,6 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { BasicError, explainDiskFull } from "@basic-mllm/core";
 
-import { tryLock } from "../file-lock.js";
 import {
   ATTEMPTS,
   ConnectionLost,
@@ -20,9 +19,7 @@ import {
   watch,
 } from "./connection.js";
 import { httpError, networkError } from "./http-errors.js";
-
-/** Milliseconds between looks at a download of another process. */
-const LOOK = 200;
+import { takeTurn } from "./turn.js";
 
 /** How a finished file is checked. */
 export interface Digest {
@@ -47,7 +44,7 @@ export interface DownloadRequest {
 /** How {@link downloadFile} behaves. */
 export interface TransferOptions {
   readonly fetch: typeof fetch;
-  /** Milliseconds without a byte after which a connection counts as lost. */
+  /** Milliseconds without a byte after which a connection, or another's download of the file, counts as lost. */
   readonly timeout: number;
   /** Milliseconds before the first new attempt; doubled each time. */
   readonly pause: number;
@@ -59,7 +56,7 @@ export interface TransferOptions {
 /**
  * Downloads a file: goes on with what an interrupted download left, checks length and hash, and only then gives it its
  * name. After a wrong hash it starts over once, since an old part may be to blame. Where another download of the same
- * file is under way, here or in another process, it waits for that one.
+ * file is under way, here or in another process, it waits for that one as long as that one shows signs of life.
  *
  * @throws `BasicError` `E_DOWNLOAD`, `E_DISK_FULL`, `E_INTERRUPTED`.
  */
@@ -69,30 +66,13 @@ export async function downloadFile(request: DownloadRequest, options: TransferOp
   await explainDiskFull(full, async () => {
     await mkdir(dirname(path), { recursive: true });
     await mkdir(dirname(partial), { recursive: true });
-    const { release, waited } = await takeTurn(request, options);
+    const { isHere, release } = await takeTurn(request, options);
     try {
-      if (!(waited && (await isHere(request)))) await downloadChecked(request, options);
+      if (!isHere) await downloadChecked(request, options);
     } finally {
       await release();
     }
   });
-}
-
-/** Waits until nobody else writes the part. */
-async function takeTurn({ url, partial }: DownloadRequest, { signal, onBytes }: TransferOptions) {
-  for (let waited = false; ; waited = true) {
-    const { release } = await tryLock(`${partial}.lock`);
-    if (release !== null) return { release, waited };
-    if (signal?.aborted) throw interrupted(url, PARTS_KEPT);
-    onBytes?.(await sizeOf(partial));
-    await sleep(LOOK);
-  }
-}
-
-/** Whether the one that was waited for has finished: it leaves no part. */
-async function isHere({ path, partial, size }: DownloadRequest): Promise<boolean> {
-  if (existsSync(partial) || !existsSync(path)) return false;
-  return size === undefined || (await sizeOf(path)) === size;
 }
 
 async function downloadChecked(request: DownloadRequest, options: TransferOptions): Promise<void> {
