@@ -146,6 +146,34 @@ describe("WebDataset tar", () => {
     );
   });
 
+  it("refuses two members of one name, unless no sample is made of them", async () => {
+    const [red, green] = [await png([255, 0, 0]), await png([0, 255, 0])];
+    await writeTar(join(root, "a.tar"), [
+      ["0.png", red],
+      ["0.txt", "red"],
+      ["1.txt", "nothing"],
+      ["0.png", green],
+    ]);
+    expect(await textOf(() => openSamples(join(root, "a.tar")))).toMatchInlineSnapshot(
+      `"…/a.tar: expected one member "0.png", got two, whose contents begin at bytes 512 and 3584. Write the archive again, each member with a name of its own. [E_DATA_FORMAT]"`,
+    );
+    await writeTar(join(root, "b.tar"), [
+      ["0.txt", "red"],
+      ["notes.md", "a"],
+      ["notes.md", "b"],
+      ["0.txt", "green"],
+    ]);
+    expect(await textOf(() => openSamples(join(root, "b.tar")))).toContain(
+      'expected one member "0.txt", got two',
+    );
+    await writeTar(join(root, "c.tar"), [
+      ["0.txt", "red"],
+      ["notes.md", "a"],
+      ["notes.md", "b"],
+    ]);
+    expect(await allOf(join(root, "c.tar"))).toHaveLength(1);
+  });
+
   it("refuses an archive that is cut off, compressed or no archive", async () => {
     await writeTar(join(root, "a.tar"), [["000.png", await png([1, 2, 3], 64)]]);
     const whole = await import("node:fs/promises").then(({ readFile }) => readFile(join(root, "a.tar")));

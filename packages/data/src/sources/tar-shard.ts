@@ -22,12 +22,12 @@ interface Group {
  * images (`.jpg`, `.png`, …; several as `0.jpg`, `1.jpg`) and its text (`.json`, or a caption as `.txt`).
  *
  * @param label - Name of the archive in the names of its images.
- * @throws `BasicError` `E_DATA_FORMAT` as {@link indexTar}.
+ * @throws `BasicError` `E_DATA_FORMAT` as {@link indexTar}, and where two members that samples are made of have one name.
  */
 export async function openTarShard(path: string, label: string): Promise<SampleShard> {
   const members = await indexTar(path);
+  const places = placesOf(path, members);
   const groups = groupMembers(members);
-  const places = new Map(members.map((member) => [member.name, member]));
   const read = (index: number): Promise<Sample> => readGroup(path, label, groups[index] as Group, index);
   return {
     size: groups.length,
@@ -50,12 +50,35 @@ export async function openTarShard(path: string, label: string): Promise<SampleS
   };
 }
 
+/** Whether samples are made of such a member. */
+function isPart(name: string): boolean {
+  const { extension } = splitName(name);
+  return TEXTS.test(extension) || IMAGES.test(extension);
+}
+
+/** Members by name, which is all that an image is asked for by. Of others than parts, the last counts. */
+function placesOf(path: string, members: readonly TarMember[]): ReadonlyMap<string, TarMember> {
+  const places = new Map<string, TarMember>();
+  for (const member of members) {
+    const first = places.get(member.name);
+    if (first !== undefined && isPart(member.name)) {
+      throw new BasicError(
+        "E_DATA_FORMAT",
+        `${path}: expected one member "${member.name}", got two, whose contents begin at bytes ${first.offset} and ${member.offset}. ` +
+          "Write the archive again, each member with a name of its own.",
+      );
+    }
+    places.set(member.name, member);
+  }
+  return places;
+}
+
 function groupMembers(members: readonly TarMember[]): readonly Group[] {
   const groups: { key: string; text: TarMember | null; images: TarMember[] }[] = [];
   for (const member of members) {
     const { key, extension } = splitName(member.name);
+    if (!isPart(member.name)) continue;
     const isText = TEXTS.test(extension);
-    if (!isText && !IMAGES.test(extension)) continue;
     if (groups.at(-1)?.key !== key) groups.push({ key, text: null, images: [] });
     const group = groups.at(-1) as (typeof groups)[number];
     if (!isText) group.images.push(member);
