@@ -45,6 +45,15 @@ describe("a run that cannot go on says why", () => {
     conversations: [asked, { from: "gpt", value: "red" }],
   };
 
+  it.each([
+    ["stages.finetune.losses.directoin=0.1", 'There is no loss "directoin". Did you mean "direction"?'],
+    ["model.projector=mpl", 'There is no projector "mpl".'],
+  ])("a name that nobody knows, %s: before anything is read", async (change, text) => {
+    const unread = ["--set", "data.train.finetune.file=nowhere.json"];
+    expect((await train("--set", change, ...unread))[1]).toContain(`error ${text}`);
+    expect((await train(...unread))[1]).toContain("nowhere.json");
+  });
+
   it("an infinite loss: step, group, parameter; exit code 3", async () => {
     const [code, text] = await train(
       "--set",

@@ -17,6 +17,15 @@ describe("--help", () => {
     expect(out).not.toContain("--train1");
   });
 
+  it("is what `help` shows, of a verb and of a verb's verb", async () => {
+    for (const words of [["train"], ["data", "validate"], []]) {
+      const { code, out } = await cli([...words, "--help"]);
+      expect(await cli(["help", ...words])).toMatchObject({ code, out });
+    }
+    const wrong = await cli(["help", "trian"]);
+    expect(wrong).toMatchObject({ code: 2, out: expect.stringContaining('Did you mean "train"?') });
+  });
+
   it("lists all verbs, and exits with 2 where none was given", async () => {
     const asked = await cli(["--help"]);
     expect(asked.code).toBe(0);

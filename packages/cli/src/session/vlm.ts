@@ -85,6 +85,7 @@ export async function openVlm(
 ): Promise<VlmSession> {
   const { recipe } = context;
   const { seed } = recipe;
+  checkNames(recipe);
   const model = await withLocalFiles(recipe.model, context);
   const encoder = await openEncoder(model.vision, { seed, layer: model.visionLayer });
   const source = await openTokenizer(context, model.tokenizer, model.language);
@@ -107,6 +108,14 @@ export async function openVlm(
   } catch (error) {
     sets.close();
     throw error;
+  }
+}
+
+/** Before anything is read or computed: these parts are made last. */
+function checkNames({ model, stages }: VlmRecipe): void {
+  projectors.get(model.projector.name);
+  for (const { losses } of Object.values(stages)) {
+    for (const name of Object.keys(losses)) if (name !== "language") lossRegistry.get(name);
   }
 }
 
