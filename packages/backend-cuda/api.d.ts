@@ -199,6 +199,8 @@ interface Program<Params extends Parameters = Parameters> {
      */
     work(args: Arguments<Params>, grid: readonly [number, number, number]): Work;
 }
+/** What is compiled and loaded of a program, whatever the names of its parameters. */
+type KernelProgram = Omit<Program, "work">;
 /** Names and types, in order. */
 type Parameters = Readonly<Record<string, ParameterType>>;
 /** Infers the names of a {@link Program}. */
@@ -274,12 +276,12 @@ declare class Compiler {
     /** Sources compiled by this process. */
     get compilations(): number;
     /** @throws BasicError `E_KERNEL_FAILED` for a source that does not compile: the kernel, its lines, the compiler's log. */
-    image(program: Program, target: Target): Image;
+    image(program: KernelProgram, target: Target): Image;
 }
 
 /** A loaded kernel and the native block that its arguments are packed into: no launch allocates. */
 interface LoadedKernel {
-    readonly program: Program;
+    readonly program: KernelProgram;
     /** Of the driver. */
     readonly handle: number;
     readonly block: readonly [number, number, number];
@@ -316,7 +318,7 @@ declare class KernelCache {
      *
      * @throws BasicError `E_KERNEL_FAILED` where it does not compile, or is another program under a known name.
      */
-    get(program: Program): LoadedKernel;
+    get(program: KernelProgram): LoadedKernel;
     /**
      * Lets a kernel use so much dynamic shared memory.
      *

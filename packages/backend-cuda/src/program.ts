@@ -38,6 +38,9 @@ export interface Program<Params extends Parameters = Parameters> {
   work(args: Arguments<Params>, grid: readonly [number, number, number]): Work;
 }
 
+/** What is compiled and loaded of a program, whatever the names of its parameters. */
+export type KernelProgram = Omit<Program, "work">;
+
 /** Names and types, in order. */
 export type Parameters = Readonly<Record<string, ParameterType>>;
 
@@ -47,7 +50,7 @@ export function defineProgram<const Params extends Parameters>(program: Program<
 }
 
 /** Whether two programs of one name are the same kernel. */
-export function sameProgram(a: Program, b: Program): boolean {
+export function sameProgram(a: KernelProgram, b: KernelProgram): boolean {
   return (
     a === b ||
     (a.entry === b.entry &&

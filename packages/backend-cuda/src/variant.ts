@@ -2,7 +2,7 @@ import { BasicError } from "@basic-mllm/core";
 
 import type { Arguments, Pointer } from "./arguments.js";
 import { type ElementStorage, storageOf } from "./memory/storage.js";
-import type { Parameters, Program } from "./program.js";
+import type { KernelProgram, Parameters, Program } from "./program.js";
 
 /**
  * What of a program runs with these arguments: itself, or its variant for activations in bfloat16.
@@ -13,7 +13,7 @@ import type { Parameters, Program } from "./program.js";
 export function variantFor<Params extends Parameters>(
   program: Program<Params>,
   args: Arguments<Params>,
-): Program {
+): KernelProgram {
   let activations: ElementStorage | undefined;
   for (const name in program.params) {
     const type = program.params[name];
@@ -30,24 +30,32 @@ export function variantFor<Params extends Parameters>(
       );
     activations = storage;
   }
-  return activations === "bf16" ? inBf16(program) : (program as unknown as Program);
+  return activations === "bf16" ? inBf16(program) : program;
 }
 
-const variants = new WeakMap<object, Program>();
+/** Made once for each program: every launch asks. */
+const variants = new WeakMap<KernelProgram, KernelProgram>();
 
-/** The variant of a program whose activations are in bfloat16. */
-function inBf16<Params extends Parameters>(program: Program<Params>): Program {
+function inBf16(program: KernelProgram): KernelProgram {
   const known = variants.get(program);
   if (known !== undefined) return known;
-  const defines = { ...program.defines, STORED: "bf16" };
-  const made = { ...program, name: `${program.name}, bf16`, defines } as unknown as Program;
+  const made = variantInBf16(program);
   variants.set(program, made);
   return made;
 }
 
+/** The variant of a program whose activations are in bfloat16. */
+function variantInBf16<P extends KernelProgram>(program: P): P {
+  return {
+    ...program,
+    name: `${program.name}, bf16`,
+    defines: { ...program.defines, STORED: "bf16" },
+  };
+}
+
 /** A program, and its variant where it has one. */
 export function withVariants(program: Program): readonly Program[] {
-  return Object.values(program.params).includes("activation") ? [program, inBf16(program)] : [program];
+  return Object.values(program.params).includes("activation") ? [program, variantInBf16(program)] : [program];
 }
 
 function refused({ name }: Pick<Program, "name">, what: string): BasicError {

@@ -2,7 +2,7 @@ import { BasicError } from "@basic-mllm/core";
 
 import { cudaVersion } from "../device/driver.js";
 import { sharedHeaders } from "../kernels/headers.js";
-import type { Program } from "../program.js";
+import type { KernelProgram } from "../program.js";
 import { type ImageCache, keyOf } from "./image-cache.js";
 import { type Compilation, CompileError, type Nvrtc } from "./nvrtc.js";
 import type { Target } from "./target.js";
@@ -22,7 +22,7 @@ export interface Image {
 }
 
 /** What NVRTC is given for a program on a target. */
-export function compilationOf(program: Program, { architecture }: Target): Compilation {
+export function compilationOf(program: KernelProgram, { architecture }: Target): Compilation {
   const defines = Object.entries(program.defines ?? {}).map(([name, value]) => `-D${name}=${value}`);
   return {
     name: fileOf(program),
@@ -49,7 +49,7 @@ export class Compiler {
   }
 
   /** @throws BasicError `E_KERNEL_FAILED` for a source that does not compile: the kernel, its lines, the compiler's log. */
-  image(program: Program, target: Target): Image {
+  image(program: KernelProgram, target: Target): Image {
     const compilation = compilationOf(program, target);
     const { source, headers, options } = compilation;
     const key = `${keyOf([source, headers, options, this.nvrtc.version])}.${target.kind}`;
@@ -60,7 +60,7 @@ export class Compiler {
     return { target, bytes, key };
   }
 
-  #compile(program: Program, compilation: Compilation, target: Target): Uint8Array {
+  #compile(program: KernelProgram, compilation: Compilation, target: Target): Uint8Array {
     this.#compilations++;
     try {
       const { ptx, cubin } = this.nvrtc.compile(compilation);
@@ -79,7 +79,7 @@ export class Compiler {
 }
 
 interface Refused {
-  readonly program: Program;
+  readonly program: KernelProgram;
   readonly compilation: Compilation;
   readonly target: Target;
   readonly version: number;
@@ -109,7 +109,7 @@ function numbered(lines: readonly string[], at: number | undefined): string {
 }
 
 /** `activation-silu.cu`: a name without spaces, as messages of the compiler begin with it. */
-function fileOf({ name }: Program): string {
+function fileOf({ name }: KernelProgram): string {
   return `${name.replace(/[^\w.]+/g, "-")}.cu`;
 }
 

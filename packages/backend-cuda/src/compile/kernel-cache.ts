@@ -4,7 +4,7 @@ import { CUDA } from "../device/constants.js";
 import { cudaVersion, DriverError } from "../device/driver.js";
 import type { Session } from "../device/session.js";
 import { allocateNative } from "../foreign/library.js";
-import { type ParameterType, type Program, sameProgram } from "../program.js";
+import { type KernelProgram, type ParameterType, sameProgram } from "../program.js";
 import type { Compiler, Image } from "./compiler.js";
 import { type Target, targetFor } from "./target.js";
 
@@ -13,7 +13,7 @@ const PLAIN_SHARED_BYTES = 48 * 1024;
 
 /** A loaded kernel and the native block that its arguments are packed into: no launch allocates. */
 export interface LoadedKernel {
-  readonly program: Program;
+  readonly program: KernelProgram;
   /** Of the driver. */
   readonly handle: number;
   readonly block: readonly [number, number, number];
@@ -71,7 +71,7 @@ export class KernelCache {
    *
    * @throws BasicError `E_KERNEL_FAILED` where it does not compile, or is another program under a known name.
    */
-  get(program: Program): LoadedKernel {
+  get(program: KernelProgram): LoadedKernel {
     const known = this.#kernels.get(program.name);
     if (known === undefined) return this.#load(program);
     if (!sameProgram(known.program, program)) {
@@ -111,7 +111,7 @@ export class KernelCache {
     this.#kernels.clear();
   }
 
-  #load(program: Program): LoadedKernel {
+  #load(program: KernelProgram): LoadedKernel {
     const { session } = this.#options;
     session.check();
     const handle = this.#functionOf(program);
@@ -142,7 +142,7 @@ export class KernelCache {
     return kernel;
   }
 
-  #functionOf(program: Program): number {
+  #functionOf(program: KernelProgram): number {
     const { session } = this.#options;
     const module = this.#moduleOf(program);
     try {
@@ -159,7 +159,7 @@ export class KernelCache {
   }
 
   /** The module of a program's source; machine code that the driver does not take is replaced by PTX. */
-  #moduleOf(program: Program): number {
+  #moduleOf(program: KernelProgram): number {
     const { session, compiler } = this.#options;
     const image = compiler.image(program, this.#target);
     const known = this.#modules.get(image.key);
@@ -184,7 +184,7 @@ export class KernelCache {
     return targetFor(session.device.architecture, compiler.nvrtc.architectures, "ptx");
   }
 
-  #refused(program: Program, { target }: Image, error: DriverError): BasicError {
+  #refused(program: KernelProgram, { target }: Image, error: DriverError): BasicError {
     const { session, compiler } = this.#options;
     const driver = cudaVersion(session.driver.version());
     const nvrtc = cudaVersion(compiler.nvrtc.version);
