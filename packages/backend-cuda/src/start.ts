@@ -9,6 +9,7 @@ import { openNvrtc } from "./compile/open.js";
 import { type ImageKind, type Target, targetFor } from "./compile/target.js";
 import { type BlasLibrary, BlasLt } from "./cublaslt/blas-lt.js";
 import { findBlasLt } from "./cublaslt/open.js";
+import { TENSOR_CORES_FROM } from "./device/constants.js";
 import { cudaVersion } from "./device/driver.js";
 import { readableBytes } from "./device/faults.js";
 import { imaginedSession } from "./device/imagined.js";
@@ -211,15 +212,13 @@ function checkPrecision(precision: string): void {
 
 /** Tensor cores know bfloat16 from compute capability 8.0 on. */
 function checkBf16(precision: string, { device: { name, architecture } }: FoundDevice): void {
-  if (precision !== "bf16" || architecture >= BF16_FROM) return;
+  if (precision !== "bf16" || architecture >= TENSOR_CORES_FROM) return;
   throw new BasicError(
     "E_BACKEND_START",
-    `The precision bf16 needs a GPU of compute capability ${BF16_FROM / 10}.0 (Ampere) or newer, but "${name}" has ` +
+    `The precision bf16 needs a GPU of compute capability ${TENSOR_CORES_FROM / 10}.0 (Ampere) or newer, but "${name}" has ` +
       `${architecture / 10}. Leave \`precision\` out for f32.`,
   );
 }
-
-const BF16_FROM = 80;
 
 function chooseTarget({ device }: FoundDevice, nvrtc: Nvrtc, image: ImageKind): Target {
   const target = targetFor(device.architecture, nvrtc.architectures, image);

@@ -39,3 +39,6 @@ export const CUDA = {
   CU_STREAM_NON_BLOCKING: 1,
   CU_EVENT_DISABLE_TIMING: 2,
 } as const;
+
+/** The oldest architecture whose tensor cores take TF32 and bfloat16: 80 for sm_80. */
+export const TENSOR_CORES_FROM = 80;

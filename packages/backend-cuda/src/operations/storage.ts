@@ -2,6 +2,7 @@ import * as tf from "@tensorflow/tfjs-core";
 
 import { stored } from "../kernels/convert/convert.js";
 import { isBf16 } from "../memory/storage.js";
+import { IN_BF16 } from "./elementwise/table.js";
 import type { Call, Operation, Operations } from "./operation.js";
 import { sizeOf } from "./shapes.js";
 
@@ -12,13 +13,12 @@ import { sizeOf } from "./shapes.js";
  */
 export type Handling = "float32" | "alike" | "computed" | "own";
 
-const COMPUTED: readonly string[] = ["Add", "Multiply", "Sub"];
 const OWN: readonly string[] = ["BatchMatMul", "OnesLike", "ZerosLike"];
 
 /** How an operation is handled; `moves` copy values to other places. */
 export function handlingOf(name: string, moves: Operations): Handling {
   if (name in moves || name === "AddN") return "alike";
-  if (COMPUTED.includes(name)) return "computed";
+  if (IN_BF16.includes(name)) return "computed";
   return OWN.includes(name) ? "own" : "float32";
 }
 

@@ -1,3 +1,5 @@
+import { TENSOR_CORES_FROM } from "../../device/constants.js";
+
 /** What multiplies: CUDA cores, or tensor cores, by what they round operands to. */
 export type Operands = "f32" | "tf32" | "bf16";
 
@@ -8,8 +10,6 @@ export const CHUNKS = [1, 2, 3, 4, 8] as const;
 
 /** Threads of all kernels that work on tiles. */
 const THREADS = 128;
-/** Of the first GPUs whose tensor cores take these operands. */
-const TENSOR_CORES = 80;
 
 /** Compile-time sizes of a kernel: see tiles.cuh and tensor-tiles.cuh. */
 export interface Variant {
@@ -35,7 +35,7 @@ export function compiled(kernel: string, variant: Variant) {
     name: `${kernel} in ${operands}, ${heads}`,
     defines: { OPERAND: operands.toUpperCase(), COLUMNS: scoreColumns, CHUNKS: chunks, BLOCKS: blocks },
     block: THREADS,
-    oldest: TENSOR_CORES,
+    oldest: TENSOR_CORES_FROM,
   } as const;
 }
 
@@ -46,5 +46,5 @@ export function unitsOf({ operands }: Variant): { readonly units?: "tf32" | "bf1
 
 /** What multiplies on a device of this architecture, 90 for sm_90, for this precision. */
 export function operandsFor(precision: Operands, architecture: number): Operands {
-  return architecture < TENSOR_CORES ? "f32" : precision;
+  return architecture < TENSOR_CORES_FROM ? "f32" : precision;
 }

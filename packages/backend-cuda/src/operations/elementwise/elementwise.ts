@@ -6,7 +6,7 @@ import { bytesOf, type Work } from "../../work.js";
 import { type Call, type Operation, type Operations, typeOf, unsupported } from "../operation.js";
 import { broadcastStrides, type Loop, loopTable, mergedLoops, sizeOf } from "../shapes.js";
 import binarySource from "./binary.cu";
-import { BINARY, type BinaryOperation, type Result, UNARY, type UnaryOperation } from "./table.js";
+import { BINARY, type BinaryOperation, IN_BF16, type Result, UNARY, type UnaryOperation } from "./table.js";
 import unarySource from "./unary.cu";
 
 const THREADS = 256;
@@ -140,9 +140,6 @@ type ByElement = Readonly<Record<string, BinaryPrograms>>;
 function keyOf(left: Element, right: Element): string {
   return left === right ? left : `${left} ${right}`;
 }
-
-/** Operations of activations and their gradients, with each other and with numbers in float32. */
-const IN_BF16: readonly string[] = ["Add", "Multiply", "Sub"];
 
 function programsOf(name: string, { float, int, result = "same" }: BinaryOperation): ByElement {
   const byElements = (code: string, types: readonly Elements[]) =>

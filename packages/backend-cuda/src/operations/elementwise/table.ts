@@ -104,3 +104,6 @@ export const BINARY: Readonly<Record<string, BinaryOperation>> = {
   },
   Sub: { float: "a - b", int: "(int)((unsigned)a - (unsigned)b)" },
 };
+
+/** Operations of activations and their gradients: with each other, and with numbers in float32, they have kernels for bfloat16. */
+export const IN_BF16: readonly string[] = ["Add", "Multiply", "Sub"];
