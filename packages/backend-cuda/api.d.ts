@@ -571,7 +571,7 @@ declare class CudaBackend extends tf.KernelBackend {
     fill(target: tf.TensorInfo | Part, word: number): void;
     /** Uploads at once: the caller may go on using its array. */
     write(values: Values, shape: number[], dtype: tf.DataType): DataId;
-    /** Takes values over from another backend, or from the host. */
+    /** Takes values over from another backend, or from the host. Data that comes back is kept as it was before. */
     move(dataId: DataId, values: Values, shape: number[], dtype: tf.DataType, refs: number): void;
     /** Waits for the device: counted in {@link blockingReads}. Training reads with `await tensor.data()`. */
     readSync(dataId: DataId): Values;

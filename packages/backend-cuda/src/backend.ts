@@ -1,5 +1,4 @@
 import { BasicError, type Precision } from "@basic-mllm/core";
-import { asWords } from "@basic-mllm/core/device";
 import * as tf from "@tensorflow/tfjs-core";
 
 import { type Arguments, type Part, type Pointer, packArguments } from "./arguments.js";
@@ -17,6 +16,7 @@ import { deviceMemory, outOfDeviceMemory } from "./memory/device-memory.js";
 import { HostData } from "./memory/host-data.js";
 import { imaginaryMemory } from "./memory/imaginary-memory.js";
 import {
+  asElements,
   asValues,
   bf16Bits,
   checkStorage,
@@ -227,15 +227,20 @@ export class CudaBackend extends tf.KernelBackend {
     return dataId;
   }
 
-  /** Takes values over from another backend, or from the host. */
+  /** Takes values over from another backend, or from the host. Data that comes back is kept as it was before. */
   override move(dataId: DataId, values: Values, shape: number[], dtype: tf.DataType, refs: number): void {
     const elements = tf.util.sizeFromShape(shape);
     if (dtype === "complex64") throw complexValues();
     const texts = dtype === "string" ? { texts: values } : {};
-    const { block } = this.#tensors.create(dataId, { dtype, elements, refs, ...texts }, this.#memory);
+    const storage = storageOf({ dataId, shape, dtype });
+    const { block } = this.#tensors.create(
+      dataId,
+      { dtype, storage, elements, refs, ...texts },
+      this.#memory,
+    );
     if (block === undefined || values === null || elements === 0 || this.rehearsing) return;
-    const words = asWords(values as Float32Array, dtype);
-    this.#pinned.upload(block.address, new Uint8Array(words.buffer, words.byteOffset, words.byteLength));
+    const kept = asElements(values as Float32Array, { storage, dtype });
+    this.#pinned.upload(block.address, new Uint8Array(kept.buffer, kept.byteOffset, kept.byteLength));
   }
 
   /** Waits for the device: counted in {@link blockingReads}. Training reads with `await tensor.data()`. */

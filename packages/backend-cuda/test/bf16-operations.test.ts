@@ -1,3 +1,5 @@
+import "@tensorflow/tfjs-backend-cpu";
+
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -140,4 +142,16 @@ describe("operations of tensors in bfloat16", () => {
     const turned = tf.matMul(a, b, true, true);
     expect(await turned.data()).toEqual(await tf.matMul(wide(a), wide(b), true, true).data());
   });
+});
+
+it("a tensor that was on another backend is kept in bfloat16 again, rounded", async () => {
+  const x = rounded([3, 5], -7);
+  const expected = await tf.add(x, x).data();
+  const cpu = tf.findBackend("cpu");
+  tf.engine().moveData(cpu, x.dataId);
+  expect(storageOf(x)).toBe("bf16");
+  (cpu.readSync(x.dataId) as Float32Array)[1] = 1 + 2 ** -7 + 2 ** -9;
+  tf.engine().moveData(backend, x.dataId);
+  expect((await x.data())[1]).toBe(1 + 2 ** -7);
+  expect(await tf.add(x, x).data()).toEqual(expected.map((value, i) => (i === 1 ? 2 + 2 ** -6 : value)));
 });

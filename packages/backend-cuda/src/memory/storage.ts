@@ -1,4 +1,5 @@
 import { BasicError } from "@basic-mllm/core";
+import { asWords } from "@basic-mllm/core/device";
 import type * as tf from "@tensorflow/tfjs-core";
 
 import type { Pointer } from "../arguments.js";
@@ -35,6 +36,16 @@ export function bf16Bits(floatBits: number): number {
   const bits = floatBits >>> 0;
   if ((bits & 0x7fff_ffff) > 0x7f80_0000) return 0x7fff;
   return ((bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16) & 0xffff;
+}
+
+/** Values of the host as elements of the device, rounded where it keeps them in bfloat16. */
+export function asElements(
+  values: Float32Array | Int32Array | Uint8Array,
+  { storage, dtype }: { readonly storage: ElementStorage; readonly dtype: tf.DataType },
+): Float32Array | Int32Array | Uint16Array {
+  const words = asWords(values, dtype);
+  if (storage === "f32") return words;
+  return Uint16Array.from(new Uint32Array(words.buffer, words.byteOffset, words.length), bf16Bits);
 }
 
 /** Elements of the device as an array of the host. bfloat16 becomes float32, without rounding. */
