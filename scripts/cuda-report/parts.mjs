@@ -16,6 +16,7 @@ export const DEVICE_TESTS = [
   "packages/backend-cuda/test/bf16-conformance.test.ts",
   "packages/backend-cuda/test/bf16-operations.test.ts",
   "packages/backend-cuda/test/bf16-training.test.ts",
+  "packages/backend-cuda/test/bf16-words.test.ts",
   "packages/backend-cuda/test/bf16-golden.test.ts",
   "packages/backend-cuda/test/tensor-cores.test.ts",
   "packages/backend-cuda/test/tensor-cores-bf16.test.ts",

@@ -64,8 +64,8 @@ export function registerLinearCrossEntropy(): void {
   );
 }
 
-/** Rows are factors of products; what comes of these adds up in float32. */
-const storages = { reads: ["x", "weight"], apart: true, writesFloats: true } as const;
+/** Rows are factors of products; what comes of these adds up in float32, and rows of the weight with it. */
+const storages = { reads: ["x"], apart: true, writesFloats: true } as const;
 
 /** What both passes work with. */
 interface Task extends Pick<LinearCrossEntropyAttrs, "labels" | "softcap"> {
