@@ -34,13 +34,15 @@ export const GPUS = [
 /** FLOPs a second of some work: products of factors in bfloat16 and kernels on tensor cores have rates of their own. */
 function rateOf({ kind, factors, units }, gpu, precision) {
   if (kind !== "product") return gpu[units ?? "f32"];
-  return factors === "bf16" ? gpu.bf16 : gpu[precision];
+  if (factors === "bf16") return gpu.bf16;
+  return precision === "tf32" ? gpu.tf32 : gpu.f32;
 }
 
 /**
  * Least milliseconds of some work: what its FLOPs take, or its bytes.
  *
- * @param precision `f32` or `tf32`: of products of float32. Kernels say themselves which tensor cores they use; others are in float32.
+ * @param precision `tf32` where products of float32 are rounded to it; in all others they are not. Kernels say themselves which tensor cores
+ *   they use; others are in float32.
  */
 export function leastMs(work, gpu, precision) {
   return 1e3 * Math.max(work.flops / rateOf(work, gpu, precision), work.bytes / gpu.bandwidth);

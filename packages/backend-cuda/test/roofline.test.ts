@@ -72,6 +72,24 @@ describe("the roofline", () => {
     await expect(text).toMatchFileSnapshot(fromRoot("docs/cuda-roofline.md"));
   }, 600_000);
 
+  it.each([
+    ["f32", ["3436", "1000", "811"]],
+    ["tf32", ["429", "135", "811"]],
+    ["bf16", ["3436", "1000", "811"]],
+  ] as const)(
+    "counts products of float32 in %s at the rate that the library has for them",
+    (precision, times) => {
+      const [chosen] = stepCases as readonly [StepCase];
+      const work = { name: "product nt", kind: "product", factors: "f32", flops: 67e12, bytes: 1e6 } as const;
+      const steps = [{ chosen, precision, rows: 1, works: [work] }];
+      const page = rooflinePage({ steps, memory: [], host: "" }).split("\n");
+      for (const start of [`| ${chosen.name} | ${precision} | 1 |`, "| product nt | 1 |"]) {
+        const cells = page.find((line) => line.startsWith(start))?.split(" | ");
+        expect(cells?.slice(-3).join(" ")).toBe(`${times.join(" ")} |`);
+      }
+    },
+  );
+
   it("knows the work of every program", () => {
     for (const { name, work } of [...contractPrograms, ...stockPrograms])
       expect(work, name).toBeTypeOf("function");
