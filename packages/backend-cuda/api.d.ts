@@ -653,7 +653,7 @@ interface RankOptions {
 }
 /** A collective that must be ended. */
 interface RankCollective extends Collective {
-    /** Ends it. All ranks must come here, unless something has failed. */
+    /** Ends it. All ranks must come here, unless something has failed. Later calls fail with `E_CONFIG`. */
     close(): void;
 }
 /**

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -5,7 +6,7 @@ import { join } from "node:path";
 import { BasicError } from "@basic-mllm/core";
 import { buildFakeLibraries } from "@basic-mllm/cuda-emulator";
 import * as tf from "@tensorflow/tfjs-core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { connectRanks, type RankOptions, start, stop } from "../src/index.js";
 import { findNccl } from "../src/nccl/open.js";
@@ -55,6 +56,9 @@ describe("ranks in processes of their own", () => {
     const [alone] = (await startRanks("train", 1).answers) as Trained[];
     const both = (await startRanks("train", 2).answers) as Trained[];
     expect(both[0]?.losses).toHaveLength(13);
+    expect(alone?.losses).toHaveLength(13);
+    expect(alone?.parameters.map(({ length }) => length)).toEqual([6, 2, 2]);
+    expect(both[0]?.parameters.map(({ length }) => length)).toEqual([6, 2, 2]);
     for (const [i, loss] of (alone?.losses ?? []).entries()) expect(both[0]?.losses[i]).toBeCloseTo(loss, 5);
     expect(both[1]).toEqual({ losses: [], parameters: both[0]?.parameters });
     for (const [i, values] of (alone?.parameters ?? []).entries())
@@ -233,6 +237,42 @@ describe("a call that fails ends the communicator", () => {
     );
   });
 
+  it("where a sum of a group is refused, after the end of the group", async () => {
+    await startOnEmulator();
+    const collective = await connect();
+    const tensors = [tf.ones([4]), tf.ones([2])];
+    fake.inject("ncclAllReduce", 2, 4);
+    fake.startLog();
+    expect(await text(() => collective.sumTensors(tensors))).toMatchInlineSnapshot(
+      `"NCCL 2.27.7 (NCCL) failed on the CUDA device "CUDA emulator 0": ncclInvalidArgument from ncclAllReduce: invalid argument (run with NCCL_DEBUG=WARN for details); a test asked ncclAllReduce to fail. NCCL_DEBUG=WARN makes it say more. Check that all ranks run the same version on GPUs of their own; start again from the last checkpoint. [E_KERNEL_FAILED]"`,
+    );
+    const names = ["ncclGroupStart", "ncclAllReduce", "ncclGroupEnd", "ncclCommAbort"];
+    expect(fake.log().filter((line) => names.includes(line))).toEqual([
+      "ncclGroupStart",
+      "ncclAllReduce",
+      "ncclAllReduce",
+      "ncclGroupEnd",
+      "ncclCommAbort",
+    ]);
+  });
+
+  it("where the device has failed, NCCL's words about it are not what is said", async () => {
+    await startOnEmulator();
+    const collective = await connect();
+    fake.inject("cuEventQuery", 1, 700);
+    fake.inject("ncclAsyncError", 2, 1);
+    expect(await text(() => collective.barrier())).toContain("read or wrote memory outside of its arrays");
+  });
+
+  it("where the signal comes after the last look at it, before NCCL is waited for", async () => {
+    await startOnEmulator();
+    const stop = new AbortController();
+    const reason = new BasicError("E_INTERRUPTED", "Somebody stopped it.");
+    vi.spyOn(stop.signal, "throwIfAborted").mockImplementationOnce(() => stop.abort(reason));
+    expect(await text(() => connect({ signal: stop.signal }))).toBe(reason.message);
+    expect(fake.statistics().calls["ncclCommInitRank"]).toBeUndefined();
+  });
+
   it("and a tensor that cannot be summed is said", async () => {
     await startOnEmulator();
     const collective = await connect();
@@ -263,4 +303,23 @@ it("one rank is the identity; its end is said to NCCL once", async () => {
   collective.close();
   collective.close();
   expect(fake.statistics().calls).toMatchObject({ ncclCommDestroy: 1, ncclGroupStart: 2, ncclGroupEnd: 2 });
+});
+
+it("what is asked of it after its end is refused, and its signal forgotten", async () => {
+  await startOnEmulator();
+  const { signal } = new AbortController();
+  const collective = await connect({ signal });
+  expect(getEventListeners(signal, "abort")).toHaveLength(1);
+  collective.close();
+  expect(getEventListeners(signal, "abort")).toHaveLength(0);
+  const tensors = tf.memory().numTensors;
+  const refused = await text(() => collective.barrier());
+  expect(refused).toMatchInlineSnapshot(
+    `"A sum or broadcast was asked of rank 0 of 1 after its collective was closed. Call close() when all of them are done; to go on, connect all ranks again with connectRanks in an empty folder. [E_CONFIG]"`,
+  );
+  expect(await text(() => collective.sumTensors([tf.ones([4])]))).toBe(refused);
+  expect(await text(() => collective.broadcast(null))).toBe(refused);
+  expect(tf.memory().numTensors).toBe(tensors);
+  // The device goes on.
+  expect([...(await tf.ones([1]).data())]).toEqual([1]);
 });

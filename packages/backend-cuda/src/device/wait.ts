@@ -19,10 +19,11 @@ export async function eventDone(session: Session): Promise<void> {
     const from = performance.now();
     for (;;) {
       const code = api.cuEventQuery(event);
+      if (code !== CUDA.CUDA_SUCCESS && code !== CUDA.CUDA_ERROR_NOT_READY)
+        throw session.explain("cuEventQuery", code);
       // Also at the end: what was given up has ended, too.
       session.whileWaiting?.();
       if (code === CUDA.CUDA_SUCCESS) return session.settled(launches);
-      if (code !== CUDA.CUDA_ERROR_NOT_READY) throw session.explain("cuEventQuery", code);
       await pause(performance.now() - from < EAGER_MS ? 0 : 1);
     }
   } finally {

@@ -27,7 +27,7 @@ export interface RankOptions {
 
 /** A collective that must be ended. */
 export interface RankCollective extends Collective {
-  /** Ends it. All ranks must come here, unless something has failed. */
+  /** Ends it. All ranks must come here, unless something has failed. Later calls fail with `E_CONFIG`. */
   close(): void;
 }
 
@@ -52,9 +52,10 @@ export async function connectRanks(options: RankOptions): Promise<RankCollective
   const library = findNccl(session.driver.version(), libraries);
   const place = { rank, size, folder, timeoutMs, signal };
   const id = await meetInFolder(place, () => newUniqueId(session, library));
+  // It may have come while the last file was read, and a listener would hear no more of it.
+  signal?.throwIfAborted();
   const communicator = new Communicator({ session, library, rank, size, id });
-  signal?.addEventListener("abort", () => communicator.abort(signal.reason), { once: true });
-  return new NcclCollective(backend, communicator, { rank, size });
+  return new NcclCollective(backend, communicator, options);
 }
 
 class NcclCollective implements RankCollective {
@@ -62,16 +63,20 @@ class NcclCollective implements RankCollective {
   readonly size: number;
   readonly #backend: CudaBackend;
   readonly #communicator: Communicator;
+  readonly #signal: AbortSignal | undefined;
+  readonly #abort = () => this.#communicator.abort(this.#signal?.reason);
 
   constructor(
     backend: CudaBackend,
     communicator: Communicator,
-    { rank, size }: Pick<RankOptions, "rank" | "size">,
+    { rank, size, signal }: Pick<RankOptions, "rank" | "size" | "signal">,
   ) {
     this.#backend = backend;
     this.#communicator = communicator;
+    this.#signal = signal;
     this.rank = rank;
     this.size = size;
+    signal?.addEventListener("abort", this.#abort, { once: true });
   }
 
   async sumNumbers(values: readonly number[]): Promise<readonly number[]> {
@@ -110,6 +115,7 @@ class NcclCollective implements RankCollective {
   }
 
   close(): void {
+    this.#signal?.removeEventListener("abort", this.#abort);
     this.#communicator.close();
   }
 

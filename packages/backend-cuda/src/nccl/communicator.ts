@@ -64,20 +64,30 @@ export class Communicator {
   /** Enqueues sums over all ranks, all of them as one call. */
   sum(buffers: readonly Buffers[]): void {
     this.check();
-    const { stream } = this.#parts.session;
-    const handle = this.#handle;
-    const some = buffers.filter(({ count }) => count > 0);
     this.#call("ncclGroupStart");
+    let refused: number = NCCL.ncclSuccess;
+    let ended: number = NCCL.ncclSuccess;
     try {
-      for (const { from, to, count, type } of some) {
-        this.#call("ncclAllReduce", from, to, count, TYPES[type], NCCL.ncclSum, handle, stream);
-      }
-    } catch (error) {
-      // A group that was started must end; what it says then is about the same call.
-      this.#parts.library.api.ncclGroupEnd();
-      throw error;
+      refused = this.#enqueueSums(buffers);
+    } finally {
+      // Also after a refusal, and before the communicator is aborted for it: that may not be within a group.
+      ended = this.#parts.library.api.ncclGroupEnd();
     }
-    this.#call("ncclGroupEnd");
+    // What the end of the group says is then about the same call.
+    if (refused !== NCCL.ncclSuccess) throw this.#failed("from ncclAllReduce", refused);
+    if (ended !== NCCL.ncclSuccess) throw this.#failed("from ncclGroupEnd", ended);
+  }
+
+  /** Answers what NCCL said to the first sum that it refused. */
+  #enqueueSums(buffers: readonly Buffers[]): number {
+    const { session, library } = this.#parts;
+    for (const { from, to, count, type } of buffers) {
+      if (count === 0) continue;
+      const place = [this.#handle, session.stream];
+      const code = library.api.ncclAllReduce(from, to, count, TYPES[type], NCCL.ncclSum, ...place);
+      if (code !== NCCL.ncclSuccess) return code;
+    }
+    return NCCL.ncclSuccess;
   }
 
   /** Enqueues that all ranks get the elements of rank 0. */
@@ -88,9 +98,10 @@ export class Communicator {
     this.#call("ncclBroadcast", from, to, count, TYPES[type], 0, this.#handle, stream);
   }
 
-  /** @throws BasicError what has gone wrong between the ranks, `E_RANK_LOST` where one is gone. */
+  /** @throws BasicError what has gone wrong between the ranks, `E_RANK_LOST` where one is gone; `E_CONFIG` once it is closed. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closed) throw closedBefore(this.#parts);
     this.#call("ncclCommGetAsyncError", this.#handle, this.#word);
     const code = this.#word[0] ?? 0;
     if (code === NCCL.ncclSuccess || code === NCCL.ncclInProgress) return;
@@ -112,7 +123,9 @@ export class Communicator {
     session.whileWaiting = undefined;
     if (this.#failure !== undefined || this.#closed) return;
     this.#closed = true;
-    this.#call("ncclCommDestroy", this.#handle);
+    const handle = this.#handle;
+    this.#handle = 0;
+    this.#call("ncclCommDestroy", handle);
   }
 
   #call(name: NcclFunction, ...args: readonly ForeignArgument[]): void {
@@ -126,6 +139,14 @@ export class Communicator {
     this.abort(error);
     return error;
   }
+}
+
+function closedBefore({ rank, size }: CommunicatorParts): BasicError {
+  return new BasicError(
+    "E_CONFIG",
+    `A sum or broadcast was asked of rank ${rank} of ${size} after its collective was closed. Call close() when all of them ` +
+      "are done; to go on, connect all ranks again with connectRanks in an empty folder.",
+  );
 }
 
 interface RefusedCall {
