@@ -3250,12 +3250,12 @@ interface TrainingData<Batch> {
 }
 
 /**
- * Ranks take equal numbers of the micro-batches that a stage says.
+ * Ranks take equal numbers of the micro-batches that a stage says, or of its packed samples.
  *
  * @param size - Number of ranks.
- * @throws {@link BasicError} `E_CONFIG` where they cannot, with a way to write the same step.
+ * @throws {@link BasicError} `E_CONFIG` where they cannot, with a way to write the same step, or the nearest one.
  */
-declare function requireEqualShares(stageName: string, { batchSize, accumulate }: Pick<RecipeStage, "batchSize" | "accumulate">, size: number): void;
+declare function requireEqualShares(stageName: string, { batchSize, accumulate, packing }: Pick<RecipeStage, "batchSize" | "accumulate" | "packing">, size: number): void;
 
 /**
  * Bytes of a file: in memory, or in pieces as they are made, so that no more than one is in memory: a piece may hold only

@@ -110,6 +110,13 @@ describe("--devices is refused", () => {
         "error stage "align": 3 ranks cannot share a step of 2 micro-batches (accumulate) of 3 samples equally. The same step: batchSize 2, accumulate 3. [E_CONFIG]",
       ]
     `);
+    const packed = ["--set", "stages.align.packing=rows", "--devices", "0,1,2,3"];
+    expect(await refused("--backend", "cuda", ...packed)).toMatchInlineSnapshot(`
+      [
+        1,
+        "error stage "align": 4 ranks cannot share a step of 6 packed samples (batchSize 3 × accumulate 2) equally. 4 does not divide 6 samples; the nearest step: batchSize 2, accumulate 4. [E_CONFIG]",
+      ]
+    `);
   });
 
   it("with the baseline alone, and in another program", async () => {

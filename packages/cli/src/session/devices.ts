@@ -23,7 +23,7 @@ export function chooseDevices(text: string | undefined, recipe: Recipe): readonl
     );
   }
   for (const [name, stage] of Object.entries(recipe.stages)) {
-    if (stage.packing !== "rows") requireEqualShares(name, stage, devices.length);
+    requireEqualShares(name, stage, devices.length);
   }
   return devices;
 }

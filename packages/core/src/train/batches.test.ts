@@ -100,7 +100,23 @@ describe("createBatchSource with packing", () => {
       `[BasicError: stage "align": 2 ranks cannot share a step of 3 micro-batches (accumulate) of 8 samples equally. The same step: batchSize 12, accumulate 2. [E_CONFIG]]`,
     );
     await expect(packedSteps(rows, step, 5)).rejects.toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: stage "align": 5 ranks cannot share a step of 3 micro-batches (accumulate) of 8 samples equally. Change batchSize or accumulate. [E_CONFIG]]`,
+      `[BasicError: stage "align": 5 ranks cannot share a step of 3 micro-batches (accumulate) of 8 samples equally. 5 does not divide 24 samples; the nearest step: batchSize 5, accumulate 5. [E_CONFIG]]`,
+    );
+    await expect(packedSteps(rows, { packing: "none", batchSize: 1, accumulate: 2 }, 8)).rejects.toThrow(
+      "8 does not divide 2 samples; the nearest step: batchSize 1, accumulate 8.",
+    );
+  });
+
+  it("says before any step which packed samples ranks cannot share", async () => {
+    const stage = { ...(regressionRecipe().stages["align"] as RecipeStage), packing: "rows" as const };
+    const input = { seed: 1, stageName: "align", stage: { ...stage, batchSize: 4, accumulate: 2 }, steps: 1 };
+    const sizes = (): never => {
+      throw new Error("sizes are asked for");
+    };
+    const data = { size: 8, sizes, batch: async () => 0 };
+    const collective = { ...singleProcess, size: 3 };
+    expect(() => createBatchSource({ ...input, data, collective })).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: stage "align": 3 ranks cannot share a step of 8 packed samples (batchSize 4 × accumulate 2) equally. 3 does not divide 8 samples; the nearest step: batchSize 3, accumulate 3. [E_CONFIG]]`,
     );
   });
 

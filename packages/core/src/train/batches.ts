@@ -37,6 +37,7 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
       `The data of stage "${stageName}" has no samples. Check the file that the recipe names in \`data.train\`.`,
     );
   }
+  requireEqualShares(stageName, stage, collective.size);
   const sizes = sizesOf(input);
   const order = createOrder({
     seed,
@@ -48,7 +49,6 @@ export function createBatchSource<Batch>(input: BatchSourceInput<Batch>): BatchS
     sizes: stage.grouping === "modality-length" ? sizes : null,
   });
   const isPacked = stage.packing === "rows" && sizes !== null;
-  if (!isPacked) requireEqualShares(stageName, stage, collective.size);
   const divide = isPacked ? packed(input, order, sizes) : fixed(stage, order);
   const load = async (step: number): Promise<readonly Batch[]> => {
     const position: StepPosition = { stage: stageName, step, steps };
@@ -85,24 +85,30 @@ function fixed({ accumulate: length }: RecipeStage, order: SampleOrder): Divisio
 }
 
 /**
- * Ranks take equal numbers of the micro-batches that a stage says.
+ * Ranks take equal numbers of the micro-batches that a stage says, or of its packed samples.
  *
  * @param size - Number of ranks.
- * @throws {@link BasicError} `E_CONFIG` where they cannot, with a way to write the same step.
+ * @throws {@link BasicError} `E_CONFIG` where they cannot, with a way to write the same step, or the nearest one.
  */
 export function requireEqualShares(
   stageName: string,
-  { batchSize, accumulate }: Pick<RecipeStage, "batchSize" | "accumulate">,
+  { batchSize, accumulate, packing }: Pick<RecipeStage, "batchSize" | "accumulate" | "packing">,
   size: number,
 ): void {
-  if (accumulate % size === 0) return;
-  const own = (batchSize * accumulate) / size;
-  const fix = Number.isInteger(own)
-    ? `The same step: batchSize ${own}, accumulate ${size}`
-    : "Change batchSize or accumulate";
+  const samples = batchSize * accumulate;
+  const isPacked = packing === "rows";
+  if ((isPacked ? samples : accumulate) % size === 0) return;
+  const step = isPacked
+    ? `${samples} packed samples (batchSize ${batchSize} × accumulate ${accumulate})`
+    : `${accumulate} micro-batches (accumulate) of ${batchSize} samples`;
+  const own = Math.max(1, Math.round(samples / size));
+  const fix =
+    samples % size === 0
+      ? `The same step: batchSize ${own}, accumulate ${size}`
+      : `${size} does not divide ${samples} samples; the nearest step: batchSize ${own}, accumulate ${size}`;
   throw new BasicError(
     "E_CONFIG",
-    `stage "${stageName}": ${size} ranks cannot share a step of ${accumulate} micro-batches (accumulate) of ${batchSize} samples equally. ${fix}.`,
+    `stage "${stageName}": ${size} ranks cannot share a step of ${step} equally. ${fix}.`,
   );
 }
 
