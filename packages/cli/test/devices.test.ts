@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 
@@ -27,13 +28,24 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
+/** Starts a program of this folder on two ranks. */
+function launchRanks(argv: readonly string[], env: Readonly<Record<string, string>> = {}): CliChild {
+  return startProgram([fileURLToPath(new URL("launch-ranks.mjs", import.meta.url)), ...argv], env);
+}
+
 describe("processes of several GPUs", () => {
-  const LAUNCHER = fileURLToPath(new URL("launch-ranks.mjs", import.meta.url));
-  const launch = (...what: readonly string[]) => startProgram([LAUNCHER, ...what]);
+  const launch = (...what: readonly string[]) =>
+    launchRanks(["rank-program.mjs", "4,7", "train", "--", ...what]);
   const endOf = async (child: CliChild) => [await child.ended, child.output()];
 
   it("have a GPU each; what rank 0 says is said", async () => {
     expect(await endOf(launch("ends", "ends"))).toEqual([0, '{"device":"4","json":false}\n']);
+  });
+
+  it("have the same words, and those after the first print JSON", async () => {
+    expect((await endOf(launch("hears", "tells")))[1]).toContain(
+      "Its last lines:\\ntrain --json -- hears tells",
+    );
   });
 
   it("end with the error and exit code of the one that failed", async () => {
@@ -51,6 +63,9 @@ describe("processes of several GPUs", () => {
       "rank 0 heard {"rank":1,"code":"E_RANK_LOST","message":"the process of rank 1 (GPU 7) was ended by SIGKILL, which systems send where memory runs out. Start again with --resume."}
       "
     `);
+    expect((await endOf(launch("hears", "is-ended")))[1]).toContain(
+      '"the process of rank 1 (GPU 7) was ended by SIGTERM. Start again with --resume."',
+    );
   });
 
   it("end where rank 0 fails or dies, and when nobody listens", async () => {
@@ -78,6 +93,41 @@ describe("processes of several GPUs", () => {
     child.process.kill("SIGINT");
     expect(await child.ended).toBe(130);
     expect(child.output()).toBe("rank 0 waits\nrank 0 stops\n");
+  });
+
+  it("end at the second Ctrl-C, whether they hear it or not", { timeout: 30_000 }, async () => {
+    const child = launch("ignores", "ignores");
+    await vi.waitFor(() => expect(child.output()).toContain("rank 0 waits"), { timeout: 20_000 });
+    child.process.kill("SIGINT");
+    // Two signals that come at once are one.
+    await setTimeout(500);
+    expect(child.process.exitCode).toBe(null);
+    child.process.kill("SIGINT");
+    expect(await endOf(child)).toEqual([130, "rank 0 waits\n"]);
+  });
+
+  it("let rank 0 save once training is over, whatever becomes of the others", async () => {
+    expect(await endOf(launch("saves", "fails-late"))).toEqual([0, "rank 0 saved\n"]);
+    expect(await endOf(launch("saves", "ignores"))).toEqual([0, "rank 0 saved\n"]);
+  });
+
+  it("say what was lost before, also where rank 0 ends well", async () => {
+    expect(await endOf(launch("saves-late", "fails"))).toMatchInlineSnapshot(`
+      [
+        99,
+        "rank 0 saved
+      thrown: Rank 1 failed: There is no memory. [E_DEVICE_MEMORY]
+      ",
+      ]
+    `);
+  });
+
+  it("end where one of them cannot be started", { timeout: 30_000 }, async () => {
+    // The output is closed once rank 0 has ended, too.
+    expect(await endOf(launch("waits", "cannot-start"))).toEqual([
+      99,
+      "thrown: spawn /nowhere/node ENOENT\n",
+    ]);
   });
 });
 
@@ -153,13 +203,14 @@ describe("a training on two emulated GPUs", () => {
 
   it("has the losses of one, and resumes on as many only", async () => {
     const [one, two] = [join(folder, "one"), join(folder, "two")];
-    const both = startCli([...command(), "--devices", "0,1", "--out", two], env);
+    const both = startCli([...command(), "--devices", "0,1", "--out", two, "--json"], env);
     expect(await both.ended, both.output()).toBe(0);
     const alone = startCli([...command(), "--devices", "1", "--out", one], env);
     expect(await alone.ended, alone.output()).toBe(0);
-    const losses = await lossesOf(two);
+    const [expected, losses] = [await lossesOf(one), await lossesOf(two)];
+    expect(expected).toHaveLength(4);
     expect(losses).toHaveLength(4);
-    for (const [i, loss] of (await lossesOf(one)).entries()) expect(losses[i]).toBeCloseTo(loss, 4);
+    for (const [i, loss] of expected.entries()) expect(losses[i]).toBeCloseTo(loss, 4);
     expect(await readdir(two)).not.toContain("lock");
 
     const resumed = startCli([...command(), "--devices", "0", "--out", two, "--resume"], env);
@@ -202,13 +253,21 @@ describe("a training on two emulated GPUs", () => {
   });
 
   it("--dry looks at the memory of one of them", async () => {
-    const dry = ["--dry", "--device-memory", "1GB", "--devices"];
-    const texts: string[] = [];
+    const dry = ["--dry", "--device-memory", "1GB", "--json", "--devices"];
+    const peaks: number[][] = [];
     for (const devices of ["0", "0,1"]) {
       const child = startCli([...command(), ...dry, devices], env);
       expect(await child.ended, child.output()).toBe(0);
-      texts.push(child.output());
+      expect(child.output()).toMatch(/fits: .* of 1\.0 GB of device memory/);
+      const result = child
+        .output()
+        .split("\n")
+        .find((line) => line.startsWith("{"));
+      const { memory } = JSON.parse(result ?? "") as { memory: readonly { device: number }[] };
+      peaks.push(memory.map(({ device }) => device));
     }
-    expect(texts[1]).toMatch(/fits: .* of 1(\.0)? GB of device memory/);
+    const [one = [], two = []] = peaks;
+    expect([one.length, two.length]).toEqual([2, 2]);
+    for (const [stage, peak] of two.entries()) expect(peak).toBeLessThan(one[stage] ?? 0);
   });
 });

@@ -41,13 +41,16 @@ describe("runCliProcess", () => {
   it("says how a process without an error ended", async () => {
     await expect(runProgram("process.exit(7)")).rejects.toThrow("The process of runs/a ended with 7.");
     await expect(runProgram("process.kill(process.pid, 'SIGKILL')")).rejects.toThrow(
-      "The process of runs/a was killed, as systems do where memory runs out. Resume its run.",
+      "The process of runs/a was ended by SIGKILL, which systems send where memory runs out. Resume its run.",
+    );
+    await expect(runProgram("process.kill(process.pid, 'SIGTERM')")).rejects.toThrow(
+      "The process of runs/a was ended by SIGTERM. Resume its run.",
     );
   });
 
   it("says so as well where it was killed in the middle of its result", async () => {
     const source = "process.stdout.write('{\"error\":', () => process.kill(process.pid, 'SIGKILL'))";
-    await expect(runProgram(source)).rejects.toThrow("The process of runs/a was killed");
+    await expect(runProgram(source)).rejects.toThrow("The process of runs/a was ended by SIGKILL");
   });
 
   it("is interrupted where it was stopped before the command could listen", async () => {

@@ -13,7 +13,7 @@ import { prepare, type TrainRunOptions } from "./train-run.js";
 export async function followRun(options: TrainRunOptions): Promise<Readonly<Record<string, number>>> {
   const { recipe, out, signal, resume, place } = options;
   await prepare(recipe, options.threads);
-  const collective = await joinRanks(place as RankPlace);
+  const { collective } = await joinRanks(place as RankPlace);
   await collective.barrier();
   const session = await openTask(options, false);
   try {

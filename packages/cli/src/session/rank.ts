@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { RankCollective } from "@basic-mllm/backend-cuda";
 import { BasicError, type ErrorCode } from "@basic-mllm/core";
 
@@ -17,6 +18,9 @@ export interface LostRank {
   readonly message: string;
 }
 
+/** What rank 0 says to the process that started the ranks once it needs the others no more. */
+export const TRAINED = "trained";
+
 /** Says a process which rank it is. */
 const VARIABLE = "BASIC_MLLM_RANK";
 
@@ -32,13 +36,25 @@ export function takeRank(): RankPlace | undefined {
   return text === undefined ? undefined : (JSON.parse(text) as RankPlace);
 }
 
+/** The other ranks, as one of them has them. */
+export interface JoinedRanks {
+  readonly collective: RankCollective;
+  /**
+   * What to say of an error: where NCCL knows only that another rank is gone, what the process that started all says of it.
+   */
+  readonly explain: (error: unknown) => Promise<unknown>;
+}
+
+/** How long that may take. NCCL may notice first that a process ends. */
+const EXPLAIN_MS = 5000;
+
 /**
  * Connects this process with the other ranks. Waits for them end when the one that started all says that one is gone, or
  * is gone itself.
  *
  * @throws `BasicError` as `connectRanks` of the CUDA backend.
  */
-export async function joinRanks(place: RankPlace): Promise<RankCollective> {
+export async function joinRanks(place: RankPlace): Promise<JoinedRanks> {
   const { connectRanks } = await import("@basic-mllm/backend-cuda");
   const stop = new AbortController();
   process.on("message", ({ rank, code, message }: LostRank) => {
@@ -53,5 +69,19 @@ export async function joinRanks(place: RankPlace): Promise<RankCollective> {
   if (process.connected !== true) orphaned();
   // Listening alone keeps no process alive.
   process.channel?.unref();
-  return connectRanks({ ...place, signal: stop.signal });
+  const { signal } = stop;
+  const explain = async (error: unknown): Promise<unknown> => {
+    if (!(error instanceof BasicError) || error.code !== "E_RANK_LOST") return error;
+    // Ends with an error where it is stopped: that is what it waits for.
+    await setTimeout(EXPLAIN_MS, undefined, { signal }).catch(() => undefined);
+    return signal.aborted ? signal.reason : error;
+  };
+  return { collective: await connectRanks({ ...place, signal }), explain };
+}
+
+/** Ends what {@link joinRanks} began on rank 0: from here on it works alone, and the others' failures are nothing to it. */
+export function endTraining(ranks: RankCollective): void {
+  ranks.close();
+  // Where nobody listens, nobody waits either.
+  if (process.connected === true) process.send?.(TRAINED, undefined, undefined, () => undefined);
 }

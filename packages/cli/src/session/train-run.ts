@@ -31,7 +31,7 @@ import { checkMemoryLimit, estimateMemory, memoryTable } from "./memory.js";
 import { openTask } from "./open-task.js";
 import { registerShippedParts } from "./parts.js";
 import { importPlugin } from "./plugins.js";
-import { joinRanks, type RankPlace } from "./rank.js";
+import { endTraining, joinRanks, type RankPlace } from "./rank.js";
 import { writeReport } from "./run-report.js";
 import { printStart, printStartTable } from "./start-table.js";
 import { writeStatistics } from "./statistics-file.js";
@@ -108,12 +108,14 @@ export async function prepare(recipe: Recipe, threads?: number, imagine?: number
 export async function trainRun(options: TrainRunOptions): Promise<TrainSummary> {
   const backend = await prepare(options.recipe, options.threads);
   const { place } = options;
-  const ranks = place === undefined ? undefined : await joinRanks(place);
+  const joined = place === undefined ? undefined : await joinRanks(place);
   const store = createDiskStore(options.out);
   const release = await store.lock();
   try {
     const held = { ...store, lock: async () => async () => undefined };
-    return await trainLocked(options, { backend, store: held, ranks });
+    return await trainLocked(options, { backend, store: held, ranks: joined?.collective });
+  } catch (error) {
+    throw joined === undefined ? error : await joined.explain(error);
   } finally {
     await release();
     // A run that could not even start leaves no empty folder; one with files stays.
@@ -172,7 +174,7 @@ async function trainLocked(options: TrainRunOptions, held: HeldRun): Promise<Tra
 async function trainAndSave<Batch>(session: TaskSession<Batch>, options: TrainRunOptions, held: HeldRun) {
   const { store, ranks } = held;
   const { globalStep: steps } = await trainSession(session, options, held);
-  ranks?.close();
+  if (ranks !== undefined) endTraining(ranks);
   const lines = await readMetrics(store);
   const evaluations = finalEvaluations(lines);
   await saveModel(session, options, { steps, evaluations });
