@@ -270,4 +270,27 @@ describe("a training on two emulated GPUs", () => {
     expect([one.length, two.length]).toEqual([2, 2]);
     for (const [stage, peak] of two.entries()) expect(peak).toBeLessThan(one[stage] ?? 0);
   });
+
+  it("--memory-limit looks at the memory of one of them", async () => {
+    const added: number[] = [];
+    for (const devices of ["0", "0,1"]) {
+      const limited = ["--memory-limit", "1MB", "--devices", devices, "--out", join(folder, "limited")];
+      const child = startCli([...command(), ...limited], env);
+      expect(await child.ended, child.output()).toBe(1);
+      expect(child.output()).toMatch(/error Stage "align" would take .* and the limit is 1\.0 MB/);
+      // A row of the table: steps, parameters, what training adds.
+      added.push(Number(/finetune +2 +\d+ kB +(\d+) kB/.exec(child.output())?.[1]));
+    }
+    const [one = 0, two] = added;
+    expect(two).toBeLessThan(one);
+  });
+
+  it("--memory-limit holds on every rank", async () => {
+    const out = join(folder, "one-limited");
+    const child = launchRanks(["limited-rank.mjs", "0,1", ...command(), "--out", out], env);
+    expect(await child.ended, child.output()).toBe(1);
+    expect(child.output()).toMatch(
+      /error Rank 0 stops because rank 1 did: Stage "align" would take .* and the limit is 1\.0 MB/,
+    );
+  });
 });

@@ -75,7 +75,8 @@ export const train = defineCliCommand({
     "memory-limit": {
       type: "string",
       valueHint: "size",
-      description: "Stop before the first step if the run would take more, for example 1.5GB.",
+      description:
+        "Stop before the first step if the process would take more, for example 1.5GB. With --devices: each of them.",
     },
     "device-memory": {
       type: "string",

@@ -43,6 +43,8 @@ export interface Start {
   readonly terminal: Terminal;
   /** Bytes that the process may take. */
   readonly memoryLimit?: number;
+  /** GPUs that share the steps, of which the process has one. Default 1. */
+  readonly ranks?: number;
 }
 
 /**
@@ -52,7 +54,7 @@ export interface Start {
  */
 export async function printStart<Batch>(
   session: TaskSession<Batch>,
-  { recipe, backend, terminal, memoryLimit }: Start,
+  { recipe, backend, terminal, memoryLimit, ranks }: Start,
 ): Promise<void> {
   const { parts } = session;
   if (memoryLimit === undefined) {
@@ -60,7 +62,7 @@ export async function printStart<Batch>(
     printStartTable(terminal, { recipe, backend, parts, memory });
     return;
   }
-  const estimate = await estimateMemory(recipe, session);
+  const estimate = await estimateMemory(recipe, session, ranks);
   printStartTable(terminal, { recipe, backend, parts, memory: memoryTable(estimate) });
   checkMemoryLimit(estimate, memoryLimit);
 }

@@ -59,9 +59,9 @@ export interface TrainRunOptions {
   readonly workers?: number;
   /** Processes that train together, of which this is one. Rank 0 does all but the steps alone. */
   readonly place?: RankPlace;
-  /** GPUs that share the steps: a dry run looks at the memory of one of them. Default 1. */
+  /** GPUs that share the steps: memory is predicted for one of them. Default 1. */
   readonly ranks?: number;
-  /** Bytes of resident memory that the run may take; it does not start where it would take more. */
+  /** Bytes of resident memory that this process may take; the run does not start where it would take more. */
   readonly memoryLimit?: number;
   /** Bytes of a GPU that a dry run must fit in. Default: those that the backend's has. */
   readonly deviceMemory?: number;
