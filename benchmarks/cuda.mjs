@@ -1,17 +1,19 @@
-// node benchmarks/cuda.mjs [--dry]: time that the host takes for a training step of LLaVA-1.5-7B on CUDA, against libraries that do
-// nothing (cuda/idle.c). Needs `npm run build` and a C compiler.
+// node benchmarks/cuda.mjs [--dry] [--precision P]: time that the host takes for a training step of LLaVA-1.5-7B on CUDA, against
+// libraries that do nothing (cuda/idle.c). Default: all precisions. Needs `npm run build` and a C compiler.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { start, startedBackend } from "@basic-mllm/backend-cuda";
+import { parseArgs } from "node:util";
+import { precisions, start, startedBackend } from "@basic-mllm/backend-cuda";
 
 import { openStep, stepCases } from "./cuda/llava.mjs";
 import { median } from "./peers/turns.mjs";
 import { provenance, report } from "./rows.mjs";
 
-const dry = process.argv.includes("--dry");
+const { values } = parseArgs({ options: { dry: { type: "boolean" }, precision: { type: "string" } } });
+const { dry = false } = values;
 /** Steps that load kernels, describe products and let the compiler of JavaScript settle. */
 const WARM = 3;
 const TIMED = 9;
@@ -23,8 +25,6 @@ const source = fileURLToPath(new URL("./cuda/idle.c", import.meta.url));
 execFileSync("cc", ["-O2", "-w", "-shared", "-fPIC", source, "-o", library], { stdio: "inherit" });
 
 const libraries = { cuda: library, nvrtc: library, cublasLt: library };
-await start({ libraries, imageFolder: join(folder, "images") });
-const { session } = startedBackend();
 
 /** Milliseconds of the processor so far, this process's threads together. */
 function cpuMs() {
@@ -32,7 +32,20 @@ function cpuMs() {
   return (user + system) / 1000;
 }
 
-for (const chosen of stepCases) {
+if (values.precision === undefined) {
+  // A process each, so that none finds compiled code and memory of another.
+  for (const precision of precisions) {
+    const words = [fileURLToPath(import.meta.url), "--precision", precision, ...(dry ? ["--dry"] : [])];
+    execFileSync(process.execPath, words, { stdio: "inherit" });
+  }
+} else {
+  await start({ libraries, imageFolder: join(folder, "images"), precision: values.precision });
+  for (const chosen of stepCases) await measure(chosen, values.precision);
+}
+
+/** Appends a row: the host's time for a step, with zeros for weights. */
+async function measure(chosen, precision) {
+  const { session } = startedBackend();
   const opened = openStep(chosen);
   for (let i = 0; i < WARM; i++) await opened.step();
   const times = [];
@@ -46,9 +59,10 @@ for (const chosen of stepCases) {
   const host_ms = Math.round(10 * median(times)) / 10;
   opened.disposeOptimizer();
   opened.dispose();
+  const { name } = chosen;
   report(
     "cuda",
-    { kind: "host", case: chosen.name, rows: opened.rows, launches, host_ms, ...provenance(1) },
+    { kind: "host", case: name, precision, rows: opened.rows, launches, host_ms, ...provenance(1) },
     { dry },
   );
 }

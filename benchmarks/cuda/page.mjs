@@ -109,32 +109,27 @@ function memoryTable(memory) {
   );
 }
 
-/** The newest row of each case of results/cuda.jsonl. */
+/** The newest row of each case and precision of results/cuda.jsonl; older ones name no precision. */
 function newest(text) {
   const rows = text
     .split("\n")
     .filter(Boolean)
-    .map((line) => JSON.parse(line));
-  return [...new Map(rows.filter(({ kind }) => kind === "host").map((row) => [row.case, row])).values()];
+    .map((line) => JSON.parse(line))
+    .filter(({ kind, precision }) => kind === "host" && precision !== undefined);
+  return [...new Map(rows.map((row) => [`${row.case} ${row.precision}`, row])).values()];
 }
 
 function hostTable(steps, host) {
   const h100 = GPUS[1];
   const rows = newest(host).map((row) => {
-    const own = steps.filter(({ chosen, precision }) => chosen.name === row.case && precision !== "bf16");
-    const shares = own.map(({ works, precision }) => row.host_ms / leastOf(works, h100, precision));
-    const share = (value) => `${(100 * value).toFixed(1)} %${value > MOST_HOST_SHARE ? " (too much)" : ""}`;
-    return [row.case, row.launches, short(row.host_ms), ...shares.map(share), row.device, row.commit];
+    const own = steps.find(
+      ({ chosen, precision }) => chosen.name === row.case && precision === row.precision,
+    );
+    const share = row.host_ms / leastOf(own.works, h100, own.precision);
+    const text = `${(100 * share).toFixed(1)} %${share > MOST_HOST_SHARE ? " (too much)" : ""}`;
+    return [row.case, row.precision, row.launches, short(row.host_ms), text, row.device, row.commit];
   });
-  const header = [
-    "stage",
-    "launches",
-    "host ms",
-    "of the H100's float32",
-    "of its TF32",
-    "processor",
-    "commit",
-  ];
+  const header = ["stage", "products in", "launches", "host ms", "of the H100's step", "processor", "commit"];
   return table(header, rows);
 }
 

@@ -1,4 +1,4 @@
-import { attention, runKernel } from "@basic-mllm/core";
+import { attention, runKernel, valueAndGradients } from "@basic-mllm/core";
 import { buildFakeLibraries } from "@basic-mllm/cuda-emulator";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
@@ -125,6 +125,20 @@ describe("an imagined GPU", () => {
     expect(works).toEqual([
       expect.objectContaining({ name: "attention in tf32, 64 rows, heads of 4 chunks", units: "tf32" }),
     ]);
+  });
+
+  it("gets no zeros from the host for outputs that no loss depends on", async () => {
+    await start({ imagine: 80e9 });
+    const x = tf.ones<tf.Rank.R2>([64, 128]);
+    const offsets = Int32Array.of(0, 64);
+    const attrs = { heads: 1, kvHeads: 1, scale: 1, causal: true, window: 0, softcap: 0 };
+    const loss = (): tf.Scalar => {
+      const packed = { ...attrs, qOffsets: offsets, kvOffsets: offsets };
+      return tf.sum(runKernel(attention, { q: x, k: x, v: x }, packed)[0] as tf.Tensor);
+    };
+    const [write, move] = (["write", "move"] as const).map((name) => vi.spyOn(startedBackend(), name));
+    expect(valueAndGradients(loss, [x]).gradients[0]?.shape).toEqual([64, 128]);
+    expect([...(write?.mock.calls ?? []), ...(move?.mock.calls ?? [])]).toEqual([]);
   });
 
   it("has some memory", async () => {

@@ -94,7 +94,7 @@ function record<Name extends string, Attrs extends Attributes>(
       tf.keep(detach(tensor)),
     );
     const gradient = (dys: readonly (tf.Tensor | undefined)[]) => {
-      const all = outputs.map(({ shape }, i) => dys[i] ?? tf.zeros(shape));
+      const all = outputs.map(({ shape }, i) => dys[i] ?? tf.fill(shape, 0));
       return gradientThunks(contract, all, saved, attrs);
     };
     return { saved, gradient };
