@@ -57,14 +57,18 @@ async function run(name: string, more: readonly string[]): Promise<unknown> {
 it.each([
   ["features", []],
   ["pixels", ["--set", "features.cache=false"]],
-])("trains on the same %s with any number of threads", async (name, more) => {
-  const own = await run(`${name}-0`, more);
-  expect(started).toEqual([]);
-  expect(await run(`${name}-2`, [...more, "--workers", "2"])).toEqual(own);
-  expect(await run(`${name}-1`, [...more, "--set", "data.workers=1"])).toEqual(own);
-  expect(await run(`${name}-none`, [...more, "--set", "data.workers=1", "--workers", "0"])).toEqual(own);
-  expect(started).toEqual([2, 1]);
-});
+])(
+  "trains on the same %s with any number of threads",
+  async (name, more) => {
+    const own = await run(`${name}-0`, more);
+    expect(started).toEqual([]);
+    expect(await run(`${name}-2`, [...more, "--workers", "2"])).toEqual(own);
+    expect(await run(`${name}-1`, [...more, "--set", "data.workers=1"])).toEqual(own);
+    expect(await run(`${name}-none`, [...more, "--set", "data.workers=1", "--workers", "0"])).toEqual(own);
+    expect(started).toEqual([2, 1]);
+  },
+  240_000,
+);
 
 it("names a picture that a thread cannot open", async () => {
   vi.stubEnv("BASIC_MLLM_CACHE", join(folder, "cache-broken"));
@@ -114,9 +118,17 @@ it("ends its threads where a run cannot be opened", async () => {
   const all = threads?.count() ?? 0;
   try {
     threads?.set(2);
-    const bad = ["--set", "features.cache=false", "--set", "model.projector.name=none", "--workers", "1"];
+    // Refused when losses are made, which is last.
+    const bad = [
+      "--set",
+      "features.cache=false",
+      "--set",
+      "stages.finetune.losses.direction.options.nope=1",
+      "--workers",
+      "1",
+    ];
     const { code, out } = await cli(["train", recipe, "--out", join(folder, "none"), ...bad]);
-    expect([code, out]).toEqual([2, expect.stringContaining("E_NAME_UNKNOWN")]);
+    expect([code, out]).toEqual([2, expect.stringContaining("E_RECIPE_INVALID")]);
     expect(started).toEqual([1]);
     expect(threads?.count()).toBe(2);
   } finally {

@@ -50,6 +50,7 @@ it("plans blocks of logits that stay within their bytes and within a binding", (
         expect(count * (wordRuns[0]?.count ?? 0)).toBeLessThanOrEqual(logits);
       }
     }),
+    { examples: [[{ rows: 0, words: 4097, width: 1, chunkBytes: 1 }, 16_388]] },
   );
 });
 

@@ -41,10 +41,10 @@ export function planVocabulary(
   const whole = words <= boundWords && atOnce >= Math.min(rows, TILE);
   const fewest = whole ? atOnce : Math.floor(logits / TILE);
   const rowRuns = cut(rows, Math.min(fewest, MOST_ROWS), TILE);
-  const most = rowRuns[0]?.count ?? 1;
+  const most = rowRuns[0]?.count ?? 0;
   const wordRuns = whole
     ? cut(words, words, 1)
-    : cut(words, Math.min(Math.floor(logits / most), boundWords), TILE);
+    : cut(words, Math.min(Math.floor(logits / Math.max(most, 1)), boundWords), TILE);
   return { rowRuns, wordRuns, logits: most * (wordRuns[0]?.count ?? 0) };
 }
 
