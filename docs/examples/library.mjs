@@ -33,13 +33,20 @@ const packed = {
   images: [{ sample: 0, start: 1, length: 4 }],
 };
 const values = Float32Array.from({ length: 32 }, (_, i) => Math.sin(i)); // the encoder's output, [4, 8]
-const visual = { values, width: 8, offsets: Int32Array.of(0, 4), grids: [[2, 2]] };
-const batches = [{ packed, visual, sampleIds: ["first"] }];
+const offsets = Int32Array.of(0, 4);
 
 for (let step = 0; step < 20; step++) {
-  const position = { stage: "align", step, steps: 20 };
-  const input = { objective, batches, position, reduction: "global", collective: singleProcess };
-  const result = await trainStep(input, optimizer, 1);
+  const result = await trainStep(
+    {
+      objective,
+      batches: [{ packed, visual: { values, width: 8, offsets, grids: [[2, 2]] }, sampleIds: ["first"] }],
+      position: { stage: "align", step, steps: 20 },
+      reduction: "global",
+      collective: singleProcess,
+    },
+    optimizer,
+    1,
+  );
   const [loss] = await result.loss.data();
   process.stdout.write(`step ${step}  loss ${loss.toFixed(4)}\n`);
   disposeStep(result);

@@ -35,15 +35,17 @@ const packed = {
   images: [],
 };
 for (let step = 0; step < 20; step++) {
-  const position = { stage: "finetune", step, steps: 20 };
-  const input = {
-    objective,
-    batches: [{ packed }],
-    position,
-    reduction: "global",
-    collective: singleProcess,
-  };
-  const result = await trainStep(input, optimizer, 1);
+  const result = await trainStep(
+    {
+      objective,
+      batches: [{ packed }],
+      position: { stage: "finetune", step, steps: 20 },
+      reduction: "global",
+      collective: singleProcess,
+    },
+    optimizer,
+    1,
+  );
   const [loss] = await result.loss.data();
   process.stdout.write(`step ${step}  loss ${loss.toFixed(4)}\n`);
   disposeStep(result);
