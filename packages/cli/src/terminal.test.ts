@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { plain } from "../test/run-cli.js";
-import { bytes, count, createTerminal, duration, table } from "./terminal.js";
+import { bytes, count, createTerminal, duration, enough, table } from "./terminal.js";
 
 describe("numbers for people", () => {
   it("duration gives the two largest units", () => {
@@ -11,6 +11,19 @@ describe("numbers for people", () => {
       "1 min 15 s",
       "1 h 0 min",
       "1 h 23 min",
+    ]);
+  });
+
+  it("enough never shows less than there is", () => {
+    expect([0, 999, 1536, 43_027_144, 999_500, 9_990_000, 1.1e6, 1.51e9].map(enough)).toEqual([
+      "0 B",
+      "999 B",
+      "1.6 kB",
+      "44 MB",
+      "1.0 MB",
+      "10 MB",
+      "1.1 MB",
+      "1.6 GB",
     ]);
   });
 

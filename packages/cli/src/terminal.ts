@@ -139,6 +139,14 @@ export function bytes(count: number): string {
   return `${value < 10 && unit > 0 ? value.toFixed(1) : value.toFixed(0)} ${units[unit]}`;
 }
 
+/** As {@link bytes}, rounded up: what is shown is not less. */
+export function enough(count: number): string {
+  let step = 1;
+  while (count / step >= 1000) step *= 1000;
+  const digit = step > 1 && count / step < 10 ? step / 10 : step;
+  return bytes(Math.ceil(count / digit) * digit);
+}
+
 /** `1234567` to `1.23 M`. */
 export function count(value: number): string {
   if (value < 1000) return String(value);

@@ -2,7 +2,7 @@ import type { MomentStorage, Objective, Recipe, TrainingData } from "@basic-mllm
 import { recipes } from "@basic-mllm/recipes";
 import { expect, it } from "vitest";
 
-import { stageStates, stateTable } from "./memory.js";
+import { checkMemoryLimit, type StageMemory, stageStates, stateTable } from "./memory.js";
 
 /** A group of one parameter for each shape. */
 function groupOf(...shapes: readonly (readonly number[])[]) {
@@ -58,6 +58,48 @@ it("counts adapters and parts of groups where they train, and frozen weights in 
   expect(states.map(({ parameters }) => parameters)).toEqual([1050, 1050]);
   expect(states.map(({ state }) => state)).toEqual([3 * 4 * 10, 3 * 4 * (8 + 50)]);
   expect(states[1]?.saving).toBe(4 * (10 + 58 + 2 * 58));
+});
+
+const stage = (name: string, sizes: Partial<StageMemory>): StageMemory => ({
+  ...{ stage: name, steps: 10, parameters: 5e6, state: 12e6, saving: 8e6 },
+  ...{ training: 60e6, resident: 200e6, device: null },
+  ...sizes,
+});
+/** Steps of 110 MB over 253.4 MB of anything else. */
+const twoStages = [
+  stage("align", { resident: 255e6 }),
+  stage("finetune", { training: 110e6, resident: 363.4e6, state: 30e6, saving: 20e6 }),
+];
+
+it("names what the whole run needs, of the stage that needs most", () => {
+  expect(() => checkMemoryLimit(twoStages, 364e6)).not.toThrow();
+  // Over the first stage's need already, and far from enough for the second.
+  expect(() => checkMemoryLimit(twoStages, 310e6)).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Stage "finetune" would take 364 MB, and the limit is 310 MB: 253 MB for the process with data and parameters (5.0 MB), 110 MB for gradients, moments, and activations or a checkpoint. Lower batchSize (and raise accumulate), or rowBudget where samples are packed, train fewer parts, or raise the limit. As it is, the run needs 364 MB (stage "finetune"). [E_MEMORY_LIMIT]]`,
+  );
+});
+
+it("names the least where no batch size fits, and it is enough for the smallest", () => {
+  expect(() => checkMemoryLimit(twoStages, 250e6)).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Stage "finetune" would take 364 MB, and the limit is 250 MB: 253 MB for the process with data and parameters (5.0 MB), 110 MB for gradients, moments, and activations or a checkpoint. No batchSize fits: the least is 304 MB. As it is, the run needs 364 MB (stage "finetune"). [E_MEMORY_LIMIT]]`,
+  );
+  expect(() => checkMemoryLimit(twoStages, 304e6)).toThrow(/Lower batchSize/);
+  // Another stage may need the least than that which needs most.
+  const large = stage("large", { state: 100e6, saving: 40e6, training: 50e6, resident: 330e6 });
+  expect(() => checkMemoryLimit([...twoStages, large], 320e6)).toThrow(/the least is 330 MB/);
+});
+
+it("looks at the process alone where steps take a GPU's memory", () => {
+  const onGpu = [stage("align", { training: 900e6, resident: 300e6, device: 2e9 })];
+  expect(() => checkMemoryLimit(onGpu, 100e6)).toThrowErrorMatchingInlineSnapshot(
+    `[BasicError: Stage "align" would take 300 MB, and the limit is 100 MB: 292 MB for the process with data and parameters (5.0 MB), 8.0 MB for a checkpoint. No batchSize fits: the least is 300 MB. As it is, the run needs 300 MB (stage "align"). [E_MEMORY_LIMIT]]`,
+  );
+});
+
+it("says that a backend does not tell its memory", () => {
+  const unknown = [stage("align", {}), stage("finetune", { training: null, resident: null })];
+  expect(() => checkMemoryLimit(unknown, undefined)).not.toThrow();
+  expect(() => checkMemoryLimit(unknown, 1e12)).toThrow(/cannot be predicted on this backend/);
 });
 
 function withTrain(recipe: Recipe | undefined, train: readonly (readonly string[])[]): Recipe {

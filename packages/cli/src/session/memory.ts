@@ -11,7 +11,7 @@ import {
   trainedParts,
 } from "@basic-mllm/core";
 
-import { bytes, table } from "../terminal.js";
+import { bytes, enough, table } from "../terminal.js";
 import { deviceMemory } from "./device-memory.js";
 import { collectGarbage } from "./garbage.js";
 import type { TaskSession } from "./task.js";
@@ -109,7 +109,7 @@ export async function estimateMemory<Batch>(
 }
 
 /** Of steps, or of a checkpoint: activations are given back before it is written. */
-function most({ state, saving }: StageState, training: number): number {
+function most({ state, saving }: Pick<StageState, "state" | "saving">, training: number): number {
   return Math.max(training, state + saving);
 }
 
@@ -217,23 +217,36 @@ const SMALLER =
  */
 export function checkMemoryLimit(stages: readonly StageMemory[], limit: number | undefined): void {
   if (limit === undefined) return;
-  const over = stages.find(({ resident }) => resident === null || resident > limit);
-  if (over === undefined) return;
-  if (over.resident === null || over.training === null) {
+  const needs = stages.map(needOf);
+  const need = needs.reduce((most, own) => (own.resident > most.resident ? own : most));
+  if (need.resident <= limit) return;
+  const { stage, parameters, resident, steps, forSteps } = need;
+  // Of all stages: another one than that which needs most may need most with the smallest batch.
+  const least = Math.max(...needs.map((own) => own.least));
+  throw new BasicError(
+    "E_MEMORY_LIMIT",
+    `Stage "${stage}" would take ${enough(resident)}, and the limit is ${bytes(limit)}: ` +
+      `${bytes(resident - steps)} for the process with data and parameters (${bytes(parameters)}), ` +
+      `${bytes(steps)} for ${forSteps}. ` +
+      (least > limit ? `No batchSize fits: the least is ${enough(least)}. ` : `${SMALLER} `) +
+      `As it is, the run needs ${enough(resident)} (stage "${stage}").`,
+  );
+}
+
+/** What a stage needs. `steps`: what its steps or a checkpoint take of it. `least`: without any activation. */
+function needOf({ stage, parameters, state, saving, training, resident, device }: StageMemory) {
+  if (resident === null || training === null) {
     throw new BasicError(
       "E_MEMORY_LIMIT",
       "The memory of a run cannot be predicted on this backend, so --memory-limit cannot hold. Leave it out.",
     );
   }
-  const steps = most(over, over.training);
-  const before = over.resident - steps;
-  throw new BasicError(
-    "E_MEMORY_LIMIT",
-    `Stage "${over.stage}" would take ${bytes(over.resident)}, and the limit is ${bytes(limit)}: ` +
-      `${bytes(before)} for the process with data and parameters (${bytes(over.parameters)}), ` +
-      `${bytes(steps)} for gradients, moments, and activations or a checkpoint. ` +
-      (before > limit ? `No batchSize fits: raise the limit to more than ${bytes(before)}.` : SMALLER),
-  );
+  const own = { stage, parameters, resident };
+  // Steps take a GPU's memory.
+  if (device !== null) return { ...own, steps: saving, forSteps: "a checkpoint", least: resident };
+  const steps = most({ state, saving }, training);
+  const forSteps = "gradients, moments, and activations or a checkpoint";
+  return { ...own, steps, forSteps, least: resident - steps + state + saving };
 }
 
 const UNITS: Readonly<Record<string, number>> = {
