@@ -1,7 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { quickstart } from "@basic-mllm/recipes";
+import { quickstart, SMOLLM2_FILE } from "@basic-mllm/recipes";
 
 import { afterEach, describe, expect, it, vi } from "vitest";
 
@@ -313,6 +313,31 @@ describe("the verbs that only look", () => {
         { name: "tensorflow", works: false, reason: expect.stringContaining("tfjs-node is not installed") },
       ],
     });
+  });
+
+  it("ls says which file a recipe lacks and how to get it, and opens none", async () => {
+    const [folder, here] = [await temporaryFolder(), process.cwd()];
+    const listed = async () => {
+      const { json, err } = await cli(["ls", "--json"]);
+      const { recipes } = json<{ recipes: readonly { name: string; runs: boolean; reason?: string }[] }>();
+      const row = err.split("\n").find((line) => line.includes("SmolLM2-135M with"));
+      return { recipe: recipes.find(({ name }) => name === "smollm2"), row, err };
+    };
+    process.chdir(folder);
+    try {
+      const without = await listed();
+      const reason = /^There is no GGUF file .*SmolLM2.*Run `node scripts\/fetch-gguf\.mjs` in a clone/;
+      expect(without.recipe).toMatchObject({ runs: false, reason: expect.stringMatching(reason) });
+      expect(without.row).toMatch(/^ {2}smollm2 +cpu +no: file missing +SmolLM2/);
+      expect(without.err).toContain(`  smollm2: ${without.recipe?.reason}`);
+      await mkdir(join(folder, ".cache/gguf"), { recursive: true });
+      await writeFile(join(folder, ".cache/gguf", SMOLLM2_FILE), "no model");
+      const { recipe, row } = await listed();
+      expect([recipe?.runs, recipe?.reason]).toEqual([true, undefined]);
+      expect(row).toMatch(/^ {2}smollm2 +cpu +yes +SmolLM2/);
+    } finally {
+      process.chdir(here);
+    }
   });
 
   it("doctor checks the machine", async () => {

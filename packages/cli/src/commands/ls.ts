@@ -1,9 +1,10 @@
-import { encoders, languageModels, losses, projectors } from "@basic-mllm/core";
+import { encoders, languageModels, losses, projectors, type Recipe } from "@basic-mllm/core";
 import { recipes } from "@basic-mllm/recipes";
 import pc from "picocolors";
 
 import { defineCliCommand } from "../command.js";
 import { backendStatus } from "../session/backends.js";
+import { isGguf, missingGguf } from "../session/gguf-model.js";
 import { registerShippedParts } from "../session/parts.js";
 import { table } from "../terminal.js";
 
@@ -18,20 +19,28 @@ export const ls = defineCliCommand({
     const backends = await backendStatus();
     const works = (name: string): boolean =>
       backends.some((backend) => backend.name === name && backend.works);
-    const listed = Object.values(recipes).map(({ name, description, backend }) => ({
-      name,
-      description,
-      backend,
-      runs: works(backend),
-    }));
+    const listed = Object.values(recipes).map((recipe) => {
+      const { name, description, backend } = recipe;
+      const missing = missingFile(recipe);
+      const runs = works(backend) && missing === null;
+      return { name, description, backend, runs, ...(missing !== null && { reason: missing }) };
+    });
     const parts = {
       encoders: encoders.list(),
       projectors: projectors.list(),
       languageModels: languageModels.list(),
       losses: ["language", ...losses.list()],
     };
-    const recipeRows = listed.map((r) => [pc.cyan(r.name), r.backend, tick(r.runs), r.description]);
+    const recipeRows = listed.map((r) => [
+      pc.cyan(r.name),
+      r.backend,
+      r.reason === undefined ? tick(r.runs) : pc.red("no: file missing"),
+      r.description,
+    ]);
     terminal.line(table(["RECIPE", "BACKEND", "RUNS HERE", ""], recipeRows));
+    for (const { name, reason } of listed) {
+      if (reason !== undefined) terminal.line(`  ${pc.cyan(name)}: ${reason}`);
+    }
     terminal.line();
     terminal.line(
       table(
@@ -46,6 +55,11 @@ export const ls = defineCliCommand({
     return 0;
   },
 });
+
+/** What to say where the file of a recipe's language model is not there: how to get it. It is not opened. */
+function missingFile({ model }: Recipe): string | null {
+  return "language" in model && isGguf(model.language.name) ? missingGguf(model.language.name) : null;
+}
 
 function tick(yes: boolean): string {
   return yes ? pc.green("yes") : pc.red("no");

@@ -68,7 +68,13 @@ export async function tokenizerFromGguf(
 
 /** @throws `BasicError` `E_WEIGHTS_MISSING` where there is no such file. */
 export function requireGguf(path: string): void {
-  if (existsSync(path)) return;
+  const missing = missingGguf(path);
+  if (missing !== null) throw new BasicError("E_WEIGHTS_MISSING", missing);
+}
+
+/** What to say, and how to get the file, where there is no such file; null where there is. */
+export function missingGguf(path: string): string | null {
+  if (existsSync(path)) return null;
   const place = isAbsolute(path)
     ? ""
     : ` Relative paths count from the current folder (here ${resolve(path)}).`;
@@ -76,5 +82,5 @@ export function requireGguf(path: string): void {
     basename(path) === SMOLLM2_FILE
       ? "Run `node scripts/fetch-gguf.mjs` in a clone of the repository, which puts it into .cache/gguf, or name your own copy with --set model.language.name=PATH."
       : "Check the path.";
-  throw new BasicError("E_WEIGHTS_MISSING", `There is no GGUF file ${path}.${place} ${remedy}`);
+  return `There is no GGUF file ${path}.${place} ${remedy}`;
 }
