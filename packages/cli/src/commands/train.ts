@@ -121,8 +121,9 @@ export const train = defineCliCommand({
     if (place === undefined) useDevice(devices);
     const resources = resourcesOf(args, recipe);
     const out = args.out ?? defaultRunFolder(recipe);
-    if (mode === "train") checkRunFolder(out, args.resume === true);
-    if (mode === "blind") checkRunFolder(join(out, "blind"), args.resume === true);
+    const folder = { train: out, blind: join(out, "blind"), dry: undefined, follow: undefined }[mode];
+    const another = args.out === undefined ? `--seed ${recipe.seed + 1}` : undefined;
+    if (folder !== undefined) checkRunFolder(folder, { resume: args.resume === true, another });
     const interrupt = abortOnInterrupt(terminal);
     const options = {
       recipe,
