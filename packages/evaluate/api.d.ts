@@ -52,8 +52,8 @@ interface AnswerOptions {
     readonly batchSize: number;
     /** First n questions only. */
     readonly limit?: number;
-    /** Called after each batch. */
-    readonly onProgress?: (done: number, total: number) => void;
+    /** Called after each batch, and awaited; what it throws ends the answers. */
+    readonly onProgress?: (done: number, total: number) => void | Promise<void>;
 }
 /**
  * Answers test questions by teacher forcing: one forward pass per batch, no generation loop.
@@ -355,6 +355,11 @@ interface MatchingModel<Batch extends MatchingBatch> {
     /** Text of token ids. */
     readonly decode: (ids: readonly number[]) => string;
 }
+/** How {@link matchTokens} goes on. */
+interface MatchOptions {
+    /** Called after each block of each batch with how many are done, and awaited; what it throws ends the matching. */
+    readonly onProgress?: (done: number, total: number) => void | Promise<void>;
+}
 /** What {@link matchTokens} found. */
 interface TokenMatches {
     /** Block 0 is the projector's output. */
@@ -367,7 +372,7 @@ interface TokenMatches {
  *
  * @param batches - Each sample with its words; samples without an image are passed over.
  */
-declare function matchTokens<Batch extends MatchingBatch>(model: MatchingModel<Batch>, batches: readonly Batch[]): Promise<TokenMatches>;
+declare function matchTokens<Batch extends MatchingBatch>(model: MatchingModel<Batch>, batches: readonly Batch[], { onProgress }?: MatchOptions): Promise<TokenMatches>;
 /**
  * Raw patch weights a_j of each image: the attention that question and answer pay to its rows in the first k blocks.
  *
@@ -423,4 +428,4 @@ declare function fileVersionEvent(wallTime: number): Uint8Array;
  */
 declare function scalarEvent(wallTime: number, step: number, scalars: Readonly<Record<string, number>>): Uint8Array;
 
-export { type Answer, type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type AskOptions, type BlockShare, type ContinueOptions, type Conversation, type EvaluationPoint, type GenerateOptions, type GenerateTextOptions, type GeneratedText, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type PreviewPage, type Prompt, PromptCache, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type SamplingOptions, type Speaker, TextStream, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, generateBatch, generateText, matchTokens, patchAttention, renderPreview, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity, talk };
+export { type Answer, type AnswerOptions, type Answered, type AnsweredQuestion, type AnsweringModel, type AskOptions, type BlockShare, type ContinueOptions, type Conversation, type EvaluationPoint, type GenerateOptions, type GenerateTextOptions, type GeneratedText, type MatchOptions, type MatchedPatch, type MatchingBatch, type MatchingModel, type PatchPicture, type PreviewPage, type Prompt, PromptCache, type QuestionBatch, type QuestionItem, type QuestionType, type ReportData, type ReportRun, type SamplePicture, type SamplingOptions, type Speaker, TextStream, type TokenMatches, type TrainPoint, answerQuestions, crc32c, fileVersionEvent, generate, generateBatch, generateText, matchTokens, patchAttention, renderPreview, renderReport, replaceWithNearest, scalarEvent, score, scorePerplexity, talk };

@@ -96,6 +96,15 @@ describe("evaluation sets of any form", () => {
     expect(shown(mixed)).toEqual(shown(pure));
   });
 
+  it("the report looks at no more pictures than evaluation.limit", async () => {
+    const more = ["red", "green", "blue"].map((color) => about(color));
+    const limited = await report(...(await set("limited", more)), "--set", "evaluation.limit=2");
+    expect(limited.samples.map(({ questions }) => questions[0]?.truth)).toEqual(["red", "green"]);
+    expect(limited.patches).toHaveLength(2);
+    const asked = await report(...(await set("two", more.slice(0, 2))));
+    expect([limited.shares, limited.replacement]).toEqual([asked.shares, asked.replacement]);
+  });
+
   it("the report of a set without pictures has its curves and no gallery", async () => {
     const { samples, patches, final } = await report(...(await set("texts", [textOnly])));
     expect([samples, patches]).toEqual([[], []]);

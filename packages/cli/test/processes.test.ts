@@ -92,6 +92,27 @@ describe("runs in processes of their own", () => {
     expect(text).not.toContain("go on with");
   });
 
+  it("Ctrl-C while the report is made ends it soon, and the command that is named writes the report", async () => {
+    const out = join(folder, "reported");
+    // One question at a time, of many: the report takes its time.
+    const records = JSON.parse(await readFile(join(folder, "test.json"), "utf8")) as readonly object[];
+    const many = Array.from({ length: 400 }, (_, i) => ({ ...records[i % records.length], id: `q${i}` }));
+    await writeFile(join(folder, "many.json"), JSON.stringify(many));
+    const options = ["evaluation.blind=false", "evaluation.batchSize=1", "data.evaluation.test.file=many"];
+    const command = ["train", recipe, "--out", out, ...options.flatMap((option) => ["--set", option])];
+    const child = startCli(command, env);
+    await vi.waitFor(() => expect(child.output()).toMatch(/^ {2}report \d+\/\d+ {2}/m), { timeout: 120_000 });
+    child.process.kill("SIGINT");
+    expect(await child.ended, child.output()).toBe(130);
+    expect(child.output()).toContain(
+      "Training is finished and saved. Stopping the report: --resume writes it, --resume --no-report leaves it out. ",
+    );
+    expect(child.output()).toMatch(/go on with: basic-mllm train .* --resume\n/);
+    expect(existsSync(join(out, "report.html"))).toBe(false);
+    expect((await cli([...command, "--resume"])).code).toBe(0);
+    expect(existsSync(join(out, "report.html"))).toBe(true);
+  });
+
   it("a baseline that trains beside its run is the one that trains afterwards, also when Ctrl-C came between", async () => {
     const [beside, after] = [join(folder, "beside"), join(folder, "after")];
     const command = ["train", recipe, "--no-report"];

@@ -89,6 +89,61 @@ describe("the folder of a run", () => {
     expect(existsSync(join(folder, "none"))).toBe(false);
   });
 
+  it("that is finished says so, where its report is, and how to train another", async () => {
+    const out = join(folder, "locked");
+    const refused = await cli(["train", file, "--out", out]);
+    expect([refused.code, refused.out.replaceAll(out, "RUN")]).toMatchInlineSnapshot(`
+      [
+        2,
+        "error The run in RUN is finished: its report is RUN/report.html. Start another one with --out DIR, or remove that folder. [E_USAGE]
+      ",
+      ]
+    `);
+    const baseline = await cli(["train", file, "--blind", "--out", out]);
+    expect(baseline.out.replaceAll(out, "RUN")).toMatchInlineSnapshot(`
+      "error The run in RUN/blind is finished: \`basic-mllm report RUN/blind\` writes a report of it. Start another one with --out DIR, or remove that folder. [E_USAGE]
+      "
+    `);
+  });
+
+  it("keeps the finished run where Ctrl-C stops its report, which --resume writes", async () => {
+    const out = join(folder, "unreported");
+    const recipe = await loadRecipe(file, ["evaluation.blind=false", "evaluation.batchSize=1"]);
+    const controller = new AbortController();
+    const phases: string[] = [];
+    const run = { recipe, onPhase: (phase: string) => void phases.push(phase) };
+    const seen = (text: string): void => {
+      // As a signal of the system: in a later turn of the event loop.
+      if (text === "report") setTimeout(() => controller.abort(), 0);
+    };
+    const stopped = trainHere("unreported", { ...run, seen, signal: controller.signal });
+    const { code, message } = await failed(stopped);
+    expect([code, message.replace(out, "RUN"), phases]).toMatchInlineSnapshot(`
+      [
+        "E_INTERRUPTED",
+        "Stopped before the report was written. Training is finished and saved in RUN: --resume writes the report, --resume --no-report leaves it out. [E_INTERRUPTED]",
+        [
+          "preparing",
+          "training",
+          "reporting",
+        ],
+      ]
+    `);
+    const files = await readdir(out);
+    expect(files).toEqual(expect.arrayContaining(["evaluation.json", "model"]));
+    expect(files.filter((name) => name.startsWith("report") || name === "lock")).toEqual([]);
+    const evaluation = await readFile(join(out, "evaluation.json"), "utf8");
+    const metrics = await readFile(join(out, "metrics.jsonl"), "utf8");
+
+    await trainHere("unreported", { ...run, resume: "last", report: false });
+    expect(await readdir(out)).toEqual(files);
+    const printed = await trainHere("unreported", { ...run, resume: "last" });
+    expect(printed).toContain(join(out, "report.html"));
+    // Nothing is trained or evaluated again.
+    expect(await readFile(join(out, "metrics.jsonl"), "utf8")).toBe(metrics);
+    expect(await readFile(join(out, "evaluation.json"), "utf8")).toBe(evaluation);
+  });
+
   it("is not made where Ctrl-C stops the building of features", async () => {
     const controller = new AbortController();
     const phases: string[] = [];

@@ -118,6 +118,33 @@ it("shares lie between 0 and 1, strict never above meaningful here", async () =>
   expect(initial.map((patches) => patches.length)).toEqual([2, 2]);
 });
 
+it("waits for what watches it, and leaks nothing where that throws", async () => {
+  const data = questionData(answers);
+  const batches = await Promise.all(
+    [Int32Array.of(0, 1), Int32Array.of(2)].map((own) => data.batch(own, { stage: "", step: 0, steps: 1 })),
+  );
+  const seen: (readonly number[])[] = [];
+  const watch = async (done: number, total: number): Promise<void> => {
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    seen.push([done, total]);
+  };
+  await answerQuestions(model, data, items, { batchSize: 2, onProgress: watch });
+  expect(seen.splice(0)).toEqual([
+    [2, 3],
+    [3, 3],
+  ]);
+  await matchTokens(model, batches, { onProgress: watch });
+  // Two batches, and the projector's output with two blocks after it.
+  expect(seen).toEqual([1, 2, 3, 4, 5, 6].map((done) => [done, 6]));
+  const before = tf.memory().numTensors;
+  const stop = async (): Promise<void> => {
+    throw new Error("stopped");
+  };
+  await expect(matchTokens(model, batches, { onProgress: stop })).rejects.toThrow("stopped");
+  await expect(answerQuestions(model, data, items, { batchSize: 2, onProgress: stop })).rejects.toThrow();
+  expect(tf.memory().numTensors).toBe(before);
+});
+
 it("gives each image its own attention, and leaks nothing", async () => {
   const data = questionData(answers);
   const batch = await data.batch(Int32Array.of(0, 1), { stage: "", step: 0, steps: 1 });

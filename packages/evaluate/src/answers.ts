@@ -33,8 +33,8 @@ export interface AnswerOptions {
   readonly batchSize: number;
   /** First n questions only. */
   readonly limit?: number;
-  /** Called after each batch. */
-  readonly onProgress?: (done: number, total: number) => void;
+  /** Called after each batch, and awaited; what it throws ends the answers. */
+  readonly onProgress?: (done: number, total: number) => void | Promise<void>;
 }
 
 /**
@@ -58,7 +58,7 @@ export async function answerQuestions<Batch extends QuestionBatch>(
     const indices = Int32Array.from(asked, (_, i) => start + i);
     const batch = await data.batch(indices, { stage: "evaluation", step: 0, steps: 1 });
     answers.push(...(await answerBatch(model, batch, asked)));
-    options.onProgress?.(answers.length, total);
+    await options.onProgress?.(answers.length, total);
   }
   return answers;
 }

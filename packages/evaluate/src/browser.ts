@@ -28,6 +28,7 @@ export { TextStream } from "./generation/text-stream.js";
 export {
   type MatchingBatch,
   type MatchingModel,
+  type MatchOptions,
   matchTokens,
   patchAttention,
   replaceWithNearest,

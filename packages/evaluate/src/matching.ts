@@ -18,6 +18,12 @@ export interface MatchingModel<Batch extends MatchingBatch> {
   readonly decode: (ids: readonly number[]) => string;
 }
 
+/** How {@link matchTokens} goes on. */
+export interface MatchOptions {
+  /** Called after each block of each batch with how many are done, and awaited; what it throws ends the matching. */
+  readonly onProgress?: (done: number, total: number) => void | Promise<void>;
+}
+
 /** What {@link matchTokens} found. */
 export interface TokenMatches {
   /** Block 0 is the projector's output. */
@@ -34,31 +40,32 @@ export interface TokenMatches {
 export async function matchTokens<Batch extends MatchingBatch>(
   model: MatchingModel<Batch>,
   batches: readonly Batch[],
+  { onProgress }: MatchOptions = {},
 ): Promise<TokenMatches> {
   const blocks = Array.from({ length: model.language.depth + 1 }, (_, block) => block);
-  const tallies = blocks.map((block) => ({
-    block,
-    meaningful: 0,
-    strict: 0,
-    rows: 0,
-    words: new Set<number>(),
-  }));
+  const tallies = blocks.map(
+    (block): Tally => ({ block, meaningful: 0, strict: 0, rows: 0, words: new Set() }),
+  );
   const initial: MatchedPatch[][] = [];
+  let done = 0;
   for (const batch of batches) {
     const rows = visualRows(model, batch, blocks);
-    for (const tally of tallies) {
-      const hidden = rows[tally.block] as tf.Tensor2D;
-      const tokens = await nearestTokens(hidden, model.language.vocabulary);
-      hidden.dispose();
-      const patches = judge(
-        batch,
-        [...tokens].map((id) => model.decode([id]).trim()),
-      );
-      for (const token of tokens) tally.words.add(token);
-      tally.rows += tokens.length;
-      tally.meaningful += patches.filter((patch) => patch.meaningful).length;
-      tally.strict += patches.filter((patch) => patch.strict).length;
-      if (tally.block === 0) initial.push(...perImage(batch, patches));
+    try {
+      for (const tally of tallies) {
+        const hidden = rows[tally.block] as tf.Tensor2D;
+        const tokens = await nearestTokens(hidden, model.language.vocabulary);
+        hidden.dispose();
+        const patches = judge(
+          batch,
+          [...tokens].map((id) => model.decode([id]).trim()),
+        );
+        count(tally, tokens, patches);
+        if (tally.block === 0) initial.push(...perImage(batch, patches));
+        done += 1;
+        await onProgress?.(done, batches.length * blocks.length);
+      }
+    } finally {
+      tf.dispose([...rows]);
     }
   }
   const shares = tallies.map(({ block, meaningful, strict, rows, words }) => ({
@@ -68,6 +75,22 @@ export async function matchTokens<Batch extends MatchingBatch>(
     distinct: words.size,
   }));
   return { shares, initial };
+}
+
+/** What was found after one block. */
+interface Tally {
+  readonly block: number;
+  meaningful: number;
+  strict: number;
+  rows: number;
+  readonly words: Set<number>;
+}
+
+function count(tally: Tally, tokens: Int32Array, patches: readonly JudgedPatch[]): void {
+  for (const token of tokens) tally.words.add(token);
+  tally.rows += tokens.length;
+  tally.meaningful += patches.filter((patch) => patch.meaningful).length;
+  tally.strict += patches.filter((patch) => patch.strict).length;
 }
 
 /** Visual rows after each block, not on a tape; the caller disposes them. */

@@ -7,6 +7,11 @@ describe("abortOnInterrupt", () => {
   it.each([
     ["preparing", "Stopping before the first step. Press Ctrl-C again to stop at once."],
     ["training", "Stopping after this step, with a checkpoint. Press Ctrl-C again to stop at once."],
+    [
+      "reporting",
+      "Training is finished and saved. Stopping the report: --resume writes it, --resume --no-report leaves it out. " +
+        "Press Ctrl-C again to stop at once.",
+    ],
   ] as const)("says what stops while it is %s", (phase, text) => {
     const printed: (string | undefined)[] = [];
     const interrupt = abortOnInterrupt({

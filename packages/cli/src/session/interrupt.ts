@@ -1,24 +1,26 @@
 import type { Terminal } from "../terminal.js";
 
-/** Data and features are being built, or steps are trained. */
-export type RunPhase = "preparing" | "training";
+/** Data and features are being built, steps are trained, or the report of a finished run is made. */
+export type RunPhase = "preparing" | "training" | "reporting";
 
 const STOPPING = {
   preparing: "Stopping before the first step",
   training: "Stopping after this step, with a checkpoint",
+  reporting:
+    "Training is finished and saved. Stopping the report: --resume writes it, --resume --no-report leaves it out",
 } as const satisfies Record<RunPhase, string>;
 
 /** A signal that Ctrl-C aborts. */
 export interface Interrupt {
   readonly signal: AbortSignal;
-  /** Says what Ctrl-C would stop: before the first step there is nothing to save. */
+  /** Says what Ctrl-C would stop: only while steps are trained is there something to save. */
   enter(phase: RunPhase): void;
   release(): void;
 }
 
 /**
- * The first Ctrl-C stops the building of data and features, or asks the loop to save a checkpoint and stop; the second
- * ends the process at once.
+ * The first Ctrl-C stops the building of data and features or the report, or asks the loop to save a checkpoint and stop;
+ * the second ends the process at once.
  */
 export function abortOnInterrupt(terminal: Terminal): Interrupt {
   const controller = new AbortController();

@@ -9,6 +9,7 @@ import {
 } from "@basic-mllm/core";
 import { decodeImage, imageSourceOf } from "@basic-mllm/data";
 import {
+  type MatchOptions,
   matchTokens,
   type PatchPicture,
   patchAttention,
@@ -24,6 +25,7 @@ import type * as tf from "@tensorflow/tfjs-core";
 import { writeText } from "./json-file.js";
 import { mediaType } from "./media-type.js";
 import { figuresOf, linesOf } from "./report-data.js";
+import { type ReportProgress, type ReportWatch, reportProgress } from "./report-progress.js";
 import { seenPart } from "./seen-part.js";
 import { summariseStages } from "./start-table.js";
 import { commit, version } from "./version.js";
@@ -33,13 +35,12 @@ import { firstPictures, questionsOf, type VlmSet } from "./vlm-data.js";
 /** Pictures in the gallery and in the patch maps. */
 const GALLERY = 12;
 const PATCH_PICTURES = 6;
-/** Pictures whose visual embeddings are matched with words. */
+/** Pictures whose visual embeddings are matched with words, and replaced by them; `evaluation.limit` where that is less. */
 const MATCHED = 128;
 const REPLACED = 200;
 
 /** What {@link writeReport} is told about the run. */
-export interface ReportInput {
-  readonly out: string;
+export interface ReportInput extends ReportWatch {
   /** What the run computed with: its name, instruction set and threads. */
   readonly backend: StartedBackend;
   readonly recipe: VlmRecipe;
@@ -48,7 +49,11 @@ export interface ReportInput {
   readonly blind: Readonly<Record<string, number>> | null;
 }
 
-/** Measures what the report shows, and writes report.json (for comparisons) and report.html into the run folder. */
+/**
+ * Measures what the report shows, and writes report.json (for comparisons) and report.html into the run folder.
+ *
+ * @throws `BasicError` `E_INTERRUPTED` where the signal is aborted while the model is analysed; nothing is written then.
+ */
 export async function writeReport(session: VlmSession, input: ReportInput): Promise<string> {
   const run = await describeRun(session, input);
   const file = join(input.out, "report.html");
@@ -66,7 +71,7 @@ export function today(): string {
 async function describeRun(session: VlmSession, input: ReportInput): Promise<ReportRun> {
   const { out, recipe, seconds } = input;
   const lines = await linesOf(out);
-  const analysis = recipe.evaluation.analysis ? await analyse(session) : EMPTY;
+  const analysis = recipe.evaluation.analysis ? await analyse(session, input) : EMPTY;
   return {
     name: `${recipe.name}, seed ${recipe.seed}`,
     description: recipe.description,
@@ -84,26 +89,52 @@ const EMPTY = { samples: [], patches: [], shares: { before: [], after: [] } } sa
 type Analysis = Pick<ReportRun, "samples" | "patches" | "shares" | "replacement">;
 
 /** Everything that needs the model, on the first evaluation set. */
-async function analyse(session: VlmSession): Promise<Analysis> {
+async function analyse(session: VlmSession, watch: ReportWatch): Promise<Analysis> {
   const [set] = session.sets.evaluation.values();
   const pictured = set && withOnePicture(set);
   if (pictured === undefined || pictured.samples.length === 0) return EMPTY;
-  const samples = await gallery(session, pictured);
-  const captioned = firstPerPicture(pictured, MATCHED);
-  const after = await match(session, captioned, session.embed);
-  const { embed, dispose } = await openFreshProjector(session);
-  const before = await match(session, captioned, embed);
-  dispose();
-  const replaced = await answerSet(session, pictured, REPLACED, (batch) => {
+  const { limit = Number.POSITIVE_INFINITY } = session.recipe.evaluation;
+  const shown = firstPictures(pictured, Math.min(GALLERY, limit));
+  const captioned = firstPerPicture(pictured, Math.min(MATCHED, limit));
+  const replaced = firstPictures(pictured, Math.min(REPLACED, limit));
+  const total = [shown, captioned, captioned, replaced].reduce((sum, { samples }) => sum + samples.length, 0);
+  const progress = reportProgress(watch, total);
+  try {
+    const samples = await gallery(session, shown, progress);
+    const matches = await matchTwice(session, captioned, progress);
+    return {
+      samples,
+      replacement: await replacement(session, replaced, progress),
+      patches: await patchPictures(session, captioned, matches),
+      shares: { before: matches.before.shares, after: matches.after.shares },
+    };
+  } finally {
+    progress.stop();
+  }
+}
+
+/** The words nearest to what the projector makes of pictures, now and before training. */
+async function matchTwice(session: VlmSession, set: VlmSet, progress: ReportProgress): Promise<Matches> {
+  const { embed } = session;
+  const { length } = set.samples;
+  const after = await match(session, set, { embed, onProgress: progress.part(length, "nearest words") });
+  const fresh = await openFreshProjector(session);
+  try {
+    const onProgress = progress.part(length, "nearest words before training");
+    return { after, before: await match(session, set, { embed: fresh.embed, onProgress }) };
+  } finally {
+    fresh.dispose();
+  }
+}
+
+/** The scores with each visual embedding replaced by the word nearest to it. */
+async function replacement(session: VlmSession, set: VlmSet, progress: ReportProgress) {
+  const embed: Embed = (batch) => {
     const visual = session.embed(batch);
     return visual === null ? null : replaceWithNearest(visual, session.language.vocabulary);
-  });
-  return {
-    samples,
-    patches: await patchPictures(session, captioned, { before, after }),
-    shares: { before: before.shares, after: after.shares },
-    replacement: score(replaced),
   };
+  const onProgress = progress.part(set.samples.length, "answers from nearest words");
+  return score(await answerSet(session, set, undefined, { embed, onProgress }));
 }
 
 /** Questions about exactly one picture: what is shown beside a picture must be about that one. */
@@ -112,9 +143,13 @@ function withOnePicture(set: VlmSet): VlmSet {
 }
 
 /** Pictures with all their questions answered, in the order of the set. */
-async function gallery(session: VlmSession, set: VlmSet): Promise<readonly SamplePicture[]> {
-  const shown = firstPictures(set, GALLERY);
-  const answers = await answerSet(session, shown);
+async function gallery(
+  session: VlmSession,
+  shown: VlmSet,
+  progress: ReportProgress,
+): Promise<readonly SamplePicture[]> {
+  const onProgress = progress.part(shown.samples.length, "answers");
+  const answers = await answerSet(session, shown, undefined, { onProgress });
   const byImage = new Map<string, (typeof answers)[number][]>();
   for (const [i, answer] of answers.entries()) {
     const image = shown.samples[i]?.images[0] ?? "";
@@ -122,7 +157,7 @@ async function gallery(session: VlmSession, set: VlmSet): Promise<readonly Sampl
   }
   return Promise.all(
     [...byImage].map(async ([image, questions]) => ({
-      image: await pictureAddress(set, image),
+      image: await pictureAddress(shown, image),
       questions: questions.map(({ type, question, answer, truth, correct }) => ({
         type,
         question,
@@ -143,7 +178,16 @@ function firstPerPicture(set: VlmSet, count: number): VlmSet {
 
 type Embed = VlmSession["embed"];
 
-async function match(session: VlmSession, set: VlmSet, embed: Embed): Promise<TokenMatches> {
+interface Matches {
+  readonly before: TokenMatches;
+  readonly after: TokenMatches;
+}
+
+async function match(
+  session: VlmSession,
+  set: VlmSet,
+  { embed, onProgress }: { readonly embed: Embed } & Required<MatchOptions>,
+): Promise<TokenMatches> {
   const { language, tokenizer, recipe } = session;
   const data = session.questions(set);
   const batches = [];
@@ -153,13 +197,15 @@ async function match(session: VlmSession, set: VlmSet, embed: Embed): Promise<To
     batches.push(await data.batch(indices, { stage: "analysis", step: 0, steps: 1 }));
   }
   const decode = ([id]: readonly number[]): string => (id === undefined ? "" : tokenizer.word(id));
-  return matchTokens({ language, decode, embed: (batch) => embed(batch) as tf.Tensor2D }, batches);
+  return matchTokens({ language, decode, embed: (batch) => embed(batch) as tf.Tensor2D }, batches, {
+    onProgress,
+  });
 }
 
 async function patchPictures(
   session: VlmSession,
   set: VlmSet,
-  matches: { readonly before: TokenMatches; readonly after: TokenMatches },
+  matches: Matches,
 ): Promise<readonly PatchPicture[]> {
   const { language, tokenizer, recipe } = session;
   const chosen = { ...set, samples: set.samples.slice(0, PATCH_PICTURES) };

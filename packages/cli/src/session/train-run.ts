@@ -51,7 +51,7 @@ export interface TrainRunOptions {
   readonly cache: string;
   readonly out: string;
   readonly signal: AbortSignal;
-  /** Called when data and features begin to be built, and before the first step. */
+  /** Called when data and features begin to be built, before the first step, and before the report. */
   readonly onPhase?: (phase: RunPhase) => void;
   readonly report: boolean;
   readonly threads?: number;
@@ -158,10 +158,11 @@ async function trainLocked(options: TrainRunOptions, held: HeldRun): Promise<Tra
       out,
     };
     await writeJson(join(out, EVALUATION_FILE), { ...summary, metrics: evaluations[0]?.metrics ?? {} });
-    const report =
-      options.report && isVlm(session)
-        ? await writeReport(session, { ...summary, backend, recipe: session.recipe })
-        : null;
+    const reports = options.report && isVlm(session);
+    if (reports) options.onPhase?.("reporting");
+    const report = reports
+      ? await writeReport(session, { ...options, ...summary, backend, recipe: session.recipe })
+      : null;
     const ofBaseline = options.blind === true;
     const picture = !ofBaseline && isVlm(session) ? firstPicture(session) : undefined;
     printResult(terminal, { ...summary, report }, { picture, ofBaseline });

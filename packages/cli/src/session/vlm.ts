@@ -34,7 +34,7 @@ import {
   type ImageProcessor,
   type TextTokenizer,
 } from "@basic-mllm/data";
-import { answerQuestions, score } from "@basic-mllm/evaluate";
+import { type AnswerOptions, answerQuestions, score } from "@basic-mllm/evaluate";
 import * as tf from "@tensorflow/tfjs-core";
 import type { Terminal } from "../terminal.js";
 import { openLora, startProjector } from "./adapters.js";
@@ -337,8 +337,18 @@ function measuredSets(
   return names.map((name) => sets.evaluation.get(name) as VlmSet);
 }
 
+/** Other visual embeddings than those of the model, and what watches. */
+interface AnswerSetOptions extends Pick<AnswerOptions, "onProgress"> {
+  readonly embed?: VlmSession["embed"];
+}
+
 /** Answers the questions of a set. @param limit - First pictures of the set; all where absent. */
-export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, embed = own.embed) {
+export async function answerSet(
+  own: VlmSession,
+  set: VlmSet,
+  limit?: number,
+  { embed = own.embed, ...watch }: AnswerSetOptions = {},
+) {
   const { tokenizer, language, recipe } = own;
   const asked = limit === undefined ? set : firstPictures(set, limit);
   const template = findTemplate(own.template, tokenizer);
@@ -351,5 +361,5 @@ export async function answerSet(own: VlmSession, set: VlmSet, limit?: number, em
     ...(yes !== undefined && no !== undefined && { yesNo: [yes, no] as const }),
   };
   const { batchSize } = recipe.evaluation;
-  return answerQuestions(model, own.questions(asked), questionsOf(asked), { batchSize });
+  return answerQuestions(model, own.questions(asked), questionsOf(asked), { batchSize, ...watch });
 }
