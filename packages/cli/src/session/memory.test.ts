@@ -75,13 +75,13 @@ it("names what the whole run needs, of the stage that needs most", () => {
   expect(() => checkMemoryLimit(twoStages, 364e6)).not.toThrow();
   // Over the first stage's need already, and far from enough for the second.
   expect(() => checkMemoryLimit(twoStages, 310e6)).toThrowErrorMatchingInlineSnapshot(
-    `[BasicError: Stage "finetune" would take 364 MB, and the limit is 310 MB: 253 MB for the process with data and parameters (5.0 MB), 110 MB for gradients, moments, and activations or a checkpoint. Lower batchSize (and raise accumulate), or rowBudget where samples are packed, train fewer parts, or raise the limit. As it is, the run needs 364 MB (stage "finetune"). [E_MEMORY_LIMIT]]`,
+    `[BasicError: Stage "finetune" would take 364 MB, and the limit is 310 MB: 253 MB for the process with data and parameters (5.0 MB), 110 MB for gradients, moments, and activations or a checkpoint. Lower batchSize (and raise accumulate), or rowBudget where samples are packed, train fewer parts, or raise the limit. As it is, the run needs 364 MB (stage "finetune"), a few MB more or less from start to start. [E_MEMORY_LIMIT]]`,
   );
 });
 
 it("names the least where no batch size fits, and it is enough for the smallest", () => {
   expect(() => checkMemoryLimit(twoStages, 250e6)).toThrowErrorMatchingInlineSnapshot(
-    `[BasicError: Stage "finetune" would take 364 MB, and the limit is 250 MB: 253 MB for the process with data and parameters (5.0 MB), 110 MB for gradients, moments, and activations or a checkpoint. No batchSize fits: the least is 304 MB. As it is, the run needs 364 MB (stage "finetune"). [E_MEMORY_LIMIT]]`,
+    `[BasicError: Stage "finetune" would take 364 MB, and the limit is 250 MB: 253 MB for the process with data and parameters (5.0 MB), 110 MB for gradients, moments, and activations or a checkpoint. No batchSize fits: the least is 304 MB. As it is, the run needs 364 MB (stage "finetune"), a few MB more or less from start to start. [E_MEMORY_LIMIT]]`,
   );
   expect(() => checkMemoryLimit(twoStages, 304e6)).toThrow(/Lower batchSize/);
   // Another stage may need the least than that which needs most.
@@ -92,7 +92,7 @@ it("names the least where no batch size fits, and it is enough for the smallest"
 it("looks at the process alone where steps take a GPU's memory", () => {
   const onGpu = [stage("align", { training: 900e6, resident: 300e6, device: 2e9 })];
   expect(() => checkMemoryLimit(onGpu, 100e6)).toThrowErrorMatchingInlineSnapshot(
-    `[BasicError: Stage "align" would take 300 MB, and the limit is 100 MB: 292 MB for the process with data and parameters (5.0 MB), 8.0 MB for a checkpoint. No batchSize fits: the least is 300 MB. As it is, the run needs 300 MB (stage "align"). [E_MEMORY_LIMIT]]`,
+    `[BasicError: Stage "align" would take 300 MB, and the limit is 100 MB: 292 MB for the process with data and parameters (5.0 MB), 8.0 MB for a checkpoint. No batchSize fits: the least is 300 MB. As it is, the run needs 300 MB (stage "align"), a few MB more or less from start to start. [E_MEMORY_LIMIT]]`,
   );
 });
 

@@ -229,7 +229,7 @@ export function checkMemoryLimit(stages: readonly StageMemory[], limit: number |
       `${bytes(resident - steps)} for the process with data and parameters (${bytes(parameters)}), ` +
       `${bytes(steps)} for ${forSteps}. ` +
       (least > limit ? `No batchSize fits: the least is ${enough(least)}. ` : `${SMALLER} `) +
-      `As it is, the run needs ${enough(resident)} (stage "${stage}").`,
+      `As it is, the run needs ${enough(resident)} (stage "${stage}"), a few MB more or less from start to start.`,
   );
 }
 
