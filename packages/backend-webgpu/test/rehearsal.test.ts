@@ -87,7 +87,7 @@ describe("rehearse", () => {
     expect(await growth(setup)).toBe(grown);
     // From the buffers that are free now.
     const again = await backend.rehearse(() => steps(setup));
-    expect(again).toBeLessThan(1000);
+    expect(again).toBeLessThan(grown / 20);
     expect(await growth(setup)).toBe(again);
     expect(await values()).not.toEqual(before);
   });
