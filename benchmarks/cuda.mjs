@@ -18,14 +18,6 @@ const { dry = false } = values;
 const WARM = 3;
 const TIMED = 9;
 
-const folder = mkdtempSync(join(tmpdir(), "basic-mllm-idle-"));
-process.on("exit", () => rmSync(folder, { recursive: true }));
-const library = join(folder, "idle.so");
-const source = fileURLToPath(new URL("./cuda/idle.c", import.meta.url));
-execFileSync("cc", ["-O2", "-w", "-shared", "-fPIC", source, "-o", library], { stdio: "inherit" });
-
-const libraries = { cuda: library, nvrtc: library, cublasLt: library };
-
 /** Milliseconds of the processor so far, this process's threads together. */
 function cpuMs() {
   const { user, system } = process.cpuUsage();
@@ -39,6 +31,12 @@ if (values.precision === undefined) {
     execFileSync(process.execPath, words, { stdio: "inherit" });
   }
 } else {
+  const folder = mkdtempSync(join(tmpdir(), "basic-mllm-idle-"));
+  process.on("exit", () => rmSync(folder, { recursive: true }));
+  const library = join(folder, "idle.so");
+  const source = fileURLToPath(new URL("./cuda/idle.c", import.meta.url));
+  execFileSync("cc", ["-O2", "-w", "-shared", "-fPIC", source, "-o", library], { stdio: "inherit" });
+  const libraries = { cuda: library, nvrtc: library, cublasLt: library };
   await start({ libraries, imageFolder: join(folder, "images"), precision: values.precision });
   for (const chosen of stepCases) await measure(chosen, values.precision);
 }

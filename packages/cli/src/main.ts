@@ -17,8 +17,8 @@ const EXIT = { ok: 0, failed: 1, usage: 2, notFinite: 3, interrupted: 130 } as c
  * with a checkpoint written where there was a step.
  */
 export async function main(argv: readonly string[]): Promise<number> {
-  const terminal = createTerminal({ json: argv.includes("--json") });
   if (argv[0] === "help" && argv.length > 1) return main([...argv.slice(1), "--help"]);
+  const terminal = createTerminal({ json: argv.includes("--json") });
   const [verb, ...rest] = argv;
   if (verb === "--version" || verb === "-v") {
     process.stdout.write(`${version()}\n`);

@@ -83,7 +83,7 @@ export async function estimateMemory<Batch>(
     inputs.push({ recipe, stageName, objective, data: await session.data(stageName), ranks, afterwards });
   }
   // What the pool holds for reuse is given back before the first step, too.
-  await settledResident();
+  collectGarbage();
   const growth = await rehearseStages(inputs);
   // What the rehearsal has read counts as resident.
   const data = dataGrowth(recipe, session, inputs);
@@ -103,13 +103,14 @@ export async function estimateMemory<Batch>(
       const device = training === null ? null : onDevice.usedBytes + training;
       return { ...stage, training, resident: Math.max(resident + more + stage.saving, peakSoFar), device };
     }
-    const peak = training === null ? null : Math.max(resident + more + most(stage, training), peakSoFar);
+    const peak =
+      training === null ? null : Math.max(resident + more + stageGrowth(stage, training), peakSoFar);
     return { ...stage, training, resident: peak, device: null };
   });
 }
 
 /** Of steps, or of a checkpoint: activations are given back before it is written. */
-function most({ state, saving }: Pick<StageState, "state" | "saving">, training: number): number {
+function stageGrowth({ state, saving }: Pick<StageState, "state" | "saving">, training: number): number {
   return Math.max(training, state + saving);
 }
 
@@ -244,7 +245,7 @@ function needOf({ stage, parameters, state, saving, training, resident, device }
   const own = { stage, parameters, resident };
   // Steps take a GPU's memory.
   if (device !== null) return { ...own, steps: saving, forSteps: "a checkpoint", least: resident };
-  const steps = most({ state, saving }, training);
+  const steps = stageGrowth({ state, saving }, training);
   const forSteps = "gradients, moments, and activations or a checkpoint";
   return { ...own, steps, forSteps, least: resident - steps + state + saving };
 }
