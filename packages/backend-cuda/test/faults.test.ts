@@ -111,6 +111,23 @@ describe("a kernel that goes wrong", () => {
   });
 });
 
+describe("a read that waits", () => {
+  const NOT_READY = 600;
+
+  it("ends when the backend is stopped, and asks the driver nothing more", async () => {
+    const x = tf.tensor1d([1, 2, 3]);
+    fake.inject("cuEventQuery", 1, NOT_READY);
+    const reading = errorOf(() => read(run(add, x)));
+    stop();
+    fake.reset();
+    fake.startLog();
+    expect(await reading).toMatchInlineSnapshot(
+      `"The CUDA backend was stopped, and something still waited for its device or asked it for more. Wait for values that are being read (data(), array()) before stop(); to go on, start the backend again and make the tensors anew. [E_CONFIG]"`,
+    );
+    expect(fake.log()).toEqual([]);
+  });
+});
+
 describe("a program that does not fit", () => {
   it("does not compile: the kernel, its lines and the compiler's words", async () => {
     const broken = defineProgram({

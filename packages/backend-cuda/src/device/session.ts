@@ -1,4 +1,4 @@
-import type { BasicError } from "@basic-mllm/core";
+import { BasicError } from "@basic-mllm/core";
 
 import type { ForeignArgument } from "../foreign/library.js";
 import { CUDA } from "./constants.js";
@@ -24,6 +24,8 @@ export class Session {
   #failure: BasicError | undefined;
   #launches = 0;
   readonly #launched: string[] = [];
+  /** Of waits that have not ended. */
+  readonly #events = new Set<number>();
 
   constructor(driver: Driver, device: DeviceProperties, synchronous: boolean) {
     this.driver = driver;
@@ -44,7 +46,7 @@ export class Session {
     return this.#launches;
   }
 
-  /** What ended the context, if anything did. */
+  /** What ended the context, if anything did: a fault, or {@link close}. */
   get failure(): BasicError | undefined {
     return this.#failure;
   }
@@ -69,6 +71,18 @@ export class Session {
     } catch (error) {
       throw error instanceof DriverError ? this.explain(error.call, error.code) : error;
     }
+  }
+
+  /** An event that can be asked; {@link destroyEvent} or {@link close} ends it. */
+  createEvent(): number {
+    const event = this.handleFrom("cuEventCreate", CUDA.CU_EVENT_DISABLE_TIMING);
+    this.#events.add(event);
+    return event;
+  }
+
+  /** Ends an event, unless {@link close} has done so. */
+  destroyEvent(event: number): void {
+    if (this.#events.delete(event)) this.driver.api.cuEventDestroy(event);
   }
 
   /** The error for an answer of the driver; keeps it where the context is gone. */
@@ -100,9 +114,15 @@ export class Session {
     if (launches > before) this.#launched.splice(0, launches - before);
   }
 
-  /** Gives the context back. What lives in it is gone. */
+  /** Gives the context back. What lives in it is gone, and what still waits for the device hears that. */
   close(): void {
     const { api } = this.driver;
+    this.#failure ??= new BasicError(
+      "E_CONFIG",
+      "The CUDA backend was stopped, and something still waited for its device or asked it for more. Wait for values that " +
+        "are being read (data(), array()) before stop(); to go on, start the backend again and make the tensors anew.",
+    );
+    for (const event of this.#events) this.destroyEvent(event);
     // After a fault these fail too, and there is nobody to tell.
     api.cuStreamDestroy(this.stream);
     api.cuDevicePrimaryCtxRelease(this.device.handle);

@@ -8,16 +8,18 @@ const EAGER_MS = 5;
  * Resolves when everything that was enqueued before is done. The event is asked, not waited for: a wait on another thread
  * would have no context there.
  *
- * @throws BasicError what went wrong on the device.
+ * @throws BasicError what went wrong on the device; `E_CONFIG` where the session is closed meanwhile.
  */
 export async function eventDone(session: Session): Promise<void> {
-  const event = session.handleFrom("cuEventCreate", CUDA.CU_EVENT_DISABLE_TIMING);
+  const event = session.createEvent();
   const { api } = session.driver;
   try {
     session.call("cuEventRecord", event, session.stream);
     const { launches } = session;
     const from = performance.now();
     for (;;) {
+      // The session may have been closed in the pause, and the event with it.
+      session.check();
       const code = api.cuEventQuery(event);
       if (code !== CUDA.CUDA_SUCCESS && code !== CUDA.CUDA_ERROR_NOT_READY)
         throw session.explain("cuEventQuery", code);
@@ -27,7 +29,7 @@ export async function eventDone(session: Session): Promise<void> {
       await pause(performance.now() - from < EAGER_MS ? 0 : 1);
     }
   } finally {
-    api.cuEventDestroy(event);
+    session.destroyEvent(event);
   }
 }
 
