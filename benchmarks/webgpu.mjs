@@ -1,6 +1,7 @@
-// node benchmarks/webgpu.mjs [--hardware] [--dry] [filter]: our kernels and training steps on WebGPU beside the compositions of
-// stock tfjs operations that define them, on the same adapter (SwiftShader, or with --hardware the machine's own), and
-// beside our CPU backend. Needs `npm run build`.
+// node benchmarks/webgpu.mjs [--hardware] [--long] [--dry] [filter]: our kernels and training steps on WebGPU beside the
+// compositions of stock tfjs operations that define them, on the same adapter (SwiftShader, or with --hardware the machine's
+// own), and beside our CPU backend. --long also computes the cases that are only counted otherwise: many minutes each on
+// SwiftShader. Needs `npm run build`.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -24,6 +25,7 @@ const { values: options, positionals } = parseArgs({
   options: {
     hardware: { type: "boolean", default: false },
     dry: { type: "boolean", default: false },
+    long: { type: "boolean", default: false },
   },
 });
 const [filter = ""] = positionals;
@@ -125,6 +127,8 @@ async function runCase(chosen) {
 }
 
 const named = ({ title, name = title }) => `${name} ${title}`.toLowerCase().includes(filter.toLowerCase());
-const chosen = allCases().filter(named);
+const chosen = allCases()
+  .filter(named)
+  .map((one) => (options.long ? { ...one, imagined: false } : one));
 if (chosen.length === 0) throw new Error(`No case has "${filter}" in its name.`);
 for (const one of chosen) await runCase(one);
