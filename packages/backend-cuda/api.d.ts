@@ -117,7 +117,7 @@ declare class Session {
     constructor(driver: Driver, device: DeviceProperties, synchronous: boolean);
     /** Kernels launched so far. */
     get launches(): number;
-    /** What ended the context, if anything did. */
+    /** What ended the context, if anything did: a fault, or {@link close}. */
     get failure(): BasicError | undefined;
     /** @throws BasicError what ended the context. */
     check(): void;
@@ -125,6 +125,10 @@ declare class Session {
     call(name: DriverFunction, ...args: readonly ForeignArgument[]): void;
     /** As {@link Driver.handleFrom}. */
     handleFrom(name: DriverFunction, ...args: readonly ForeignArgument[]): number;
+    /** An event that can be asked; {@link destroyEvent} or {@link close} ends it. */
+    createEvent(): number;
+    /** Ends an event, unless {@link close} has done so. */
+    destroyEvent(event: number): void;
     /** The error for an answer of the driver; keeps it where the context is gone. */
     explain(call: DriverFunction, code: number): BasicError;
     /** Notes a launch, and waits for it where that was asked for. */
@@ -133,7 +137,7 @@ declare class Session {
     synchronize(): void;
     /** The first `launches` launches are known to have ended well. */
     settled(launches?: number): void;
-    /** Gives the context back. What lives in it is gone. */
+    /** Gives the context back. What lives in it is gone, and what still waits for the device hears that. */
     close(): void;
 }
 
