@@ -125,7 +125,7 @@ declare class Session {
     call(name: DriverFunction, ...args: readonly ForeignArgument[]): void;
     /** As {@link Driver.handleFrom}. */
     handleFrom(name: DriverFunction, ...args: readonly ForeignArgument[]): number;
-    /** An event that can be asked; {@link destroyEvent} or {@link close} ends it. */
+    /** An event that can be asked and waited for; {@link destroyEvent} or {@link close} ends it. */
     createEvent(): number;
     /** Ends an event, unless {@link close} has done so. */
     destroyEvent(event: number): void;

@@ -1,5 +1,4 @@
 import { viewNative } from "../foreign/library.js";
-import { CUDA } from "./constants.js";
 import type { Session } from "./session.js";
 
 /** Memory of the host that the device copies from and to by itself. */
@@ -65,15 +64,10 @@ export class PinnedMemory {
   }
 
   #newUploadBlock(): UploadBlock {
-    const event = this.newEvent();
+    const event = this.#session.createEvent();
     const block = { ...this.#allocate(UPLOAD_BYTES), event, pending: false };
     this.#ring[this.#current] = block;
     return block;
-  }
-
-  /** An event that can be waited for. */
-  newEvent(): number {
-    return this.#session.handleFrom("cuEventCreate", CUDA.CU_EVENT_DISABLE_TIMING);
   }
 
   /** A block of at least so many bytes to copy into; {@link release} takes it back. */
@@ -110,7 +104,7 @@ export class PinnedMemory {
   dispose(): void {
     const { api } = this.#session.driver;
     for (const { address } of this.#blocks) api.cuMemFreeHost(address);
-    for (const { event } of this.#ring) api.cuEventDestroy(event);
+    for (const { event } of this.#ring) this.#session.destroyEvent(event);
     this.#blocks.clear();
     this.#ring.length = 0;
     this.#free.clear();

@@ -24,7 +24,7 @@ export class Session {
   #failure: BasicError | undefined;
   #launches = 0;
   readonly #launched: string[] = [];
-  /** Of waits that have not ended. */
+  /** That nobody has destroyed. */
   readonly #events = new Set<number>();
 
   constructor(driver: Driver, device: DeviceProperties, synchronous: boolean) {
@@ -73,7 +73,7 @@ export class Session {
     }
   }
 
-  /** An event that can be asked; {@link destroyEvent} or {@link close} ends it. */
+  /** An event that can be asked and waited for; {@link destroyEvent} or {@link close} ends it. */
   createEvent(): number {
     const event = this.handleFrom("cuEventCreate", CUDA.CU_EVENT_DISABLE_TIMING);
     this.#events.add(event);
