@@ -16,9 +16,6 @@ import { deviceMemory } from "./device-memory.js";
 import { collectGarbage } from "./garbage.js";
 import type { TaskSession } from "./task.js";
 
-/** Garbage that V8 keeps before it collects, compiled code, and kernels' scratch memory: measured in runs of the quickstart. */
-const GARBAGE_BYTES = 24e6;
-
 /** Memory that a stage is known to take before any step, in bytes. */
 export interface StageState {
   readonly stage: string;
@@ -77,11 +74,11 @@ export async function estimateMemory<Batch>(
 ): Promise<readonly StageMemory[]> {
   const { objective } = session;
   const states = await stageStates(recipe, session);
-  const inputs: RehearsalInput<Batch>[] = [];
-  for (const { stage: stageName } of states) {
-    const afterwards = async () => session.rehearseEvaluation?.(stageName);
-    inputs.push({ recipe, stageName, objective, data: await session.data(stageName), ranks, afterwards });
-  }
+  let withGarbage = 0;
+  const look = () => {
+    withGarbage = Math.max(withGarbage, process.memoryUsage.rss());
+  };
+  const inputs = await rehearsalInputs(recipe, session, { ranks, look });
   // What the pool holds for reuse is given back before the first step, too.
   collectGarbage();
   const growth = await rehearseStages(inputs);
@@ -89,6 +86,8 @@ export async function estimateMemory<Batch>(
   const data = dataGrowth(recipe, session, inputs);
   // Afterwards: the code and the heap that training needs are there.
   const resident = await settledResident();
+  // V8 collects when it likes: steps leave about as much as their rehearsal.
+  const garbage = Math.max(0, withGarbage - resident);
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
   const onDevice = deviceMemory();
   // Packed moments lie outside of the backend's memory.
@@ -98,7 +97,7 @@ export async function estimateMemory<Batch>(
   return states.map((stage, i) => {
     const grown = growth?.[i];
     const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
-    const more = (data[i] as number) + GARBAGE_BYTES;
+    const more = (data[i] as number) + garbage;
     if (onDevice !== undefined) {
       const device = training === null ? null : onDevice.usedBytes + training;
       return { ...stage, training, resident: Math.max(resident + more + stage.saving, peakSoFar), device };
@@ -107,6 +106,25 @@ export async function estimateMemory<Batch>(
       training === null ? null : Math.max(resident + more + stageGrowth(stage, training), peakSoFar);
     return { ...stage, training, resident: peak, device: null };
   });
+}
+
+/** `look` is called after the steps of each stage, and after the evaluation that follows. */
+async function rehearsalInputs<Batch>(
+  recipe: Recipe,
+  session: TaskSession<Batch>,
+  { ranks, look }: { ranks: number; look: () => void },
+): Promise<readonly RehearsalInput<Batch>[]> {
+  const { objective } = session;
+  const inputs: RehearsalInput<Batch>[] = [];
+  for (const stageName of Object.keys(recipe.stages)) {
+    const afterwards = async () => {
+      look();
+      await session.rehearseEvaluation?.(stageName);
+      look();
+    };
+    inputs.push({ recipe, stageName, objective, data: await session.data(stageName), ranks, afterwards });
+  }
+  return inputs;
 }
 
 /** Of steps, or of a checkpoint: activations are given back before it is written. */
