@@ -198,13 +198,13 @@ interface GgufOptions {
      * How the matrices of the blocks are kept; norms and biases are float32.
      *
      * - `f32` (default): they can train
-     * - `bf16`: half of that, rounded to nearest; frozen
-     * - `file`: Q8_0, Q4_0, Q4_1 and BF16 as they are stored, and frozen; other types as float32
+     * - `bf16`, `f16`: half of that, rounded to nearest; frozen
+     * - `file`: Q8_0, Q4_0, Q4_1, BF16 and F16 as they are stored, and frozen; other types as float32
      */
-    readonly storage?: "f32" | "bf16" | "file";
+    readonly storage?: "f32" | "bf16" | "f16" | "file";
     /**
-     * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1 and
-     * BF16 as they are stored, for a model that only generates.
+     * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1,
+     * BF16 and F16 as they are stored, for a model that only generates.
      */
     readonly table?: "f32" | "file";
 }
@@ -250,13 +250,13 @@ declare function openWeights(path: string): TensorFile;
  * How the matrices of a model's blocks are kept; tables, heads, norms and biases are float32.
  *
  * - `f32`: they can train
- * - `bf16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so that
+ * - `bf16`, `f16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so that
  *   matrices whose rows are no multiple of 32 are kept as bf16
  * - `file`: as the file has them, where the frozen kernels can compute with that, and frozen; else float32
  */
 type WeightStorage = "f32" | PackedStorage | "file";
 /** Every {@link WeightStorage}. */
-declare const weightStorages: ["f32", "bf16", "q8_0", "q4_0", "q4_1", "file"];
+declare const weightStorages: ["f32", "bf16", "f16", "q8_0", "q4_0", "q4_1", "file"];
 
 /** A LLaVA-shaped model: its parts and the config that describes them. */
 interface LlavaModel {

@@ -7,10 +7,7 @@ import {
   decoderConfig,
   type PackedRows,
   type PackedStorage,
-  packBf16,
-  packQ4_0,
-  packQ4_1,
-  packQ8_0,
+  packers,
   randomValues,
   unpack,
   type ValueSource,
@@ -22,12 +19,6 @@ import { expect, it } from "vitest";
 
 import { start } from "../src/start.js";
 
-const packers: Readonly<Record<PackedStorage, (values: Float32Array) => Int32Array>> = {
-  bf16: packBf16,
-  q8_0: packQ8_0,
-  q4_0: packQ4_0,
-  q4_1: packQ4_1,
-};
 const config = decoderConfig({
   vocabularySize: 40,
   width: 64,

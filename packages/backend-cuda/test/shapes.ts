@@ -32,7 +32,7 @@ import {
 import { attentionAndLossContracts } from "./attention-shapes.js";
 import { withCases } from "./cases.js";
 
-const packed: readonly PackedStorage[] = ["bf16", "q8_0", "q4_0", "q4_1"];
+const packed: readonly PackedStorage[] = ["bf16", "f16", "q8_0", "q4_0", "q4_1"];
 
 /**
  * Contracts with cases of our own, which reach what their small cases do not: whole vectors of four, several tiles and

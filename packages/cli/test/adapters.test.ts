@@ -158,7 +158,7 @@ describe("a run with adapters", () => {
     expect(second?.["nll"]).toBeCloseTo(first?.["nll"] ?? Number.NaN, 5);
   });
 
-  describe.each(["bf16", "q8_0"])("on a base in %s", (storage) => {
+  describe.each(["f16", "q8_0"])("on a base in %s", (storage) => {
     const packedOut = () => join(folder, `run-${storage}`);
     const copyOut = () => join(folder, `copy-${storage}`);
 

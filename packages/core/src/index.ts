@@ -85,6 +85,7 @@ export {
   gatedActivation,
   gatedActivationBackward,
 } from "./kernels/gated-activation.js";
+export { bfloatOfBits, floatToHalf, halfOfBits, halfToFloat } from "./kernels/halves.js";
 export { allContracts } from "./kernels/index.js";
 export { checkIndices, type IndexCheck } from "./kernels/index-range.js";
 export type { LayerNormInput } from "./kernels/layer-norm.js";
@@ -127,11 +128,11 @@ export {
 } from "./kernels/moments.js";
 export { type PackedEmbeddingAttrs, packedEmbedding } from "./kernels/packed-embedding.js";
 export {
-  floatToHalf,
-  halfToFloat,
+  isBlocked,
   type PackedStorage,
   packBf16,
   packers,
+  packF16,
   packQ4_0,
   packQ4_1,
   packQ8_0,

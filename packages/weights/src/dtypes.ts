@@ -1,4 +1,4 @@
-import { BasicError, halfToFloat } from "@basic-mllm/core";
+import { BasicError, bfloatOfBits, halfOfBits, halfToFloat } from "@basic-mllm/core";
 
 /** Bytes per value of every type that a safetensors header may name. */
 export const bytesPerValue = {
@@ -120,34 +120,10 @@ export function decodeIntegers(bytes: Uint8Array, dtype: DType, where: string): 
 export function encodeFloats(values: Float32Array, dtype: FloatDType): Uint8Array {
   if (dtype === "F32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const encode = dtype === "F16" ? halfOfBits : bf16OfBits;
+  const encode = dtype === "F16" ? halfOfBits : bfloatOfBits;
   const halves = new Uint16Array(bits.length);
   for (let i = 0; i < bits.length; i++) halves[i] = encode(bits[i] as number);
   return new Uint8Array(halves.buffer);
-}
-
-function bf16OfBits(bits: number): number {
-  if ((bits & 0x7fff_ffff) > 0x7f80_0000) return (bits >>> 16) | 0x40;
-  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-}
-
-/** What `floatToHalf` of core gives, from the bits of a float32. */
-function halfOfBits(bits: number): number {
-  const sign = (bits >>> 16) & 0x8000;
-  const size = bits & 0x7fff_ffff;
-  if (size > 0x7f80_0000) return 0x7e00;
-  // 65520 and more.
-  if (size >= 0x477f_f000) return sign | 0x7c00;
-  const exponent = size >>> 23;
-  // 2^-14, the smallest normal number; below 2^-25 nothing is left.
-  if (exponent >= 113) return sign | roundedShift(size - 0x3800_0000, 13);
-  if (exponent < 102) return sign;
-  return sign | roundedShift((size & 0x7f_ffff) | 0x80_0000, 126 - exponent);
-}
-
-/** `bits / 2^shift`, halves to even. */
-function roundedShift(bits: number, shift: number): number {
-  return (bits + 2 ** (shift - 1) - 1 + ((bits >>> shift) & 1)) >>> shift;
 }
 
 /** The bytes in a buffer of their own, so that wider views may start at 0. Little-endian hosts only. */

@@ -1,4 +1,5 @@
 import {
+  isBlocked,
   isDeviceImagined,
   type PackedStorage,
   type PackedValues,
@@ -14,7 +15,7 @@ import type { StoredTensor, WeightFolder } from "./weight-folder.js";
  * How the matrices of a model's blocks are kept; tables, heads, norms and biases are float32.
  *
  * - `f32`: they can train
- * - `bf16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so that
+ * - `bf16`, `f16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so that
  *   matrices whose rows are no multiple of 32 are kept as bf16
  * - `file`: as the file has them, where the frozen kernels can compute with that, and frozen; else float32
  */
@@ -24,11 +25,18 @@ export type WeightStorage = "f32" | PackedStorage | "file";
 export const weightStorages = [
   "f32",
   "bf16",
+  "f16",
   "q8_0",
   "q4_0",
   "q4_1",
   "file",
 ] as const satisfies WeightStorage[];
+
+/** Types of a file whose bytes are packed words already. */
+const packedAs: Readonly<Partial<Record<StoredTensor["dtype"], PackedStorage>>> = {
+  BF16: "bf16",
+  F16: "f16",
+};
 
 /** Values of a block of the block formats. */
 const BLOCK = 32;
@@ -77,7 +85,7 @@ export class WeightReader {
     const { first, count } = extent(place);
     const words = new Int32Array(this.#memory, 0, wordCount(storage, count));
     if (isDeviceImagined()) return { storage, words };
-    if (storage === "bf16" && tensor.dtype === "BF16" && tensor.file.readBytes !== undefined) {
+    if (storage === packedAs[tensor.dtype] && tensor.file.readBytes !== undefined) {
       words.fill(0, -1);
       tensor.file.readBytes(tensor.name, 2 * first, new Uint8Array(this.#memory, 0, 2 * count));
       return { storage, words };
@@ -92,8 +100,8 @@ export class WeightReader {
 
   #storageFor({ dtype }: StoredTensor, { shape }: Place): PackedStorage | undefined {
     if (this.#storage === "f32") return undefined;
-    if (this.#storage === "file") return dtype === "BF16" ? "bf16" : undefined;
-    return this.#storage === "bf16" || (shape.at(-1) ?? 0) % BLOCK === 0 ? this.#storage : "bf16";
+    if (this.#storage === "file") return packedAs[dtype];
+    return !isBlocked(this.#storage) || (shape.at(-1) ?? 0) % BLOCK === 0 ? this.#storage : "bf16";
   }
 }
 

@@ -127,18 +127,23 @@ describe("a vision tower or LLaVA", () => {
 
 const bf16 = modelCases("llm").find(({ name }) => name === "llama_bf16") as GoldenCase;
 
-describe("a checkpoint in bf16", () => {
-  it.each(["bf16", "file"] as const)("has the golden logits where it is kept as %s", async (storage) => {
-    const model = await languageOf(bf16.path, { storage });
-    expect(failuresOf(model, bf16)).toEqual([]);
+const f16 = modelCases("llm").find(({ name }) => name === "llama_fp16") as GoldenCase;
+
+describe.each([
+  ["bf16", bf16, "BF16"],
+  ["f16", f16, "F16"],
+] as const)("a checkpoint in %s", (own, testCase, dtype) => {
+  it.each([own, "file"] as const)("has the golden logits where it is kept as %s", async (storage) => {
+    const model = await languageOf(testCase.path, { storage });
+    expect(failuresOf(model, testCase)).toEqual([]);
     const stored = (name: string) => model.parameters.get(name).storage;
-    expect(stored("model.layers.0.mlp.down_proj.weight")).toBe("bf16");
+    expect(stored("model.layers.0.mlp.down_proj.weight")).toBe(own);
     expect(["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"].map(stored)).toEqual(
       Array(3).fill("f32"),
     );
     const folder = await mkdtemp(join(scratch, "again-"));
-    await saveHuggingFace(folder, { kind: "language", language: model }, { dtype: "BF16" });
-    const [theirs, ours] = [bf16.path, folder].map((path) =>
+    await saveHuggingFace(folder, { kind: "language", language: model }, { dtype });
+    const [theirs, ours] = [testCase.path, folder].map((path) =>
       openSafetensors(join(path, "model.safetensors")),
     );
     for (const name of ours?.names ?? []) expect(ours?.floats(name)).toEqual(theirs?.floats(name));
@@ -152,7 +157,7 @@ describe("the storage of a model", () => {
   const phi3 = modelCases("llm").find(({ name }) => name === "phi3") as GoldenCase;
 
   it("reads parts of fused matrices like whole ones", async () => {
-    for (const storage of ["f32", "bf16", "q8_0", "q4_0", "q4_1"] as const) {
+    for (const storage of ["f32", "bf16", "f16", "q8_0", "q4_0", "q4_1"] as const) {
       const [fused, apart] = await Promise.all(
         [phi3.path, await rewritten(phi3.path, { maxShardSize: thirdOf(phi3.path) })].map((path) =>
           languageOf(path, { storage }),
@@ -167,6 +172,7 @@ describe("the storage of a model", () => {
   });
 
   it.each([
+    ["f16", 2 ** -11],
     ["q8_0", 1 / 127],
     ["q4_0", 1 / 4],
     ["q4_1", 2 / 15],

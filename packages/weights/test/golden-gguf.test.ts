@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { BasicError, setFallback } from "@basic-mllm/core";
+import { BasicError, halfOfBits, setFallback } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -163,25 +163,31 @@ describe("a GGUF file of Phi 3", () => {
   const [longrope] = cases.filter(({ name }) => name.includes("longrope"));
   const { fields, tensors } = converted(longrope?.path ?? "");
 
-  it("keeps parts of fused matrices as they are stored, and frozen", async () => {
-    const fused = tensors.map((tensor): GgufTensor => {
-      const values = new Float32Array(new Uint8Array(tensor.bytes ?? []).buffer);
-      const words = Uint16Array.from(new Uint32Array(values.buffer), (word) => word >>> 16);
-      const isFused = /attn_qkv|ffn_up/.test(tensor.name);
-      return isFused ? { ...tensor, type: "BF16", bytes: new Uint8Array(words.buffer) } : tensor;
-    });
-    const { language } = await loadGguf(put({ fields, tensors: fused }), { storage: "file" });
-    const whole = await loadGguf(put({ fields, tensors: fused }));
-    for (const part of ["self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj"]) {
-      const name = `model.layers.1.${part}.weight`;
-      expect(language.parameters.get(name).storage).toBe("bf16");
-      expect(await language.parameters.get(name).floats()).toEqual(
-        await whole.language.parameters.get(name).floats(),
-      );
-    }
-    language.parameters.dispose();
-    whole.language.parameters.dispose();
-  });
+  it.each([
+    ["BF16", "bf16", (word: number) => word >>> 16],
+    ["F16", "f16", halfOfBits],
+  ] as const)(
+    "keeps parts of fused matrices in %s as they are stored, and frozen",
+    async (type, storage, halfOf) => {
+      const fused = tensors.map((tensor): GgufTensor => {
+        const values = new Float32Array(new Uint8Array(tensor.bytes ?? []).buffer);
+        const words = Uint16Array.from(new Uint32Array(values.buffer), (word) => halfOf(word));
+        const isFused = /attn_qkv|ffn_up/.test(tensor.name);
+        return isFused ? { ...tensor, type, bytes: new Uint8Array(words.buffer) } : tensor;
+      });
+      const { language } = await loadGguf(put({ fields, tensors: fused }), { storage: "file" });
+      const whole = await loadGguf(put({ fields, tensors: fused }));
+      for (const part of ["self_attn.k_proj", "self_attn.v_proj", "mlp.gate_proj", "mlp.up_proj"]) {
+        const name = `model.layers.1.${part}.weight`;
+        expect(language.parameters.get(name).storage).toBe(storage);
+        expect(await language.parameters.get(name).floats()).toEqual(
+          await whole.language.parameters.get(name).floats(),
+        );
+      }
+      language.parameters.dispose();
+      whole.language.parameters.dispose();
+    },
+  );
 
   async function messageOf(contents: Parameters<typeof buildGguf>[0]): Promise<string> {
     try {

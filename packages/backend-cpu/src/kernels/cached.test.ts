@@ -5,10 +5,7 @@ import {
   type DecoderConfig,
   decoderConfig,
   type PackedRows,
-  packBf16,
-  packQ4_0,
-  packQ4_1,
-  packQ8_0,
+  packers,
   randomValues,
   runKernel,
   type Storage,
@@ -76,8 +73,6 @@ const sizes = {
   initialStd: 0.2,
 };
 
-const packers = { bf16: packBf16, q8_0: packQ8_0, q4_0: packQ4_0, q4_1: packQ4_1 };
-
 function decoderOf(storage: Storage, config: Partial<DecoderConfig> = {}): Decoder {
   const floats = randomValues(1, { weight: 0.2, embedding: 1 });
   const packed = (name: string, shape: readonly number[]) =>
@@ -122,31 +117,34 @@ function inParts(decoder: Decoder): readonly number[] {
   return values;
 }
 
-describe.each(["f32", "bf16", "q8_0", "q4_0", "q4_1"] as const)("a block in one call, %s", (storage) => {
-  it("gives the bits of its parts, on every instruction set and any number of threads", () => {
-    const { native } = tf.backend() as CpuBackend;
-    const [sets, used, threads] = [native.instructionSets(), native.instructionSet(), native.threadCount()];
-    const decoder = decoderOf(storage, { windows: [0, 4], attentionSoftcap: 9 });
-    const whole = vi.spyOn(native, "decoderBlock");
-    try {
-      for (const set of sets) {
-        native.setInstructionSet(set);
-        native.setThreadCount(1);
-        const expected = inParts(decoder);
-        expect(expected.every(Number.isFinite)).toBe(true);
-        expect(whole).not.toHaveBeenCalled();
-        for (const count of [1, 2, 4]) {
-          native.setThreadCount(count);
-          expect(hiddenStates(decoder)).toEqual(expected);
-          expect(whole).toHaveBeenCalledTimes(4 * decoder.depth);
-          whole.mockClear();
+describe.each(["f32", "bf16", "f16", "q8_0", "q4_0", "q4_1"] as const)(
+  "a block in one call, %s",
+  (storage) => {
+    it("gives the bits of its parts, on every instruction set and any number of threads", () => {
+      const { native } = tf.backend() as CpuBackend;
+      const [sets, used, threads] = [native.instructionSets(), native.instructionSet(), native.threadCount()];
+      const decoder = decoderOf(storage, { windows: [0, 4], attentionSoftcap: 9 });
+      const whole = vi.spyOn(native, "decoderBlock");
+      try {
+        for (const set of sets) {
+          native.setInstructionSet(set);
+          native.setThreadCount(1);
+          const expected = inParts(decoder);
+          expect(expected.every(Number.isFinite)).toBe(true);
+          expect(whole).not.toHaveBeenCalled();
+          for (const count of [1, 2, 4]) {
+            native.setThreadCount(count);
+            expect(hiddenStates(decoder)).toEqual(expected);
+            expect(whole).toHaveBeenCalledTimes(4 * decoder.depth);
+            whole.mockClear();
+          }
         }
+      } finally {
+        whole.mockRestore();
+        native.setInstructionSet(used);
+        native.setThreadCount(threads);
+        decoder.parameters.dispose();
       }
-    } finally {
-      whole.mockRestore();
-      native.setInstructionSet(used);
-      native.setThreadCount(threads);
-      decoder.parameters.dispose();
-    }
-  });
-});
+    });
+  },
+);

@@ -15,9 +15,9 @@ export interface Sizes {
 type Call = (sizes: Sizes) => Argument[];
 
 const KINDS = ["none", "gelu-erf", "gelu-tanh", "quick-gelu", "silu"];
-const STORAGES = ["bf16", "q8_0", "q4_0", "q4_1"] as const;
+const STORAGES = ["bf16", "f16", "q8_0", "q4_0", "q4_1"] as const;
 /** Bytes of 32 values. */
-const BYTES = { bf16: 64, q8_0: 34, q4_0: 18, q4_1: 20 } as const;
+const BYTES = { bf16: 64, f16: 64, q8_0: 34, q4_0: 18, q4_1: 20 } as const;
 
 /** Calls that move nothing: settings, and memory itself, which tests of their own cover. */
 export const NOT_FUZZED = [

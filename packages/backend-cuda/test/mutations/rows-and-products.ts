@@ -95,14 +95,19 @@ export const rowMutations: readonly Mutation[] = [
     ["storage: high halves are low ones", ">> (high ? 4 : 0)", ">> (high ? 0 : 0)"],
     ["storage: blocks of q8_0 are a byte too short", "#define BLOCK_BYTES 34", "#define BLOCK_BYTES 33"],
     [
-      "storage: bf16 words are swapped",
-      "values.v[i + 1] = bf16_to_float(four.x >> 16);",
-      "values.v[i + 1] = bf16_to_float(four.y >> 16);",
+      "storage: words of two values are swapped",
+      "values.v[i + 1] = VALUE_OF_TWO_BYTES(four.x >> 16);",
+      "values.v[i + 1] = VALUE_OF_TWO_BYTES(four.y >> 16);",
     ],
     [
-      "storage: a bf16 row is read beyond its end",
-      "if (at + i < length) values.v[i] = bf16",
-      "values.v[i] = bf16",
+      "storage: a row of two-byte values is read beyond its end",
+      "if (at + i < length) values.v[i] = VALUE",
+      "values.v[i] = VALUE",
+    ],
+    [
+      "storage: f16 is taken for bf16",
+      "#define VALUE_OF_TWO_BYTES half_to_float",
+      "#define VALUE_OF_TWO_BYTES bf16_to_float",
     ],
     [
       "storage: the groups of q4 lie elsewhere",

@@ -9,7 +9,7 @@ import { z } from "zod";
 import type { TokenizerSource } from "./models.js";
 
 /** Options of a language model in a GGUF file. */
-const schema = z.strictObject({ storage: z.enum(["f32", "bf16", "file"]).default("f32") });
+const schema = z.strictObject({ storage: z.enum(["f32", "bf16", "f16", "file"]).default("f32") });
 
 /** Whether a part's name is that of a GGUF file. */
 export function isGguf(name: string): boolean {
@@ -17,7 +17,7 @@ export function isGguf(name: string): boolean {
 }
 
 /**
- * The language model of a GGUF file. `options.storage`: how its matrices are kept, `f32` (default), `bf16` or `file`;
+ * The language model of a GGUF file. `options.storage`: how its matrices are kept, `f32` (default), `bf16`, `f16` or `file`;
  * only float32 ones can train, adapters beside them always.
  *
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`, `E_RECIPE_INVALID` for other options.
@@ -31,7 +31,7 @@ export async function languageFromGguf(component: {
   if (!parsed.success) {
     throw new BasicError(
       "E_RECIPE_INVALID",
-      `Options of the GGUF file ${name} are not valid.\n${explainIssues(parsed.error, options)}\nKnown: storage (f32, bf16, file).`,
+      `Options of the GGUF file ${name} are not valid.\n${explainIssues(parsed.error, options)}\nKnown: storage (f32, bf16, f16, file).`,
     );
   }
   requireGguf(name);

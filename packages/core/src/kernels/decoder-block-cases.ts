@@ -39,16 +39,16 @@ const shapes: readonly BlockShape[] = [
       frequencies: Float32Array.of(1, 0.1),
     },
   },
-  {
-    title: "bf16, one row",
+  ...(["bf16", "f16"] as const).map((storage) => ({
+    title: `${storage}, one row`,
     rows: [1],
     starts: [2],
     room: 4,
     width: 9,
-    heads: [3, 1, 4],
+    heads: [3, 1, 4] as const,
     inner: 7,
-    storage: "bf16",
-  },
+    storage,
+  })),
   ...(["q8_0", "q4_0", "q4_1"] as const).map((storage) => ({
     title: `${storage}, one row`,
     rows: [1],

@@ -9,12 +9,11 @@ import {
   frozenLinearBackward,
   frozenLinearBias,
 } from "./frozen-linear.js";
-import { packBf16, packQ4_0, packQ4_1, packQ8_0, storages, unpack } from "./quantised.js";
+import { packers, storages, unpack } from "./quantised.js";
 import { runKernel } from "./run.js";
 
 useReferences(frozenLinear, frozenLinearBias, frozenLinearBackward);
 
-const packers = { bf16: packBf16, q8_0: packQ8_0, q4_0: packQ4_0, q4_1: packQ4_1 };
 const values = madeUp(5 * 32);
 
 /** A 32 to 5 weight in each storage, with the values that it stands for. */
@@ -68,13 +67,13 @@ describe("frozenLinear", () => {
       mistake: "part of a block",
       weight: tf.zeros([8], "int32"),
       attrs: { storage: "q4_0", inFeatures: 33, outFeatures: 5 } as const,
-      text: "frozenLinear: q4_0 needs `inFeatures` to be a multiple of 32, got 33. Use bf16 or f32. [E_SHAPE]",
+      text: "frozenLinear: q4_0 needs `inFeatures` to be a multiple of 32, got 33. Use bf16, f16 or f32. [E_SHAPE]",
     },
     {
       mistake: "an unknown storage",
       weight: tf.ones([5, 32]),
       attrs: attrsOf("q5_k" as "f32"),
-      text: 'frozenLinear: there is no storage "q5_k". Use one of: f32, bf16, q8_0, q4_0, q4_1. [E_NAME_UNKNOWN]',
+      text: 'frozenLinear: there is no storage "q5_k". Use one of: f32, bf16, f16, q8_0, q4_0, q4_1. [E_NAME_UNKNOWN]',
     },
   ])("explains $mistake", ({ weight, attrs, text }) => {
     const call = () => runKernel(frozenLinear, { x: tf.ones([1, attrs.inFeatures]), weight }, attrs);

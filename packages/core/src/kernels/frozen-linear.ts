@@ -5,6 +5,7 @@ import { bindShapes, formatShape } from "../shape.js";
 import type { InputSpec, KernelCase, KernelContract } from "./contract.js";
 import {
   BLOCK,
+  isBlocked,
   type PackedStorage,
   packers,
   type Storage,
@@ -135,11 +136,10 @@ export function checkWeight(
       `${where}: there is no storage "${storage}". Use one of: ${storages.join(", ")}.`,
     );
   }
-  const blocked = storage !== "f32" && storage !== "bf16";
-  if (blocked && inFeatures % BLOCK !== 0) {
+  if (isBlocked(storage) && inFeatures % BLOCK !== 0) {
     throw new BasicError(
       "E_SHAPE",
-      `${where}: ${storage} needs \`inFeatures\` to be a multiple of ${BLOCK}, got ${inFeatures}. Use bf16 or f32.`,
+      `${where}: ${storage} needs \`inFeatures\` to be a multiple of ${BLOCK}, got ${inFeatures}. Use bf16, f16 or f32.`,
     );
   }
   const expected =
@@ -166,6 +166,10 @@ function frozenCases(): readonly KernelCase<"x" | "weight", FrozenLinearAttrs>[]
     }),
     packedCase("bf16", [9, 7, 41], 1),
     packedCase("bf16", [1, 41, 9], 1e3),
+    packedCase("f16", [9, 7, 41], 1),
+    packedCase("f16", [1, 41, 9], 1e3),
+    // Most are below the smallest normal number of half precision.
+    packedCase("f16", [9, 41, 7], 1e-4),
     packedCase("q8_0", [9, 96, 7], 1),
     packedCase("q8_0", [1, 32, 41], 1e3),
     packedCase("q4_0", [9, 96, 7], 1),
@@ -185,8 +189,9 @@ function packedCase(
     i < inFeatures ? 0 : scale * (((i * 7919 + 13) % 1009) / 504.5 - 1),
   );
   const words = Array.from(packers[storage](values));
+  const magnitudes = scale === 1 ? "" : `, ${scale > 1 ? "large" : "small"} magnitudes`;
   return {
-    title: `${storage}, ${rows} x ${inFeatures} to ${outFeatures}${scale === 1 ? "" : ", large magnitudes"}`,
+    title: `${storage}, ${rows} x ${inFeatures} to ${outFeatures}${magnitudes}`,
     inputs: {
       x: { shape: [rows, inFeatures] },
       weight: { shape: [words.length], values: words, dtype: "int32" },

@@ -1,4 +1,5 @@
-import { emptyView, floatBits, unpack, viewOf, wordCount, wordsOf } from "./quantised.js";
+import { floatBits } from "./halves.js";
+import { emptyView, unpack, viewOf, wordCount, wordsOf } from "./quantised.js";
 
 /**
  * How the optimizer stores a moment. `bfloat16` is two values an int32 word; `int8` is blocks of 256 values: a scale and

@@ -44,6 +44,7 @@ export const packedEmbedding: KernelContract<"table", PackedEmbeddingAttrs> = {
   differentiable: [],
   cases: [
     packedCase("bf16", [5, 7], Int32Array.of(4, 0, 0, 2)),
+    packedCase("f16", [5, 7], Int32Array.of(3, 4, 0)),
     packedCase("q8_0", [9, 96], Int32Array.of(8, 3)),
     packedCase("q4_0", [3, 32], Int32Array.of(1)),
     packedCase("q4_1", [41, 64], Int32Array.of(40, 0, 17, 17)),

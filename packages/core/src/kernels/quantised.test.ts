@@ -3,18 +3,16 @@ import { describe, expect, it } from "vitest";
 
 import { madeUp } from "../../test/central-differences.js";
 import {
-  floatToHalf,
-  halfToFloat,
   type PackedStorage,
   packBf16,
+  packers,
+  packF16,
   packQ4_0,
   packQ4_1,
   packQ8_0,
   unpack,
   wordCount,
 } from "./quantised.js";
-
-const packers = { bf16: packBf16, q8_0: packQ8_0, q4_0: packQ4_0, q4_1: packQ4_1 };
 
 /** The bytes of the words, as hexadecimal. */
 function hex(words: Int32Array): string {
@@ -31,35 +29,6 @@ function roundTrip(storage: PackedStorage, values: readonly number[]): number {
   return Math.max(...values.map((value, i) => Math.abs(value - (back[i] as number))));
 }
 
-describe("half precision", () => {
-  it.each([
-    [0, 0x0000],
-    [-0, 0x8000],
-    [1, 0x3c00],
-    [-2, 0xc000],
-    [65_504, 0x7bff],
-    [65_520, 0x7c00],
-    [Number.NEGATIVE_INFINITY, 0xfc00],
-    [2 ** -14, 0x0400],
-    [2 ** -24, 0x0001],
-    [2 ** -26, 0x0000],
-    [1 + 2 ** -11, 0x3c00],
-    [1 + 3 * 2 ** -11, 0x3c02],
-    [2047.9999, 0x6800],
-    [1 / 3, 0x3555],
-  ])("writes %f as it should", (value, bits) => {
-    expect(floatToHalf(value)).toBe(bits);
-  });
-
-  it("reads back every number it can write", () => {
-    const wrong = Array.from({ length: 65_536 }, (_, bits) => bits).filter((bits) => {
-      const value = halfToFloat(bits);
-      return Number.isNaN(value) ? floatToHalf(value) !== 0x7e00 : floatToHalf(value) !== bits;
-    });
-    expect(wrong).toEqual([]);
-  });
-});
-
 describe("packBf16", () => {
   it("keeps the upper half of the float, rounded to nearest even", () => {
     const values = [1, -2, 1 + 2 ** -8, 1 + 3 * 2 ** -8, 3.14159274];
@@ -73,6 +42,26 @@ describe("packBf16", () => {
       3,
     );
     expect(Array.from(back)).toEqual([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]);
+  });
+});
+
+describe("packF16", () => {
+  it("keeps the nearest half, and two of them in a word", () => {
+    expect(hex(packF16([1, -2, 1 / 3]))).toBe("00 3c 00 c0 55 35 00 00");
+  });
+
+  it("keeps infinities and NaN, and values below the smallest normal number", () => {
+    const values = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN, -(2 ** -24), 3e-5];
+    const back = Array.from(unpack("f16", packF16(values), 5));
+    expect(back.slice(0, 4)).toEqual(values.slice(0, 4));
+    expect(back[4]).toBe(503 * 2 ** -24);
+  });
+
+  it("refuses values that would become infinite", () => {
+    expect(unpack("f16", packF16([65_519, -65_504]), 2)).toEqual(Float32Array.of(65_504, -65_504));
+    expect(() => packF16([1, -65_520])).toThrowErrorMatchingInlineSnapshot(
+      `[BasicError: packF16: -65520 is beyond the largest number of half precision, 65504. Store these weights as bf16 or f32. [E_WEIGHTS_FORMAT]]`,
+    );
   });
 });
 
@@ -105,11 +94,12 @@ describe("block formats", () => {
     ["q4_0", 1 / 8 + 2 ** -11],
     ["q4_1", 1 / 15 + 2 ** -10],
     ["bf16", 2 ** -9],
+    ["f16", 2 ** -12],
   ] as const)("%s gives values back within half a step", (storage, bound) => {
     expect(roundTrip(storage, madeUp(96))).toBeLessThanOrEqual(bound);
   });
 
-  it.each(["q8_0", "q4_0", "q4_1", "bf16"] as const)(
+  it.each(["q8_0", "q4_0", "q4_1", "bf16", "f16"] as const)(
     "%s packs its own values to the same words",
     (storage) => {
       const blocks = fc.array(fc.integer({ min: -2000, max: 2000 }), { minLength: 32, maxLength: 32 });
@@ -124,7 +114,7 @@ describe("block formats", () => {
     },
   );
 
-  it.each(["q8_0", "q4_0", "q4_1", "bf16"] as const)("%s keeps zeros exactly", (storage) => {
+  it.each(["q8_0", "q4_0", "q4_1", "bf16", "f16"] as const)("%s keeps zeros exactly", (storage) => {
     expect(Array.from(unpack(storage, packers[storage](Array(64).fill(0)), 64), Math.abs)).toEqual(
       Array(64).fill(0),
     );
@@ -133,15 +123,16 @@ describe("block formats", () => {
   it("counts words with padding", () => {
     expect([
       wordCount("bf16", 3),
+      wordCount("f16", 5),
       wordCount("q8_0", 32),
       wordCount("q4_0", 64),
       wordCount("q4_1", 32),
-    ]).toEqual([2, 9, 9, 5]);
+    ]).toEqual([2, 3, 9, 9, 5]);
   });
 
   it("refuses part of a block", () => {
     expect(() => packQ4_0([1, 2, 3])).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: q4_0 stores blocks of 32 values, got 3 values. Use bf16 or f32 for this weight. [E_WEIGHTS_FORMAT]]`,
+      `[BasicError: q4_0 stores blocks of 32 values, got 3 values. Use bf16, f16 or f32 for this weight. [E_WEIGHTS_FORMAT]]`,
     );
   });
 

@@ -1,36 +1,68 @@
 import { BasicError } from "../errors.js";
+import { bfloatOfBits, floatBits, floatOfBits, floatToHalf, halfOfBits, halfToFloat } from "./halves.js";
 
 /**
- * How a frozen weight is stored. `q8_0`, `q4_0` and `q4_1` are GGUF's block formats: 32 values of a row share a
- * half-precision scale (and, in `q4_1`, a minimum).
+ * How a frozen weight is stored. `bf16` and `f16` take two bytes a value. `q8_0`, `q4_0` and `q4_1` are GGUF's block
+ * formats: 32 values of a row share a half-precision scale (and, in `q4_1`, a minimum).
  */
-export type Storage = "f32" | "bf16" | "q8_0" | "q4_0" | "q4_1";
+export type Storage = "f32" | "bf16" | "f16" | "q8_0" | "q4_0" | "q4_1";
 
 /** A {@link Storage} that is packed into int32 words. */
 export type PackedStorage = Exclude<Storage, "f32">;
 
 /** Every {@link Storage}. */
-export const storages: readonly Storage[] = ["f32", "bf16", "q8_0", "q4_0", "q4_1"];
+export const storages: readonly Storage[] = ["f32", "bf16", "f16", "q8_0", "q4_0", "q4_1"];
 
 /** Values of one block of the block formats. */
 export const BLOCK = 32;
 
-const blockBytes: Readonly<Record<Exclude<PackedStorage, "bf16">, number>> = { q8_0: 34, q4_0: 18, q4_1: 20 };
+const INFINITE_HALF = 0x7c00;
+const INFINITE_FLOAT = 0x7f80_0000;
+
+const blockBytes = { q8_0: 34, q4_0: 18, q4_1: 20 } as const;
+
+type BlockStorage = keyof typeof blockBytes;
+
+/** Whether values are stored in blocks of 32. */
+export function isBlocked(storage: Storage): storage is BlockStorage {
+  return Object.hasOwn(blockBytes, storage);
+}
 
 /** Number of int32 words that `count` values take. */
 export function wordCount(storage: PackedStorage, count: number): number {
-  const bytes = storage === "bf16" ? count * 2 : (count / BLOCK) * blockBytes[storage];
+  const bytes = isBlocked(storage) ? (count / BLOCK) * blockBytes[storage] : count * 2;
   return Math.ceil(bytes / 4);
 }
 
 /** Packs values as bfloat16, two a word, rounded to nearest even; infinities and NaN stay. */
 export function packBf16(values: ArrayLike<number>): Int32Array {
-  const words = new Int32Array(wordCount("bf16", values.length));
+  return packHalves(values, bfloatOfBits);
+}
+
+/**
+ * Packs values as half precision, two a word, rounded to nearest even; infinities and NaN stay.
+ *
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for a finite value that half precision has no number for.
+ */
+export function packF16(values: ArrayLike<number>): Int32Array {
+  return packHalves(values, (bits) => {
+    const half = halfOfBits(bits);
+    if ((half & 0x7fff) === INFINITE_HALF && (bits & 0x7fff_ffff) !== INFINITE_FLOAT) {
+      throw new BasicError(
+        "E_WEIGHTS_FORMAT",
+        `packF16: ${floatOfBits(bits)} is beyond the largest number of half precision, 65504. Store these weights as bf16 or f32.`,
+      );
+    }
+    return half;
+  });
+}
+
+/** @param halfOf - From the bits of a float32. */
+function packHalves(values: ArrayLike<number>, halfOf: (bits: number) => number): Int32Array {
+  const words = new Int32Array(Math.ceil(values.length / 2));
   for (let i = 0; i < values.length; i++) {
-    const bits = floatBits(values[i] as number);
-    const isNan = (bits & 0x7fff_ffff) > 0x7f80_0000;
-    const rounded = isNan ? (bits >>> 16) | 0x40 : (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
-    words[i >>> 1] = (words[i >>> 1] as number) | (rounded << ((i & 1) * 16));
+    const half = halfOf(floatBits(values[i] as number));
+    words[i >>> 1] = (words[i >>> 1] as number) | (half << ((i & 1) * 16));
   }
   return words;
 }
@@ -94,6 +126,7 @@ export function packQ4_1(values: ArrayLike<number>): Int32Array {
 /** How values are packed in each way. */
 export const packers: Readonly<Record<PackedStorage, (values: ArrayLike<number>) => Int32Array>> = {
   bf16: packBf16,
+  f16: packF16,
   q8_0: packQ8_0,
   q4_0: packQ4_0,
   q4_1: packQ4_1,
@@ -113,7 +146,8 @@ export function unpack(storage: PackedStorage, words: Int32Array, count: number)
       `unpack: ${count} ${storage} values need ${expected} words, got ${words.length}.`,
     );
   }
-  if (storage === "bf16") return unpackBf16(words, count);
+  if (storage === "bf16") return unpackHalves(words, count, (half) => floatOfBits(half << 16));
+  if (storage === "f16") return unpackHalves(words, count, halfToFloat);
   const view = viewOf(words);
   const out = new Float32Array(count);
   for (let block = 0; block * BLOCK < count; block++) {
@@ -122,45 +156,13 @@ export function unpack(storage: PackedStorage, words: Int32Array, count: number)
   return out;
 }
 
-function unpackBf16(words: Int32Array, count: number): Float32Array {
-  const out = new Float32Array(count);
-  for (let i = 0; i < count; i++) {
-    const word = words[i >>> 1] as number;
-    scratchBits[0] = (i & 1) === 0 ? word << 16 : word & 0xffff_0000;
-    out[i] = scratch[0] as number;
-  }
-  return out;
+function unpackHalves(words: Int32Array, count: number, floatOf: (half: number) => number): Float32Array {
+  return Float32Array.from({ length: count }, (_, i) =>
+    floatOf(((words[i >>> 1] as number) >>> ((i & 1) * 16)) & 0xffff),
+  );
 }
 
-/** Half-precision bits to a number. */
-export function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >>> 10) & 31;
-  const fraction = half & 1023;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
-/** A number to half-precision bits, rounded to nearest even; beyond 65519 it becomes infinite. */
-export function floatToHalf(value: number): number {
-  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0;
-  const size = Math.abs(value);
-  if (Number.isNaN(value)) return 0x7e00;
-  if (size >= 65_520) return sign | 0x7c00;
-  // Below the smallest normal number the step stays 2^-24.
-  const exponent = Math.max(Math.floor(Math.log2(size)), -14);
-  const step = 2 ** (exponent - 10);
-  // A fraction that rounds up to 2048 carries into the exponent by itself.
-  return sign | (roundToEven(size / step) + (exponent + 14) * 1024);
-}
-
-function unpackBlock(
-  storage: Exclude<PackedStorage, "bf16">,
-  view: DataView,
-  offset: number,
-  out: Float32Array,
-): void {
+function unpackBlock(storage: BlockStorage, view: DataView, offset: number, out: Float32Array): void {
   const scale = halfToFloat(view.getUint16(offset, true));
   if (storage === "q8_0") {
     for (let i = 0; i < BLOCK; i++) out[i] = scale * view.getInt8(offset + 2 + i);
@@ -186,7 +188,7 @@ function setNibbles(view: DataView, offset: number, levels: Float64Array): void 
 
 /** @param pack - Writes one block; it may change its 32 values. */
 function packBlocks(
-  storage: Exclude<PackedStorage, "bf16">,
+  storage: BlockStorage,
   values: ArrayLike<number>,
   pack: (view: DataView, offset: number, block: Float64Array) => void,
 ): Int32Array {
@@ -201,10 +203,10 @@ function packBlocks(
 }
 
 function checkBlocks(storage: PackedStorage, count: number): void {
-  if (storage === "bf16" || count % BLOCK === 0) return;
+  if (!isBlocked(storage) || count % BLOCK === 0) return;
   throw new BasicError(
     "E_WEIGHTS_FORMAT",
-    `${storage} stores blocks of ${BLOCK} values, got ${count} values. Use bf16 or f32 for this weight.`,
+    `${storage} stores blocks of ${BLOCK} values, got ${count} values. Use bf16, f16 or f32 for this weight.`,
   );
 }
 
@@ -234,20 +236,4 @@ function scaled(value: number, scale: number): number {
 /** Halves away from zero, as C's `roundf`. */
 function roundAway(value: number): number {
   return value < 0 ? -Math.floor(0.5 - value) : Math.floor(value + 0.5);
-}
-
-function roundToEven(value: number): number {
-  const floor = Math.floor(value);
-  const rest = value - floor;
-  if (rest !== 0.5) return Math.round(value);
-  return floor % 2 === 0 ? floor : floor + 1;
-}
-
-const scratch = new Float32Array(1);
-const scratchBits = new Uint32Array(scratch.buffer);
-
-/** The bits of a value as float32. */
-export function floatBits(value: number): number {
-  scratch[0] = value;
-  return scratchBits[0] as number;
 }

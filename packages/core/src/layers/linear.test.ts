@@ -6,7 +6,7 @@ import { valueAndGradients } from "../autodiff.js";
 import { registerStockGradients } from "../gradients.js";
 import { implementKernel } from "../kernels/contract.js";
 import { linearPair } from "../kernels/linear-group.js";
-import { packBf16, packQ4_1, packQ8_0, unpack } from "../kernels/quantised.js";
+import { packers, unpack } from "../kernels/quantised.js";
 import { setFallback } from "../kernels/run.js";
 import { ParameterSet } from "../parameters.js";
 import { Builder, type Role, randomValues, type ValueSource } from "./builder.js";
@@ -101,8 +101,7 @@ describe("a packed weight", () => {
   const [inFeatures, outFeatures] = [32, 5];
   const x = Float32Array.from({ length: 3 * inFeatures }, (_, i) => Math.sin(i));
   const weight = randomValues(2, { weight: 0.5 })("w", [outFeatures, inFeatures], "weight");
-  const packers = { bf16: packBf16, q8_0: packQ8_0, q4_1: packQ4_1 } as const;
-  const storages = ["bf16", "q8_0", "q4_1"] as const;
+  const storages = ["bf16", "f16", "q8_0", "q4_1"] as const;
 
   function build(source: ValueSource): { set: ParameterSet; fc: Linear } {
     const set = new ParameterSet();

@@ -5,7 +5,7 @@ import {
   formatShape,
   type PackedStorage,
   type PackedValues,
-  packBf16,
+  packers,
   type ValueSource,
 } from "@basic-mllm/core";
 
@@ -34,13 +34,13 @@ export interface GgufOptions {
    * How the matrices of the blocks are kept; norms and biases are float32.
    *
    * - `f32` (default): they can train
-   * - `bf16`: half of that, rounded to nearest; frozen
-   * - `file`: Q8_0, Q4_0, Q4_1 and BF16 as they are stored, and frozen; other types as float32
+   * - `bf16`, `f16`: half of that, rounded to nearest; frozen
+   * - `file`: Q8_0, Q4_0, Q4_1, BF16 and F16 as they are stored, and frozen; other types as float32
    */
-  readonly storage?: "f32" | "bf16" | "file";
+  readonly storage?: "f32" | "bf16" | "f16" | "file";
   /**
-   * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1 and
-   * BF16 as they are stored, for a model that only generates.
+   * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1,
+   * BF16 and F16 as they are stored, for a model that only generates.
    */
   readonly table?: "f32" | "file";
 }
@@ -69,6 +69,7 @@ export async function loadGguf(path: string, options: GgufOptions = {}): Promise
 /** Types that the frozen kernels compute with as they are. */
 const packedAs: Readonly<Partial<Record<GgufType, PackedStorage>>> = {
   BF16: "bf16",
+  F16: "f16",
   Q8_0: "q8_0",
   Q4_0: "q4_0",
   Q4_1: "q4_1",
@@ -102,7 +103,7 @@ class GgufTensors {
     const packed = (name: string, shape: readonly number[]): PackedValues | undefined =>
       storage === "file"
         ? this.#asStored(name, shape)
-        : { storage: "bf16", words: packBf16(this.#floats(name, shape)) };
+        : { storage, words: packers[storage](this.#floats(name, shape)) };
     return Object.assign(floats, { packed }, tables);
   }
 

@@ -85,6 +85,7 @@ unsafe fn stored<V: Blocks, const M: usize>(part: &Part, first: usize) {
     unsafe {
         match part.weight.storage {
             Storage::Bf16 => each_column::<V, Bf16, M>(part, first),
+            Storage::F16 => each_column::<V, F16, M>(part, first),
             Storage::Q8 => each_column::<V, Q8, M>(part, first),
             Storage::Q4 => each_column::<V, Q4, M>(part, first),
             Storage::Q4WithMinimum => each_column::<V, Q4WithMinimum, M>(part, first),
@@ -155,7 +156,7 @@ trait Format {
     /// The bytes must be readable, and the CPU must have the vector's instructions.
     unsafe fn decode<V: Blocks>(from: *const u8, each: impl FnMut(usize, V));
 
-    /// Fewer values than a block has: only bfloat16 may end so.
+    /// Fewer values than a block has: only formats of two bytes a value may end so.
     ///
     /// # Safety
     /// The bytes must be readable.
@@ -165,6 +166,7 @@ trait Format {
 }
 
 struct Bf16;
+struct F16;
 struct Q8;
 struct Q4;
 struct Q4WithMinimum;
@@ -185,6 +187,25 @@ impl Format for Bf16 {
         // SAFETY: the caller's promise.
         let bytes = unsafe { std::slice::from_raw_parts(from, 2 * to.len()) };
         Storage::Bf16.decode(bytes, 0, to);
+    }
+}
+
+impl Format for F16 {
+    const BYTES: usize = 2 * BLOCK;
+
+    #[inline(always)]
+    unsafe fn decode<V: Blocks>(from: *const u8, mut each: impl FnMut(usize, V)) {
+        for i in (0..BLOCK).step_by(V::LANES) {
+            // SAFETY: the caller's promise.
+            each(i, unsafe { V::half_floats(from.add(2 * i)) });
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn decode_some(from: *const u8, to: &mut [f32]) {
+        // SAFETY: the caller's promise.
+        let bytes = unsafe { std::slice::from_raw_parts(from, 2 * to.len()) };
+        Storage::F16.decode(bytes, 0, to);
     }
 }
 

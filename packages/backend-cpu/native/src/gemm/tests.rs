@@ -127,28 +127,19 @@ fn every_method_is_the_definition_for_every_layout() {
     }
 }
 
+const STORAGES: [Storage; 5] = [
+    Storage::Bf16,
+    Storage::F16,
+    Storage::Q8,
+    Storage::Q4,
+    Storage::Q4WithMinimum,
+];
+
 #[test]
 fn stored_weights_are_their_decoded_values() {
-    for storage in [Storage::Bf16, Storage::Q8, Storage::Q4, Storage::Q4WithMinimum] {
+    for storage in STORAGES {
         let (outputs, inputs) = (45, 416);
-        let bytes = 4 * storage.words(outputs * inputs).unwrap();
-        let mut bytes: Vec<u8> = (0..bytes)
-            .map(|i| (i as u32).wrapping_mul(0x9e37_79b9) as u8)
-            .collect();
-        // Scales and exponents that stay small.
-        let step = match storage {
-            Storage::Bf16 => 2,
-            Storage::Q8 => 34,
-            Storage::Q4 => 18,
-            Storage::Q4WithMinimum => 20,
-        };
-        for block in bytes.chunks_mut(step) {
-            let high = if storage == Storage::Bf16 { 0x3e } else { 0x1c };
-            block[1] = block[1] & 0x80 | high;
-            if storage == Storage::Q4WithMinimum {
-                block[3] = block[3] & 0x80 | high;
-            }
-        }
+        let bytes = packed(storage, outputs, inputs);
         let weight = Packed {
             bytes: &bytes,
             storage,
@@ -229,6 +220,7 @@ fn no_values_of_k_leave_the_bias() {
 fn packed(storage: Storage, outputs: usize, inputs: usize) -> Vec<u8> {
     let (step, high) = match storage {
         Storage::Bf16 => (2, 0x3e),
+        Storage::F16 => (2, 0x2c),
         Storage::Q8 => (34, 0x1c),
         Storage::Q4 => (18, 0x1c),
         Storage::Q4WithMinimum => (20, 0x1c),
@@ -247,9 +239,10 @@ fn packed(storage: Storage, outputs: usize, inputs: usize) -> Vec<u8> {
 
 #[test]
 fn few_rows_of_packed_weights_do_not_depend_on_threads_or_company() {
-    for storage in [Storage::Bf16, Storage::Q8, Storage::Q4, Storage::Q4WithMinimum] {
-        // bfloat16 rows may end within a block.
-        let (outputs, inputs) = (1500, if storage == Storage::Bf16 { 333 } else { 352 });
+    for storage in STORAGES {
+        // Rows of two bytes a value may end within a block.
+        let halves = matches!(storage, Storage::Bf16 | Storage::F16);
+        let (outputs, inputs) = (1500, if halves { 333 } else { 352 });
         let bytes = packed(storage, outputs, inputs);
         let weight = Packed {
             bytes: &bytes,

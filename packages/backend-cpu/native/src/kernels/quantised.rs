@@ -1,4 +1,4 @@
-//! Packed weights: bfloat16 and GGUF's block formats, 32 values a block.
+//! Packed weights: bfloat16, float16 and GGUF's block formats, 32 values a block.
 
 use napi::Result;
 
@@ -12,6 +12,7 @@ pub const BLOCK: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Storage {
     Bf16,
+    F16,
     Q8,
     Q4,
     Q4WithMinimum,
@@ -21,6 +22,7 @@ impl Storage {
     pub fn parse(name: &str) -> Result<Self> {
         Ok(match name {
             "bf16" => Self::Bf16,
+            "f16" => Self::F16,
             "q8_0" => Self::Q8,
             "q4_0" => Self::Q4,
             "q4_1" => Self::Q4WithMinimum,
@@ -31,7 +33,7 @@ impl Storage {
     /// Values that are stored together, and their bytes.
     fn block(self) -> (usize, usize) {
         match self {
-            Self::Bf16 => (1, 2),
+            Self::Bf16 | Self::F16 => (1, 2),
             Self::Q8 => (BLOCK, 34),
             Self::Q4 => (BLOCK, 18),
             Self::Q4WithMinimum => (BLOCK, 20),
@@ -53,6 +55,7 @@ impl Storage {
         let packed = &packed[start / values * bytes..(start + out.len()) / values * bytes];
         match self {
             Self::Bf16 => decode_bf16(packed, out),
+            Self::F16 => decode_f16(packed, out),
             Self::Q8 => decode_q8(packed, out),
             Self::Q4 | Self::Q4WithMinimum => decode_q4(packed, bytes, out),
         }
@@ -127,6 +130,14 @@ multiversion! {
     fn decode_bf16(packed: &[u8], out: &mut [f32]) {
         for (out, pair) in out.iter_mut().zip(packed.as_chunks::<2>().0) {
             *out = f32::from_bits(u32::from(u16::from_le_bytes(*pair)) << 16);
+        }
+    }
+}
+
+multiversion! {
+    fn decode_f16(packed: &[u8], out: &mut [f32]) {
+        for (out, pair) in out.iter_mut().zip(packed.as_chunks::<2>().0) {
+            *out = half(pair);
         }
     }
 }

@@ -83,19 +83,22 @@ async function errorsOf(storage: PackedStorage, { rows, inFeatures, outFeatures 
 }
 
 describe("products with packed weights", () => {
-  it("are those of the decoded weight, for any sizes", async () => {
-    const sizes = fc.record({
-      rows: fc.integer({ min: 1, max: 40 }),
-      inFeatures: fc.integer({ min: 1, max: 80 }),
-      outFeatures: fc.integer({ min: 1, max: 140 }),
-    });
-    await fc.assert(
-      fc.asyncProperty(sizes, async (size) => {
-        expect(await errorsOf("bf16", size)).toBeLessThan(1e-4);
-      }),
-      { numRuns: 20 },
-    );
-  });
+  it.each(["bf16", "f16"] as const)(
+    "are those of the decoded weight, for any sizes in %s",
+    async (storage) => {
+      const sizes = fc.record({
+        rows: fc.integer({ min: 1, max: 40 }),
+        inFeatures: fc.integer({ min: 1, max: 80 }),
+        outFeatures: fc.integer({ min: 1, max: 140 }),
+      });
+      await fc.assert(
+        fc.asyncProperty(sizes, async (size) => {
+          expect(await errorsOf(storage, size)).toBeLessThan(1e-4);
+        }),
+        { numRuns: 20 },
+      );
+    },
+  );
 
   it.each(["q8_0", "q4_0", "q4_1"] as const)(
     "are those of the decoded weight, for any sizes of %s",

@@ -1,6 +1,6 @@
 // Values of packed weights. STORAGE is a number of `storageNumbers` in storage.ts.
 //
-// bf16: two bytes a value. q8_0, q4_0, q4_1 (GGUF): blocks of 32 values of a row, which share a half-precision scale (q4_1:
+// bf16, f16: two bytes a value. q8_0, q4_0, q4_1 (GGUF): blocks of 32 values of a row, which share a half-precision scale (q4_1:
 // and a minimum); then a byte a value, or a half: the low halves are values 0 to 15, the high ones 16 to 31. Blocks start on
 // even bytes, those of q4_1 on multiples of four.
 #pragma once
@@ -11,6 +11,7 @@
 #define Q8_0 2
 #define Q4_0 3
 #define Q4_1 4
+#define F16 5
 
 #define BLOCK_VALUES 32
 
@@ -28,7 +29,13 @@ __device__ __forceinline__ float half_to_float(unsigned bits) {
 
 __device__ __forceinline__ float bf16_to_float(unsigned bits) { return __uint_as_float(bits << 16); }
 
+#if STORAGE == BF16 || STORAGE == F16
+
 #if STORAGE == BF16
+#define VALUE_OF_TWO_BYTES bf16_to_float
+#else
+#define VALUE_OF_TWO_BYTES half_to_float
+#endif
 
 // N values from `at` of a row; 0 beyond its `length`. N is a multiple of four.
 template <int N>
@@ -39,15 +46,15 @@ __device__ __forceinline__ Pack<N> values_of_row(PackedWeight weight, long long 
 #pragma unroll
     for (int i = 0; i < N; i += 4) {
       const uint2 four = *reinterpret_cast<const uint2*>(place + i * 2);
-      values.v[i] = bf16_to_float(four.x & 0xffffu);
-      values.v[i + 1] = bf16_to_float(four.x >> 16);
-      values.v[i + 2] = bf16_to_float(four.y & 0xffffu);
-      values.v[i + 3] = bf16_to_float(four.y >> 16);
+      values.v[i] = VALUE_OF_TWO_BYTES(four.x & 0xffffu);
+      values.v[i + 1] = VALUE_OF_TWO_BYTES(four.x >> 16);
+      values.v[i + 2] = VALUE_OF_TWO_BYTES(four.y & 0xffffu);
+      values.v[i + 3] = VALUE_OF_TWO_BYTES(four.y >> 16);
     }
   } else {
 #pragma unroll
     for (int i = 0; i < N; i++) {
-      if (at + i < length) values.v[i] = bf16_to_float(short_at(place + i * 2));
+      if (at + i < length) values.v[i] = VALUE_OF_TWO_BYTES(short_at(place + i * 2));
     }
   }
   return values;

@@ -19,6 +19,15 @@ fn weight_element(i : u32) -> f32 {
   let word = bitcast<u32>(weight[i / 2u]);
   return bitcast<f32>(select(word << 16u, word & 0xffff0000u, i % 2u == 1u));
 }`,
+  // By its bits: unpack2x16float may take the values below 2^-14 for zero.
+  f16: `
+fn weight_element(i : u32) -> f32 {
+  let bits = (bitcast<u32>(weight[i / 2u]) >> (16u * (i % 2u))) & 0xffffu;
+  let size = bits & 0x7fffu;
+  let exponent = select(0x38000000u, 0x70000000u, size >= 0x7c00u);
+  let small = bitcast<u32>(f32(size) * 0x1p-24);
+  return bitcast<f32>(((bits & 0x8000u) << 16u) | select((size << 13u) + exponent, small, size < 0x400u));
+}`,
   q8_0: `${BYTES}
 fn weight_element(i : u32) -> f32 {
   let block = (i / 32u) * 34u;

@@ -25,7 +25,7 @@ describe("rows of a table that is larger than a binding", () => {
     expect(await withLimits(SMALL, () => failuresOf(splice, [own]))).toEqual([]);
   });
 
-  it.each(["bf16", "q8_0", "q4_0", "q4_1"] as const)("are decoded from %s", async (storage) => {
+  it.each(["bf16", "f16", "q8_0", "q4_0", "q4_1"] as const)("are decoded from %s", async (storage) => {
     const [height, width] = [700, 32];
     const values = Array.from({ length: height * width }, (_, i) => ((i * 37) % 1001) / 500 - 1);
     const words = Array.from(packers[storage](values));

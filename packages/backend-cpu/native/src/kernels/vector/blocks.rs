@@ -17,6 +17,8 @@ pub trait Blocks: Vector {
     unsafe fn signed_bytes(from: *const u8) -> Self;
     /// `LANES` bfloat16.
     unsafe fn bfloats(from: *const u8) -> Self;
+    /// `LANES` float16.
+    unsafe fn half_floats(from: *const u8) -> Self;
     /// All lanes, in an order that the type fixes.
     unsafe fn total(self) -> f32;
     /// Fetches what will be read some blocks later.
@@ -56,6 +58,13 @@ impl Blocks for Portable {
         // SAFETY: see above.
         let pairs = unsafe { from.cast::<[[u8; 2]; 8]>().read_unaligned() };
         Self(pairs.map(|pair| f32::from_bits(u32::from(u16::from_le_bytes(pair)) << 16)))
+    }
+
+    #[inline(always)]
+    unsafe fn half_floats(from: *const u8) -> Self {
+        // SAFETY: see above.
+        let pairs = unsafe { from.cast::<[[u8; 2]; 8]>().read_unaligned() };
+        Self(pairs.map(|pair| half(&pair)))
     }
 
     #[inline(always)]
@@ -120,6 +129,12 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn half_floats(from: *const u8) -> Self {
+            // SAFETY: see above.
+            unsafe { Self(_mm512_cvtph_ps(_mm256_loadu_si256(from.cast()))) }
+        }
+
+        #[inline(always)]
         unsafe fn total(self) -> f32 {
             // SAFETY: see above.
             unsafe { _mm512_reduce_add_ps(self.0) }
@@ -175,6 +190,12 @@ mod x86 {
         }
 
         #[inline(always)]
+        unsafe fn half_floats(from: *const u8) -> Self {
+            // SAFETY: see above.
+            unsafe { Self(_mm256_cvtph_ps(_mm_loadu_si128(from.cast()))) }
+        }
+
+        #[inline(always)]
         unsafe fn total(self) -> f32 {
             // SAFETY: see above.
             unsafe {
@@ -225,14 +246,22 @@ mod tests {
                 .map(|&byte| f32::from(byte as i8))
                 .collect();
             assert_eq!(read(V::signed_bytes(bytes.as_ptr())), signed);
-            let pairs = bytes.as_chunks::<2>().0[..V::LANES].iter();
+            let pairs = &bytes.as_chunks::<2>().0[..V::LANES];
             let floats: Vec<u32> = pairs
+                .iter()
                 .map(|&pair| u32::from(u16::from_le_bytes(pair)) << 16)
                 .collect();
             let found = read(V::bfloats(bytes.as_ptr()));
             assert_eq!(
                 found.iter().map(|value| value.to_bits()).collect::<Vec<_>>(),
                 floats
+            );
+            let found = read(V::half_floats(bytes.as_ptr()));
+            assert!(
+                found
+                    .iter()
+                    .zip(pairs)
+                    .all(|(value, pair)| value.to_bits() == half(pair).to_bits())
             );
             assert_eq!(
                 V::signed_bytes(bytes.as_ptr()).total(),
