@@ -265,6 +265,8 @@ export class CudaBackend extends tf.KernelBackend {
     if (known !== undefined) return known;
     const pinned = this.#download(data);
     await eventDone(this.session);
+    // stop() may have come before this went on, and freed the pinned memory.
+    this.session.check();
     return this.#taken(pinned, data);
   }
 

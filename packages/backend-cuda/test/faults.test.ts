@@ -114,17 +114,32 @@ describe("a kernel that goes wrong", () => {
 describe("a read that waits", () => {
   const NOT_READY = 600;
 
-  it("ends when the backend is stopped, and asks the driver nothing more", async () => {
-    const x = tf.tensor1d([1, 2, 3]);
-    fake.inject("cuEventQuery", 1, NOT_READY);
-    const reading = errorOf(() => read(run(add, x)));
-    stop();
-    fake.reset();
+  it.each([
+    ["not done", [NOT_READY]],
+    ["done", []],
+  ])(
+    "for a copy that is %s ends when the backend is stopped, and asks the driver nothing more",
+    async (_, codes) => {
+      const x = tf.tensor1d([1, 2, 3]);
+      for (const code of codes) fake.inject("cuEventQuery", 1, code);
+      const reading = errorOf(() => read(run(add, x)));
+      stop();
+      fake.reset();
+      fake.startLog();
+      expect(await reading).toBe(
+        "The CUDA backend was stopped, and something still waited for its device or asked it for more. Wait for values that are being read (data(), array()) before stop(); to go on, start the backend again and make the tensors anew. [E_CONFIG]",
+      );
+      expect(fake.log()).toEqual([]);
+    },
+  );
+
+  it("leaves no event alive, even where a kernel has failed", async () => {
     fake.startLog();
-    expect(await reading).toMatchInlineSnapshot(
-      `"The CUDA backend was stopped, and something still waited for its device or asked it for more. Wait for values that are being read (data(), array()) before stop(); to go on, start the backend again and make the tensors anew. [E_CONFIG]"`,
-    );
-    expect(fake.log()).toEqual([]);
+    await errorOf(() => read(run(astray, tf.tensor1d([1, 2, 3]))));
+    stop();
+    const calls = (name: string) => fake.log().filter((line) => line.includes(name)).length;
+    expect(calls("cuEventCreate")).toBeGreaterThan(0);
+    expect(calls("cuEventDestroy")).toBe(calls("cuEventCreate"));
   });
 });
 

@@ -24,7 +24,7 @@ export class Session {
   #failure: BasicError | undefined;
   #launches = 0;
   readonly #launched: string[] = [];
-  /** That nobody has destroyed. */
+  /** Events that are still alive: {@link close} destroys them. */
   readonly #events = new Set<number>();
 
   constructor(driver: Driver, device: DeviceProperties, synchronous: boolean) {
@@ -122,8 +122,8 @@ export class Session {
       "The CUDA backend was stopped, and something still waited for its device or asked it for more. Wait for values that " +
         "are being read (data(), array()) before stop(); to go on, start the backend again and make the tensors anew.",
     );
-    for (const event of this.#events) this.destroyEvent(event);
     // After a fault these fail too, and there is nobody to tell.
+    for (const event of this.#events) this.destroyEvent(event);
     api.cuStreamDestroy(this.stream);
     api.cuDevicePrimaryCtxRelease(this.device.handle);
   }
