@@ -1,8 +1,23 @@
-import type { MomentStorage, Objective, Recipe, TrainingData } from "@basic-mllm/core";
-import { recipes } from "@basic-mllm/recipes";
-import { expect, it } from "vitest";
+import "@tensorflow/tfjs-backend-cpu";
 
-import { checkMemoryLimit, type StageMemory, stageStates, stateTable } from "./memory.js";
+import {
+  defineRecipe,
+  type Fallback,
+  type MomentStorage,
+  type Objective,
+  Parameter,
+  ParameterSet,
+  type Recipe,
+  type RehearsingBackend,
+  setFallback,
+  type TrainingData,
+} from "@basic-mllm/core";
+import { recipes } from "@basic-mllm/recipes";
+import * as tf from "@tensorflow/tfjs-core";
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+
+import { checkMemoryLimit, estimateMemory, type StageMemory, stageStates, stateTable } from "./memory.js";
+import type { TaskSession } from "./task.js";
 
 /** A group of one parameter for each shape. */
 function groupOf(...shapes: readonly (readonly number[])[]) {
@@ -58,6 +73,81 @@ it("counts adapters and parts of groups where they train, and frozen weights in 
   expect(states.map(({ parameters }) => parameters)).toEqual([1050, 1050]);
   expect(states.map(({ state }) => state)).toEqual([3 * 4 * 10, 3 * 4 * (8 + 50)]);
   expect(states[1]?.saving).toBe(4 * (10 + 58 + 2 * 58));
+});
+
+describe("the predicted peak of a process", () => {
+  let fallback: Fallback;
+  beforeAll(async () => {
+    await tf.setBackend("cpu");
+    fallback = setFallback("reference");
+  });
+  afterAll(() => {
+    setFallback(fallback);
+  });
+  const backend = () => tf.backend() as Partial<RehearsingBackend>;
+  afterEach(() => {
+    delete backend().rehearse;
+    vi.restoreAllMocks();
+  });
+
+  const read = { train: ["language"], steps: 2, batchSize: 1, learningRate: 1e-2 };
+  const recipe = defineRecipe({
+    task: "language",
+    name: "tiny",
+    model: { language: "any", tokenizer: "any" },
+    data: { train: { first: "any", second: "any" } },
+    stages: { first: read, second: read },
+  });
+  function ofOneParameter(): Objective<number> {
+    const language = new ParameterSet();
+    const parameter = language.add(new Parameter("w", Float32Array.of(1, 2), [2]));
+    return {
+      groups: { language },
+      count: () => ({ tokens: 1, samples: 1 }),
+      parts: () => {
+        const sum = tf.sum(tf.square(parameter.value)) as tf.Scalar;
+        return [{ name: "language", sum, per: "tokens", weight: 1 }];
+      },
+    };
+  }
+
+  /** A process that has 20 MB once it is settled, and these megabytes after what it rehearses. */
+  async function peaksOf(looks: readonly number[]): Promise<readonly (number | null)[]> {
+    const sizes = [...looks];
+    vi.spyOn(process.memoryUsage, "rss").mockImplementation(() => 1e6 * (sizes.shift() ?? 20));
+    vi.spyOn(process, "resourceUsage").mockReturnValue({ ...process.resourceUsage(), maxRSS: 0 });
+    const data: TrainingData<number> = { size: 2, batch: async ([first = 0]) => first };
+    const objective = ofOneParameter();
+    const session = { parts: [], objective, data: async () => data } as Partial<TaskSession<number>>;
+    const stages = await estimateMemory(recipe, session as TaskSession<number>);
+    objective.groups["language"]?.dispose();
+    return stages.map(({ resident }) => resident);
+  }
+
+  /** Stages that take 3 and 5 MB. */
+  function rehearse(): void {
+    const grown = [3e6, 5e6];
+    backend().rehearse = async (body) => {
+      await body(() => grown.shift() ?? 0);
+      return 0;
+    };
+  }
+
+  it("has the most garbage that a rehearsal left, after steps or an evaluation", async () => {
+    rehearse();
+    expect(await peaksOf([24, 23, 26, 25])).toEqual([29e6, 31e6]);
+    rehearse();
+    expect(await peaksOf([24, 23, 22, 28])).toEqual([31e6, 33e6]);
+  });
+
+  it("has no garbage where the process is larger in the end", async () => {
+    rehearse();
+    expect(await peaksOf([14, 13, 12, 18])).toEqual([23e6, 25e6]);
+  });
+
+  it("is not known where the backend cannot rehearse", async () => {
+    expect(await peaksOf([])).toEqual([null, null]);
+  });
 });
 
 const stage = (name: string, sizes: Partial<StageMemory>): StageMemory => ({

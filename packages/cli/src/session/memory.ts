@@ -86,7 +86,7 @@ export async function estimateMemory<Batch>(
   const data = dataGrowth(recipe, session, inputs);
   // Afterwards: the code and the heap that training needs are there.
   const resident = await settledResident();
-  // V8 collects when it likes: steps leave about as much as their rehearsal.
+  // V8 collects when it likes: steps leave about as much as their rehearsal, whatever the stage.
   const garbage = Math.max(0, withGarbage - resident);
   const peakSoFar = process.resourceUsage().maxRSS * 1024;
   const onDevice = deviceMemory();
@@ -97,14 +97,15 @@ export async function estimateMemory<Batch>(
   return states.map((stage, i) => {
     const grown = growth?.[i];
     const training = grown === undefined ? null : grown + Math.max(...packed.slice(0, i + 1));
-    const more = (data[i] as number) + garbage;
-    if (onDevice !== undefined) {
-      const device = training === null ? null : onDevice.usedBytes + training;
-      return { ...stage, training, resident: Math.max(resident + more + stage.saving, peakSoFar), device };
-    }
-    const peak =
-      training === null ? null : Math.max(resident + more + stageGrowth(stage, training), peakSoFar);
-    return { ...stage, training, resident: peak, device: null };
+    if (training === null) return { ...stage, training, resident: null, device: null };
+    // Steps take a GPU's memory where there is one.
+    const steps = onDevice === undefined ? stageGrowth(stage, training) : stage.saving;
+    return {
+      ...stage,
+      training,
+      resident: Math.max(resident + (data[i] as number) + garbage + steps, peakSoFar),
+      device: onDevice === undefined ? null : onDevice.usedBytes + training,
+    };
   });
 }
 
