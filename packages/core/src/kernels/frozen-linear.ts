@@ -171,6 +171,10 @@ function frozenCases(): readonly KernelCase<"x" | "weight", FrozenLinearAttrs>[]
     // Most are below the smallest normal number of half precision.
     packedCase("f16", [9, 41, 7], 1e-4),
     packedCase("q8_0", [9, 96, 7], 1),
+    // Scales below that number.
+    packedCase("q8_0", [9, 32, 7], 1e-3),
+    packedCase("q4_0", [9, 32, 7], 1e-4),
+    packedCase("q4_1", [9, 32, 7], 1e-4),
     packedCase("q8_0", [1, 32, 41], 1e3),
     packedCase("q4_0", [9, 96, 7], 1),
     packedCase("q4_0", [1, 32, 41], 1e3),

@@ -1,10 +1,18 @@
 import type { Storage } from "@basic-mllm/core";
 
-/** The bits of a half at a byte place that is even, and a byte at any, out of little-endian words. */
-const BYTES = /* wgsl */ `
+/** By its bits: unpack2x16float may take what is below 2^-14 for zero. */
+const HALF = /* wgsl */ `
+fn half_of(bits : u32) -> f32 {
+  let size = bits & 0x7fffu;
+  let exponent = select(0x38000000u, 0x70000000u, size >= 0x7c00u);
+  let small = bitcast<u32>(f32(size) * 0x1p-24);
+  return bitcast<f32>(((bits & 0x8000u) << 16u) | select((size << 13u) + exponent, small, size < 0x400u));
+}`;
+
+/** A half at a byte place that is even, and a byte at any, out of little-endian words. */
+const BYTES = /* wgsl */ `${HALF}
 fn half_at(place : u32) -> f32 {
-  let pair = unpack2x16float(bitcast<u32>(weight[place / 4u]));
-  return select(pair.x, pair.y, place % 4u == 2u);
+  return half_of((bitcast<u32>(weight[place / 4u]) >> (8u * (place % 4u))) & 0xffffu);
 }
 fn byte_at(place : u32) -> u32 {
   return (bitcast<u32>(weight[place / 4u]) >> (8u * (place % 4u))) & 255u;
@@ -19,14 +27,9 @@ fn weight_element(i : u32) -> f32 {
   let word = bitcast<u32>(weight[i / 2u]);
   return bitcast<f32>(select(word << 16u, word & 0xffff0000u, i % 2u == 1u));
 }`,
-  // By its bits: unpack2x16float may take the values below 2^-14 for zero.
-  f16: `
+  f16: `${HALF}
 fn weight_element(i : u32) -> f32 {
-  let bits = (bitcast<u32>(weight[i / 2u]) >> (16u * (i % 2u))) & 0xffffu;
-  let size = bits & 0x7fffu;
-  let exponent = select(0x38000000u, 0x70000000u, size >= 0x7c00u);
-  let small = bitcast<u32>(f32(size) * 0x1p-24);
-  return bitcast<f32>(((bits & 0x8000u) << 16u) | select((size << 13u) + exponent, small, size < 0x400u));
+  return half_of((bitcast<u32>(weight[i / 2u]) >> (16u * (i % 2u))) & 0xffffu);
 }`,
   q8_0: `${BYTES}
 fn weight_element(i : u32) -> f32 {
