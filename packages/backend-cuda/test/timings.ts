@@ -163,7 +163,7 @@ function openLinear({ rows, width, inner }: ModelSize): Opened {
 function openFrozenLinear({ rows, width, inner }: ModelSize): Opened {
   const x = random(rows, width);
   const row = random(1, width);
-  const opened = (["bf16", "q8_0", "q4_0"] as const).map((storage) => {
+  const opened = (["bf16", "f16", "q8_0", "q4_0"] as const).map((storage) => {
     const weight = tf.zeros([wordCount(storage, inner * width)], "int32");
     const attrs = { storage, inFeatures: width, outFeatures: inner };
     const timed = [x, row].map((input) => {

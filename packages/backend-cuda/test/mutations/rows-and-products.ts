@@ -96,18 +96,18 @@ export const rowMutations: readonly Mutation[] = [
     ["storage: blocks of q8_0 are a byte too short", "#define BLOCK_BYTES 34", "#define BLOCK_BYTES 33"],
     [
       "storage: words of two values are swapped",
-      "values.v[i + 1] = VALUE_OF_TWO_BYTES(four.x >> 16);",
-      "values.v[i + 1] = VALUE_OF_TWO_BYTES(four.y >> 16);",
+      "values.v[i + 1] = two_byte_value(four.x >> 16);",
+      "values.v[i + 1] = two_byte_value(four.y >> 16);",
     ],
     [
       "storage: a row of two-byte values is read beyond its end",
-      "if (at + i < length) values.v[i] = VALUE",
-      "values.v[i] = VALUE",
+      "if (at + i < length) values.v[i] = two_byte",
+      "values.v[i] = two_byte",
     ],
     [
       "storage: f16 is taken for bf16",
-      "#define VALUE_OF_TWO_BYTES half_to_float",
-      "#define VALUE_OF_TWO_BYTES bf16_to_float",
+      "  return half_to_float(bits);\n#endif",
+      "  return bf16_to_float(bits);\n#endif",
     ],
     [
       "storage: the groups of q4 lie elsewhere",

@@ -225,4 +225,14 @@ mod tests {
         Storage::Bf16.decode(&[0, 0, 0x40, 0xc0], 1, &mut out);
         assert_eq!(out, [-3.0]);
     }
+
+    #[test]
+    fn half_precision_has_small_and_infinite_numbers() {
+        let bits: [u16; 6] = [0x3c00, 0xc200, 0x8001, 0x03ff, 0x7bff, 0xfc00];
+        let bytes: Vec<u8> = bits.iter().flat_map(|bits| bits.to_le_bytes()).collect();
+        let mut out = [0.0; 6];
+        Storage::F16.decode(&bytes, 0, &mut out);
+        let step = 2f32.powi(-24);
+        assert_eq!(out, [1.0, -3.0, -step, 1023.0 * step, 65504.0, f32::NEG_INFINITY]);
+    }
 }

@@ -1,8 +1,8 @@
 // Values of packed weights. STORAGE is a number of `storageNumbers` in storage.ts.
 //
-// bf16, f16: two bytes a value. q8_0, q4_0, q4_1 (GGUF): blocks of 32 values of a row, which share a half-precision scale (q4_1:
-// and a minimum); then a byte a value, or a half: the low halves are values 0 to 15, the high ones 16 to 31. Blocks start on
-// even bytes, those of q4_1 on multiples of four.
+// bf16, f16: two bytes a value. q8_0, q4_0, q4_1 (GGUF): blocks of 32 values of a row, which share a half-precision scale
+// (q4_1: and a minimum); then a byte a value, or a half: the low halves are values 0 to 15, the high ones 16 to 31. Blocks
+// start on even bytes, those of q4_1 on multiples of four.
 #pragma once
 
 #include "bf16.cuh"
@@ -31,11 +31,13 @@ __device__ __forceinline__ float bf16_to_float(unsigned bits) { return __uint_as
 
 #if STORAGE == BF16 || STORAGE == F16
 
+__device__ __forceinline__ float two_byte_value(unsigned bits) {
 #if STORAGE == BF16
-#define VALUE_OF_TWO_BYTES bf16_to_float
+  return bf16_to_float(bits);
 #else
-#define VALUE_OF_TWO_BYTES half_to_float
+  return half_to_float(bits);
 #endif
+}
 
 // N values from `at` of a row; 0 beyond its `length`. N is a multiple of four.
 template <int N>
@@ -46,15 +48,15 @@ __device__ __forceinline__ Pack<N> values_of_row(PackedWeight weight, long long 
 #pragma unroll
     for (int i = 0; i < N; i += 4) {
       const uint2 four = *reinterpret_cast<const uint2*>(place + i * 2);
-      values.v[i] = VALUE_OF_TWO_BYTES(four.x & 0xffffu);
-      values.v[i + 1] = VALUE_OF_TWO_BYTES(four.x >> 16);
-      values.v[i + 2] = VALUE_OF_TWO_BYTES(four.y & 0xffffu);
-      values.v[i + 3] = VALUE_OF_TWO_BYTES(four.y >> 16);
+      values.v[i] = two_byte_value(four.x & 0xffffu);
+      values.v[i + 1] = two_byte_value(four.x >> 16);
+      values.v[i + 2] = two_byte_value(four.y & 0xffffu);
+      values.v[i + 3] = two_byte_value(four.y >> 16);
     }
   } else {
 #pragma unroll
     for (int i = 0; i < N; i++) {
-      if (at + i < length) values.v[i] = VALUE_OF_TWO_BYTES(short_at(place + i * 2));
+      if (at + i < length) values.v[i] = two_byte_value(short_at(place + i * 2));
     }
   }
   return values;

@@ -246,9 +246,8 @@ mod tests {
                 .map(|&byte| f32::from(byte as i8))
                 .collect();
             assert_eq!(read(V::signed_bytes(bytes.as_ptr())), signed);
-            let pairs = &bytes.as_chunks::<2>().0[..V::LANES];
+            let pairs = bytes.as_chunks::<2>().0[..V::LANES].iter();
             let floats: Vec<u32> = pairs
-                .iter()
                 .map(|&pair| u32::from(u16::from_le_bytes(pair)) << 16)
                 .collect();
             let found = read(V::bfloats(bytes.as_ptr()));
@@ -256,13 +255,15 @@ mod tests {
                 found.iter().map(|value| value.to_bits()).collect::<Vec<_>>(),
                 floats
             );
-            let found = read(V::half_floats(bytes.as_ptr()));
-            assert!(
-                found
-                    .iter()
-                    .zip(pairs)
-                    .all(|(value, pair)| value.to_bits() == half(pair).to_bits())
-            );
+            // A processor makes signalling numbers quiet ones.
+            let halves: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();
+            for bytes in halves.chunks(2 * V::LANES) {
+                let expected = bytes.as_chunks::<2>().0.iter().map(|pair| half(pair));
+                let found = read(V::half_floats(bytes.as_ptr()));
+                assert!(found.iter().zip(expected).all(|(value, expected)| {
+                    value.to_bits() == expected.to_bits() || value.is_nan() && expected.is_nan()
+                }));
+            }
             assert_eq!(
                 V::signed_bytes(bytes.as_ptr()).total(),
                 signed.iter().sum::<f32>()
