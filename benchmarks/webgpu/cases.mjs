@@ -359,7 +359,8 @@ const updateCases = () => {
 /**
  * `kernel`: name of a contract; `inputs`: shapes and values; `parameters`: what is differentiated, all that can be unless
  * it is said; `results`: outputs whose sum is the loss; `readBytes`, `writtenBytes`: where not all of the tensors are;
- * `mode`: the only one that is run; `imagined`: for dispatches and memory alone, at sizes that would take long.
+ * `mode`: the only one that is run; `imagined`: for dispatches and memory alone, at sizes that would take long, unless
+ * `--long` asks for them.
  */
 export function kernelCases() {
   const cases = [
