@@ -192,16 +192,20 @@ interface GgufModel {
     /** What `createTokenizer` takes; null where the file has none. */
     readonly tokenizer: TokenizerFiles | null;
 }
+/** Every {@link GgufStorage}. */
+declare const ggufStorages: readonly ["f32", "bf16", "f16", "file"];
+/**
+ * How the matrices of the blocks are kept; norms and biases are float32.
+ *
+ * - `f32`: they can train
+ * - `bf16`, `f16`: half of that, rounded to nearest; frozen
+ * - `file`: Q8_0, Q4_0, Q4_1, BF16 and F16 as they are stored, and frozen; other types as float32
+ */
+type GgufStorage = (typeof ggufStorages)[number];
 /** Options of {@link loadGguf}. */
 interface GgufOptions {
-    /**
-     * How the matrices of the blocks are kept; norms and biases are float32.
-     *
-     * - `f32` (default): they can train
-     * - `bf16`, `f16`: half of that, rounded to nearest; frozen
-     * - `file`: Q8_0, Q4_0, Q4_1, BF16 and F16 as they are stored, and frozen; other types as float32
-     */
-    readonly storage?: "f32" | "bf16" | "f16" | "file";
+    /** Default `f32`. */
+    readonly storage?: GgufStorage;
     /**
      * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1,
      * BF16 and F16 as they are stored, for a model that only generates.
@@ -250,8 +254,8 @@ declare function openWeights(path: string): TensorFile;
  * How the matrices of a model's blocks are kept; tables, heads, norms and biases are float32.
  *
  * - `f32`: they can train
- * - `bf16`, `f16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so that
- *   matrices whose rows are no multiple of 32 are kept as bf16
+ * - `bf16`, `f16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so
+ *   that matrices whose rows are no multiple of 32 are kept as bf16
  * - `file`: as the file has them, where the frozen kernels can compute with that, and frozen; else float32
  */
 type WeightStorage = "f32" | PackedStorage | "file";
@@ -605,4 +609,4 @@ declare class TorchFile implements TensorFile {
  */
 declare function readTorchFile(path: string): TorchFile;
 
-export { ByteSource, type DecoderContentsOptions, type DownloadOptions, type DownloadProgress, FloatDType, type GgufArchitecture, type GgufConfig, type GgufContents, type GgufEntry, type GgufFieldValues, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufTensor, GgufType, type GgufValue, type HuggingFaceModel, type JsonObject, LlavaConfig, type LlavaModel, type LlavaParts, type LoadKindOptions, type LoadOptions, type LoadPeftOptions, type ModelKind, type OriginalConfig, type OriginalLlava, PROJECTOR_FILE, type Pieces, type PretrainedModel, type ProjectorContentsOptions, Safetensors, SafetensorsOptions, type SaveOptions, type SavePeftOptions, type ShardOptions, type SpecialIds, TensorFile, TensorInfo, type TokenizerFieldsOptions, type TokenizerFiles, type TokenizerSettings, type TokenizerSource, TorchFile, type TransformersOptions, type WeightStorage, WritableTensor, type WrittenType, assembleLlava, createDiskStore, decoderContents, downloadPretrained, isOriginalLlava, isRemote, loadGguf, loadHuggingFace, loadLlava, loadOriginalLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, openWeights, projectorContents, readGgufConfig, readGgufTokenizer, readTorchFile, restorePeft, saveForTransformers, saveHuggingFace, savePeft, saveProjector, tokenizerFields, weightStorages, writeAtomically, writeGguf, writeSafetensors, writeShards, writtenTypes };
+export { ByteSource, type DecoderContentsOptions, type DownloadOptions, type DownloadProgress, FloatDType, type GgufArchitecture, type GgufConfig, type GgufContents, type GgufEntry, type GgufFieldValues, GgufFile, type GgufHeader, type GgufModel, type GgufOptions, type GgufStorage, type GgufTensor, GgufType, type GgufValue, type HuggingFaceModel, type JsonObject, LlavaConfig, type LlavaModel, type LlavaParts, type LoadKindOptions, type LoadOptions, type LoadPeftOptions, type ModelKind, type OriginalConfig, type OriginalLlava, PROJECTOR_FILE, type Pieces, type PretrainedModel, type ProjectorContentsOptions, Safetensors, SafetensorsOptions, type SaveOptions, type SavePeftOptions, type ShardOptions, type SpecialIds, TensorFile, TensorInfo, type TokenizerFieldsOptions, type TokenizerFiles, type TokenizerSettings, type TokenizerSource, TorchFile, type TransformersOptions, type WeightStorage, WritableTensor, type WrittenType, assembleLlava, createDiskStore, decoderContents, downloadPretrained, ggufStorages, isOriginalLlava, isRemote, loadGguf, loadHuggingFace, loadLlava, loadOriginalLlava, loadPeft, loadPretrained, loadProjector, openBytes, openGguf, openSafetensors, openWeights, projectorContents, readGgufConfig, readGgufTokenizer, readTorchFile, restorePeft, saveForTransformers, saveHuggingFace, savePeft, saveProjector, tokenizerFields, weightStorages, writeAtomically, writeGguf, writeSafetensors, writeShards, writtenTypes };

@@ -82,7 +82,11 @@ describe("parts of a recipe that lie elsewhere", () => {
     [{ vision: "encoder.gguf" }, "E_CONFIG", "GGUF files are read as language models only"],
     [{ language: "absent.gguf" }, "E_WEIGHTS_MISSING", "There is no GGUF file absent.gguf"],
     [{ language: "SmolLM2-135M-Instruct.Q4_1.gguf" }, "E_WEIGHTS_MISSING", "node scripts/fetch-gguf.mjs"],
-    [{ language: { name: "a.gguf", options: { storage: "q2" } } }, "E_RECIPE_INVALID", "Known: storage"],
+    [
+      { language: { name: "a.gguf", options: { storage: "q2" } } },
+      "E_RECIPE_INVALID",
+      "Known: storage (f32, bf16, f16, file).",
+    ],
     [{ tokenizer: "absent.gguf" }, "E_WEIGHTS_MISSING", "There is no GGUF file absent.gguf"],
   ])("%j is refused with %s", async (changes, errorCode, text) => {
     const { code, out } = await cli(["check", await own(changes)]);

@@ -85,7 +85,7 @@ export {
   gatedActivation,
   gatedActivationBackward,
 } from "./kernels/gated-activation.js";
-export { bfloatOfBits, floatToHalf, halfOfBits, halfToFloat } from "./kernels/halves.js";
+export { bfloatOfBits, floatToHalf, halfOfBits, halfToFloat, halfValues } from "./kernels/halves.js";
 export { allContracts } from "./kernels/index.js";
 export { checkIndices, type IndexCheck } from "./kernels/index-range.js";
 export type { LayerNormInput } from "./kernels/layer-norm.js";

@@ -1,8 +1,8 @@
-import { floatToHalf, packBf16 } from "@basic-mllm/core";
+import { floatToHalf, halfValues, packBf16 } from "@basic-mllm/core";
 import fc from "fast-check";
 import { expect, it } from "vitest";
 
-import { decodeFloats, encodeFloats, halves } from "./dtypes.js";
+import { decodeFloats, encodeFloats } from "./dtypes.js";
 
 const halvesOf = (values: Float32Array, dtype: "F16" | "BF16") =>
   new Uint16Array(encodeFloats(values, dtype).slice().buffer);
@@ -38,7 +38,7 @@ it("rounds every float32 to half precision and bfloat16 as core does", () => {
 });
 
 it("rounds halfway between two halves to the even one, and reads every half back", () => {
-  const all = halves().filter((value) => Number.isFinite(value));
+  const all = halfValues().filter((value) => Number.isFinite(value));
   const bits = halvesOf(all, "F16");
   expect(decodeFloats(new Uint8Array(bits.buffer), "F16", "")).toEqual(all);
   const between = all.map((value, i) => (value + (all[i + 1] ?? value)) / 2);

@@ -1,4 +1,4 @@
-import { BasicError, bfloatOfBits, halfOfBits, halfToFloat } from "@basic-mllm/core";
+import { BasicError, bfloatOfBits, halfOfBits, halfValues } from "@basic-mllm/core";
 
 /** Bytes per value of every type that a safetensors header may name. */
 export const bytesPerValue = {
@@ -28,14 +28,6 @@ export type FloatDType = "F32" | "F16" | "BF16";
 /** Whether `name` is a type of the format. */
 export function isDType(name: unknown): name is DType {
   return typeof name === "string" && Object.hasOwn(bytesPerValue, name);
-}
-
-let halfTable: Float32Array | undefined;
-
-/** All 65,536 half-precision values; built once. */
-export function halves(): Float32Array {
-  halfTable ??= Float32Array.from({ length: 65_536 }, (_, bits) => halfToFloat(bits));
-  return halfTable;
 }
 
 /**
@@ -79,7 +71,7 @@ export function decodeInto(values: Float32Array, bytes: Uint8Array, { dtype, whe
       return;
     }
     case "F16": {
-      const table = halves();
+      const table = halfValues();
       new Uint16Array(aligned(bytes)).forEach((half, i) => {
         values[i] = table[half] as number;
       });

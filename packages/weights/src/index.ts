@@ -6,7 +6,7 @@ export { dequantise } from "./gguf/dequantise.js";
 export type { GgufFieldValues, GgufValue } from "./gguf/field-values.js";
 export { GgufFile, openGguf } from "./gguf/file.js";
 export type { GgufEntry, GgufHeader } from "./gguf/header.js";
-export { type GgufModel, type GgufOptions, loadGguf } from "./gguf/load.js";
+export { type GgufModel, type GgufOptions, type GgufStorage, ggufStorages, loadGguf } from "./gguf/load.js";
 export { type ProjectorContentsOptions, projectorContents } from "./gguf/projector-contents.js";
 export { type GgufType, ggufTypes } from "./gguf/tensor-types.js";
 export { readGgufTokenizer, type TokenizerFiles, type TokenizerSettings } from "./gguf/tokenizer.js";

@@ -1,4 +1,5 @@
 import {
+  BasicError,
   isBlocked,
   isDeviceImagined,
   type PackedStorage,
@@ -15,8 +16,8 @@ import type { StoredTensor, WeightFolder } from "./weight-folder.js";
  * How the matrices of a model's blocks are kept; tables, heads, norms and biases are float32.
  *
  * - `f32`: they can train
- * - `bf16`, `f16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so that
- *   matrices whose rows are no multiple of 32 are kept as bf16
+ * - `bf16`, `f16`, `q8_0`, `q4_0`, `q4_1`: rounded to nearest and frozen. The block formats hold 32 values of a row, so
+ *   that matrices whose rows are no multiple of 32 are kept as bf16
  * - `file`: as the file has them, where the frozen kernels can compute with that, and frozen; else float32
  */
 export type WeightStorage = "f32" | PackedStorage | "file";
@@ -93,7 +94,7 @@ export class WeightReader {
     for (let done = 0; done < count; done += PIECE_VALUES) {
       const values = this.#piece.subarray(0, Math.min(PIECE_VALUES, count - done));
       tensor.file.readFloats(tensor.name, first + done, values);
-      words.set(packers[storage](values), wordCount(storage, done));
+      words.set(packTensor(storage, values, tensor), wordCount(storage, done));
     }
     return { storage, words };
   }
@@ -102,6 +103,28 @@ export class WeightReader {
     if (this.#storage === "f32") return undefined;
     if (this.#storage === "file") return packedAs[dtype];
     return !isBlocked(this.#storage) || (shape.at(-1) ?? 0) % BLOCK === 0 ? this.#storage : "bf16";
+  }
+}
+
+/**
+ * The words of values of a tensor.
+ *
+ * @throws `BasicError` `E_CONFIG` for values that half precision has no number for.
+ */
+export function packTensor(
+  storage: PackedStorage,
+  values: Float32Array,
+  { file, name }: { file: { location: string }; name: string },
+): Int32Array {
+  try {
+    return packers[storage](values);
+  } catch (cause) {
+    if (storage !== "f16") throw cause;
+    throw new BasicError(
+      "E_CONFIG",
+      `${file.location}: tensor "${name}" holds values beyond 65504, the largest number of half precision (f16). Choose another \`storage\`: bf16, file or f32.`,
+      { cause },
+    );
   }
 }
 

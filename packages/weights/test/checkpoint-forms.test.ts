@@ -200,6 +200,20 @@ describe("the storage of a model", () => {
     model.parameters.dispose();
   });
 
+  it("is named with the tensor where it cannot hold a value", async () => {
+    const config = decoderConfig({ vocabularySize: 7, width: 32, depth: 1, heads: 2, inner: 32 });
+    const language = createDecoder(config);
+    const up = language.parameters.get("model.layers.0.mlp.up_proj.weight");
+    up.assign(tf.fill(up.shape as [number, number], -1e5));
+    const folder = await mkdtemp(join(scratch, "large-"));
+    await saveHuggingFace(folder, { kind: "language", language });
+    language.parameters.dispose();
+    const error = await languageOf(folder, { storage: "f16" }).catch((caught: Error) => caught);
+    expect(String(error).replaceAll(folder, "…")).toMatchInlineSnapshot(
+      `"BasicError: …/model.safetensors: tensor "model.layers.0.mlp.up_proj.weight" holds values beyond 65504, the largest number of half precision (f16). Choose another \`storage\`: bf16, file or f32. [E_CONFIG]"`,
+    );
+  });
+
   it("leaves a LLaVA's projector trainable", async () => {
     const model = await loadHuggingFace(join(golden, "llava", "checkpoint"), { storage: "bf16" });
     if (model.kind !== "llava") throw new Error("no LLaVA");

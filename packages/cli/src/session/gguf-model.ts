@@ -3,13 +3,13 @@ import { basename, isAbsolute, resolve } from "node:path";
 import { BasicError, type Decoder, explainIssues } from "@basic-mllm/core";
 import { createTokenizer, type TokenizerFiles } from "@basic-mllm/data";
 import { SMOLLM2_FILE } from "@basic-mllm/recipes";
-import { loadGguf, openGguf, readGgufTokenizer } from "@basic-mllm/weights";
+import { ggufStorages, loadGguf, openGguf, readGgufTokenizer } from "@basic-mllm/weights";
 import { z } from "zod";
 
 import type { TokenizerSource } from "./models.js";
 
 /** Options of a language model in a GGUF file. */
-const schema = z.strictObject({ storage: z.enum(["f32", "bf16", "f16", "file"]).default("f32") });
+const schema = z.strictObject({ storage: z.enum(ggufStorages).default("f32") });
 
 /** Whether a part's name is that of a GGUF file. */
 export function isGguf(name: string): boolean {
@@ -17,8 +17,8 @@ export function isGguf(name: string): boolean {
 }
 
 /**
- * The language model of a GGUF file. `options.storage`: how its matrices are kept, `f32` (default), `bf16`, `f16` or `file`;
- * only float32 ones can train, adapters beside them always.
+ * The language model of a GGUF file. `options.storage`: how its matrices are kept (`GgufStorage`, default `f32`); only
+ * float32 ones can train, adapters beside them always.
  *
  * @throws `BasicError` `E_WEIGHTS_MISSING`, `E_WEIGHTS_FORMAT`, `E_RECIPE_INVALID` for other options.
  */
@@ -31,7 +31,7 @@ export async function languageFromGguf(component: {
   if (!parsed.success) {
     throw new BasicError(
       "E_RECIPE_INVALID",
-      `Options of the GGUF file ${name} are not valid.\n${explainIssues(parsed.error, options)}\nKnown: storage (f32, bf16, f16, file).`,
+      `Options of the GGUF file ${name} are not valid.\n${explainIssues(parsed.error, options)}\nKnown: storage (${ggufStorages.join(", ")}).`,
     );
   }
   requireGguf(name);

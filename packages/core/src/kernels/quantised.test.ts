@@ -59,8 +59,9 @@ describe("packF16", () => {
 
   it("refuses values that would become infinite", () => {
     expect(unpack("f16", packF16([65_519, -65_504]), 2)).toEqual(Float32Array.of(65_504, -65_504));
+    expect(() => packF16([1, 1e39])).toThrow(/^1e\+39 is beyond/);
     expect(() => packF16([1, -65_520])).toThrowErrorMatchingInlineSnapshot(
-      `[BasicError: packF16: -65520 is beyond the largest number of half precision, 65504. Store these weights as bf16 or f32. [E_WEIGHTS_FORMAT]]`,
+      `[BasicError: -65520 is beyond the largest number of half precision, 65504. Store these weights as bf16 or f32. [E_WEIGHTS_FORMAT]]`,
     );
   });
 });

@@ -1,5 +1,5 @@
 import { BasicError } from "../errors.js";
-import { bfloatOfBits, floatBits, floatOfBits, floatToHalf, halfOfBits, halfToFloat } from "./halves.js";
+import { bfloatOfBits, floatBits, floatOfBits, floatToHalf, halfToFloat, halfValues } from "./halves.js";
 
 /**
  * How a frozen weight is stored. `bf16` and `f16` take two bytes a value. `q8_0`, `q4_0` and `q4_1` are GGUF's block
@@ -15,9 +15,6 @@ export const storages: readonly Storage[] = ["f32", "bf16", "f16", "q8_0", "q4_0
 
 /** Values of one block of the block formats. */
 export const BLOCK = 32;
-
-const INFINITE_HALF = 0x7c00;
-const INFINITE_FLOAT = 0x7f80_0000;
 
 const blockBytes = { q8_0: 34, q4_0: 18, q4_1: 20 } as const;
 
@@ -36,33 +33,30 @@ export function wordCount(storage: PackedStorage, count: number): number {
 
 /** Packs values as bfloat16, two a word, rounded to nearest even; infinities and NaN stay. */
 export function packBf16(values: ArrayLike<number>): Int32Array {
-  return packHalves(values, bfloatOfBits);
+  const words = new Int32Array(Math.ceil(values.length / 2));
+  for (let i = 0; i < values.length; i++) {
+    const half = bfloatOfBits(floatBits(values[i] as number));
+    words[i >>> 1] = (words[i >>> 1] as number) | (half << ((i & 1) * 16));
+  }
+  return words;
 }
 
 /**
  * Packs values as half precision, two a word, rounded to nearest even; infinities and NaN stay.
  *
- * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for a finite value that half precision has no number for.
+ * @throws {@link BasicError} `E_WEIGHTS_FORMAT` for a finite value that would become infinite: from 65520 on.
  */
 export function packF16(values: ArrayLike<number>): Int32Array {
-  return packHalves(values, (bits) => {
-    const half = halfOfBits(bits);
-    if ((half & 0x7fff) === INFINITE_HALF && (bits & 0x7fff_ffff) !== INFINITE_FLOAT) {
-      throw new BasicError(
-        "E_WEIGHTS_FORMAT",
-        `packF16: ${floatOfBits(bits)} is beyond the largest number of half precision, 65504. Store these weights as bf16 or f32.`,
-      );
-    }
-    return half;
-  });
-}
-
-/** @param halfOf - From the bits of a float32. */
-function packHalves(values: ArrayLike<number>, halfOf: (bits: number) => number): Int32Array {
   const words = new Int32Array(Math.ceil(values.length / 2));
   for (let i = 0; i < values.length; i++) {
-    const half = halfOf(floatBits(values[i] as number));
-    words[i >>> 1] = (words[i >>> 1] as number) | (half << ((i & 1) * 16));
+    const value = values[i] as number;
+    if (Math.abs(value) >= 65_520 && Number.isFinite(value)) {
+      throw new BasicError(
+        "E_WEIGHTS_FORMAT",
+        `${value} is beyond the largest number of half precision, 65504. Store these weights as bf16 or f32.`,
+      );
+    }
+    words[i >>> 1] = (words[i >>> 1] as number) | (floatToHalf(value) << ((i & 1) * 16));
   }
   return words;
 }
@@ -146,8 +140,8 @@ export function unpack(storage: PackedStorage, words: Int32Array, count: number)
       `unpack: ${count} ${storage} values need ${expected} words, got ${words.length}.`,
     );
   }
-  if (storage === "bf16") return unpackHalves(words, count, (half) => floatOfBits(half << 16));
-  if (storage === "f16") return unpackHalves(words, count, halfToFloat);
+  if (storage === "bf16") return unpackBf16(words, count);
+  if (storage === "f16") return unpackF16(words, count);
   const view = viewOf(words);
   const out = new Float32Array(count);
   for (let block = 0; block * BLOCK < count; block++) {
@@ -156,10 +150,22 @@ export function unpack(storage: PackedStorage, words: Int32Array, count: number)
   return out;
 }
 
-function unpackHalves(words: Int32Array, count: number, floatOf: (half: number) => number): Float32Array {
-  return Float32Array.from({ length: count }, (_, i) =>
-    floatOf(((words[i >>> 1] as number) >>> ((i & 1) * 16)) & 0xffff),
-  );
+function unpackBf16(words: Int32Array, count: number): Float32Array {
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    const word = words[i >>> 1] as number;
+    out[i] = floatOfBits((i & 1) === 0 ? word << 16 : word & ~0xffff);
+  }
+  return out;
+}
+
+function unpackF16(words: Int32Array, count: number): Float32Array {
+  const values = halfValues();
+  const out = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
+    out[i] = values[((words[i >>> 1] as number) >>> ((i & 1) * 16)) & 0xffff] as number;
+  }
+  return out;
 }
 
 function unpackBlock(storage: BlockStorage, view: DataView, offset: number, out: Float32Array): void {

@@ -1,6 +1,6 @@
-import { BasicError, unpack } from "@basic-mllm/core";
+import { BasicError, halfValues, unpack } from "@basic-mllm/core";
 
-import { aligned, decodeFloats, halves } from "../dtypes.js";
+import { aligned, decodeFloats } from "../dtypes.js";
 import { blockLayouts, byteLength, type GgufType } from "./tensor-types.js";
 
 /**
@@ -76,7 +76,7 @@ function eachBlock(
 }
 
 function half(bytes: Uint8Array, at: number): number {
-  return halves()[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
+  return halfValues()[(bytes[at] as number) | ((bytes[at + 1] as number) << 8)] as number;
 }
 
 /** d, 4 bytes with the fifth bits, 16 bytes of nibbles. */

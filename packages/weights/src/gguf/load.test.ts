@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import "@tensorflow/tfjs-backend-cpu";
-import { BasicError } from "@basic-mllm/core";
+import { BasicError, packers, unpack } from "@basic-mllm/core";
 import * as tf from "@tensorflow/tfjs-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
@@ -49,9 +49,12 @@ const without = (name: string): Readonly<Record<string, GgufValue>> =>
   Object.fromEntries(Object.entries(llamaFields).filter(([key]) => key !== name));
 
 describe("loadGguf", () => {
-  it("keeps the table as it is stored where that is asked for", async () => {
+  it.each([
+    ["Q8_0", "q8_0"],
+    ["F16", "f16"],
+  ] as const)("keeps a table in %s as it is stored where that is asked for", async (type, own) => {
     const packed = llamaTensors.map((tensor) =>
-      tensor.name === "token_embd.weight" ? { ...tensor, type: "Q8_0" as const } : tensor,
+      tensor.name === "token_embd.weight" ? { ...tensor, type } : tensor,
     );
     const path = put(llamaFields, packed);
     const storages = async (options: GgufOptions) => {
@@ -61,9 +64,37 @@ describe("loadGguf", () => {
       language.parameters.dispose();
       return found;
     };
-    expect(await storages({ storage: "file", table: "file" })).toEqual(["q8_0", "q4_1"]);
-    expect(await storages({ table: "file" })).toEqual(["q8_0", "f32"]);
+    expect(await storages({ storage: "file", table: "file" })).toEqual([own, "q4_1"]);
+    expect(await storages({ table: "file" })).toEqual([own, "f32"]);
     expect(await storages({ storage: "file" })).toEqual(["f32", "q4_1"]);
+  });
+
+  /** The model with a projection of its own values. */
+  function withUp(values: Float32Array): string {
+    const bytes = new Uint8Array(values.buffer);
+    return put(
+      llamaFields,
+      llamaTensors.map((tensor) =>
+        tensor.name === "blk.0.ffn_up.weight" ? { ...tensor, type: "F32" as const, bytes } : tensor,
+      ),
+    );
+  }
+  const sines = Float32Array.from({ length: 32 * 32 }, (_, i) => Math.sin(i));
+
+  it.each(["bf16", "f16"] as const)("rounds the matrices of the blocks to %s", async (storage) => {
+    const { language } = await loadGguf(withUp(sines), { storage });
+    const up = language.parameters.get("model.layers.0.mlp.up_proj.weight");
+    expect(up.storage).toBe(storage);
+    expect(await up.floats()).toEqual(unpack(storage, packers[storage](sines), sines.length));
+    language.parameters.dispose();
+  });
+
+  it("names the tensor that half precision cannot hold", async () => {
+    const path = withUp(sines.with(7, 1e5));
+    const error = await loadGguf(path, { storage: "f16" }).catch((caught: Error) => caught);
+    expect(String(error).replaceAll(`${folder}/`, "")).toMatchInlineSnapshot(
+      `"BasicError: model.gguf: tensor "blk.0.ffn_up.weight" holds values beyond 65504, the largest number of half precision (f16). Choose another \`storage\`: bf16, file or f32. [E_CONFIG]"`,
+    );
   });
 
   it("reads the sizes and the tokenizer of a model", async () => {

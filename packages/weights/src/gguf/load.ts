@@ -5,11 +5,11 @@ import {
   formatShape,
   type PackedStorage,
   type PackedValues,
-  packers,
   type ValueSource,
 } from "@basic-mllm/core";
 
 import type { PlaceOf } from "../places.js";
+import { packTensor } from "../weight-storage.js";
 import { type GgufConfig, readGgufConfig } from "./config.js";
 import { dequantise, wordsOfBytes } from "./dequantise.js";
 import { type GgufFile, openGguf } from "./file.js";
@@ -28,16 +28,22 @@ export interface GgufModel {
   readonly tokenizer: TokenizerFiles | null;
 }
 
+/** Every {@link GgufStorage}. */
+export const ggufStorages = ["f32", "bf16", "f16", "file"] as const;
+
+/**
+ * How the matrices of the blocks are kept; norms and biases are float32.
+ *
+ * - `f32`: they can train
+ * - `bf16`, `f16`: half of that, rounded to nearest; frozen
+ * - `file`: Q8_0, Q4_0, Q4_1, BF16 and F16 as they are stored, and frozen; other types as float32
+ */
+export type GgufStorage = (typeof ggufStorages)[number];
+
 /** Options of {@link loadGguf}. */
 export interface GgufOptions {
-  /**
-   * How the matrices of the blocks are kept; norms and biases are float32.
-   *
-   * - `f32` (default): they can train
-   * - `bf16`, `f16`: half of that, rounded to nearest; frozen
-   * - `file`: Q8_0, Q4_0, Q4_1, BF16 and F16 as they are stored, and frozen; other types as float32
-   */
-  readonly storage?: "f32" | "bf16" | "f16" | "file";
+  /** Default `f32`. */
+  readonly storage?: GgufStorage;
   /**
    * How the table of words and the head are kept. `f32` (default): losses read them so. `file`: Q8_0, Q4_0, Q4_1,
    * BF16 and F16 as they are stored, for a model that only generates.
@@ -103,7 +109,7 @@ class GgufTensors {
     const packed = (name: string, shape: readonly number[]): PackedValues | undefined =>
       storage === "file"
         ? this.#asStored(name, shape)
-        : { storage, words: packers[storage](this.#floats(name, shape)) };
+        : { storage, words: packTensor(storage, this.#floats(name, shape), this.#tensor(name, shape)) };
     return Object.assign(floats, { packed }, tables);
   }
 
@@ -128,9 +134,14 @@ class GgufTensors {
     return isGemmaNorm ? values.map((value) => value - 1) : values;
   }
 
-  #asStored(name: string, shape: readonly number[]): PackedValues | undefined {
+  /** Where a parameter's values lie. */
+  #tensor(name: string, shape: readonly number[]): { file: GgufFile; name: string } {
     const [stored = ""] = this.#place(name, shape).names;
-    const storage = packedAs[this.#file.entry(stored).type];
+    return { file: this.#file, name: stored };
+  }
+
+  #asStored(name: string, shape: readonly number[]): PackedValues | undefined {
+    const storage = packedAs[this.#file.entry(this.#tensor(name, shape).name).type];
     return storage && { storage, words: wordsOfBytes(this.#stored(name, shape).bytes) };
   }
 
