@@ -894,6 +894,8 @@ declare class Parameter {
     get trainable(): boolean;
     /** @throws BasicError `E_CONFIG` where a packed weight or a constant should train. */
     set trainable(trainable: boolean);
+    /** @throws BasicError `E_CONFIG` for a packed weight or a constant. */
+    requireTrainable(): void;
     /**
      * The current value: float32 of {@link shape}, or int32 words where {@link storage} is packed. Read it again after each
      * optimizer step: {@link assign} may replace the tensor.
@@ -3488,7 +3490,8 @@ declare function centredGram(rows: tf.Tensor2D): tf.Tensor2D;
 /**
  * Names of the groups that train in a stage, whole or in part, in the objective's order.
  *
- * @throws {@link BasicError} `E_NAME_UNKNOWN` where an entry of its `train` chooses nothing.
+ * @throws {@link BasicError} `E_NAME_UNKNOWN` where an entry of its `train` chooses nothing, `E_CONFIG` where it chooses
+ * packed weights or a constant.
  */
 declare function trainedGroups(stage: RecipeStage, groups: Groups): readonly string[];
 /**

@@ -192,6 +192,26 @@ describe("a run with adapters", () => {
       expect(alone.evaluations).toEqual(whole.evaluations);
     });
 
+    it("refuses to train the base itself, before anything is written", async () => {
+      const all = [
+        'stages.finetune.train=["projector","language","lora"]',
+        "stages.finetune.learningRate=0.01",
+      ];
+      const changed = [join(folder, `lora-${storage}.json`), ...all.flatMap((field) => ["--set", field])];
+      const refusedOut = join(folder, `refused-${storage}`);
+      for (const command of [
+        ["check", ...changed],
+        ["train", ...changed, "--dry"],
+        ["train", ...changed, "--out", refusedOut],
+      ]) {
+        const { code, out: printed } = await cli(command);
+        expect(code).not.toBe(0);
+        expect(printed).toContain(`is stored as ${storage} and cannot train`);
+        expect(printed).not.toContain("Stopping");
+      }
+      expect(existsSync(refusedOut)).toBe(false);
+    });
+
     it("talks without a checkpoint", async () => {
       const image = join(folder, "pictures/red.png");
       const {

@@ -87,6 +87,11 @@ describe("parts of a recipe that lie elsewhere", () => {
       "E_RECIPE_INVALID",
       "Known: storage (f32, bf16, f16, file).",
     ],
+    [
+      { language: { name: "tiny-llama", options: { storage: "banana" } } },
+      "E_RECIPE_INVALID",
+      "Known storages: f32, bf16, f16, q8_0, q4_0, q4_1, file.",
+    ],
     [{ tokenizer: "absent.gguf" }, "E_WEIGHTS_MISSING", "There is no GGUF file absent.gguf"],
   ])("%j is refused with %s", async (changes, errorCode, text) => {
     const { code, out } = await cli(["check", await own(changes)]);

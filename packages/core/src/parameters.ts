@@ -56,20 +56,25 @@ export class Parameter {
 
   /** @throws BasicError `E_CONFIG` where a packed weight or a constant should train. */
   set trainable(trainable: boolean) {
-    if (trainable && this.constant) {
+    if (trainable) this.requireTrainable();
+    this.#trainable = trainable;
+  }
+
+  /** @throws BasicError `E_CONFIG` for a packed weight or a constant. */
+  requireTrainable(): void {
+    if (this.constant) {
       throw new BasicError(
         "E_CONFIG",
         `Parameter "${this.name}" is a constant of its part and cannot train. Leave it out of what trains.`,
       );
     }
-    if (trainable && this.storage !== "f32") {
+    if (this.storage !== "f32") {
       throw new BasicError(
         "E_CONFIG",
         `Parameter "${this.name}" is stored as ${this.storage} and cannot train. ` +
           'Load the model with `storage: "f32"`, or freeze this part and train an adapter on it.',
       );
     }
-    this.#trainable = trainable;
   }
 
   /**

@@ -45,7 +45,7 @@ export function registerShippedParts(): void {
     defineEncoder("tiny-siglip", ({ options }) => encoderFromFolder(tinyWeights("encoder"), options));
   }
   if (!languageModels.has("tiny-llama")) {
-    defineLanguageModel("tiny-llama", () => languageFromFolder(tinyWeights("language")));
+    defineLanguageModel("tiny-llama", ({ options }) => languageFromFolder(tinyWeights("language"), options));
   }
 }
 

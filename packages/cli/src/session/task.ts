@@ -69,9 +69,10 @@ export interface TaskContext<R extends Recipe = Recipe> {
 }
 
 /**
- * Looks whether a model has the parameter groups that the stages of its recipe train, before anything is written.
+ * Looks whether a model has the parameter groups that the stages of its recipe train, and whether they can train, before
+ * anything is written.
  *
- * @throws `BasicError` `E_NAME_UNKNOWN` with the nearest name.
+ * @throws `BasicError` `E_NAME_UNKNOWN` with the nearest name, `E_CONFIG` for packed weights.
  */
 export function requireTrainedGroups(recipe: Recipe, { groups }: Pick<Objective<never>, "groups">): void {
   for (const stage of Object.values(recipe.stages)) trainedGroups(stage, groups);

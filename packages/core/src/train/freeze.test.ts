@@ -53,4 +53,11 @@ describe("freezeGroups", () => {
     const groups = makeGroups("projector", "language", "losses");
     expect(trainedGroups(stageWith({ train: ["language"] }), groups)).toEqual(["language"]);
   });
+
+  it("refuses packed weights before anything trains", () => {
+    const set = new ParameterSet();
+    set.add(new Parameter("fc.weight", { storage: "bf16", words: new Int32Array(1) }, [1, 2]));
+    const call = () => trainedGroups(stageWith({ train: ["language"] }), { language: set });
+    expect(call).toThrow(/"fc.weight" is stored as bf16 and cannot train.*E_CONFIG/);
+  });
 });

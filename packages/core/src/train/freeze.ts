@@ -6,11 +6,14 @@ import { checkSelection, selectParameters } from "./selection.js";
 /**
  * Names of the groups that train in a stage, whole or in part, in the objective's order.
  *
- * @throws {@link BasicError} `E_NAME_UNKNOWN` where an entry of its `train` chooses nothing.
+ * @throws {@link BasicError} `E_NAME_UNKNOWN` where an entry of its `train` chooses nothing, `E_CONFIG` where it chooses
+ * packed weights or a constant.
  */
 export function trainedGroups(stage: RecipeStage, groups: Groups): readonly string[] {
   checkSelection(stage, groups);
-  const trained = new Set(selectParameters(stage, groups).map(({ group }) => group));
+  const selected = selectParameters(stage, groups);
+  for (const { parameters } of selected) for (const parameter of parameters) parameter.requireTrainable();
+  const trained = new Set(selected.map(({ group }) => group));
   return Object.keys(groups).filter((name) => trained.has(name) || stage.train.includes(name));
 }
 
